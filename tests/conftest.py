@@ -1,0 +1,84 @@
+"""Fixtures for all tests; tests/README.md shows how to use them."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+import redis
+import time_machine
+
+from tests.harness.clock import Clock
+from tests.harness.databases import ALIASES, ENGINES, running, wanted
+from tests.harness.plugin import BEST_EFFORT
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test that asks for a database, or an engine, over the whole list of them."""
+    if "database" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("only_on")
+        names = [name for name in wanted() if only is None or name in only.args]
+        metafunc.parametrize("database", names, indirect=True)
+    if "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", ENGINES, indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test that asks for a database use it, with real commits.
+
+    A test with a `django_db` marker of its own keeps its choice of transaction.
+    """
+    present = {"sqlite", *running().ports}
+    for item in items:
+        name = getattr(item, "callspec", None) and item.callspec.params.get("database")
+        if name in present:
+            own = item.get_closest_marker("django_db")
+            options = {"transaction": True} | (own.kwargs if own else {})
+            options["databases"] = sorted({"default", ALIASES[name], *options.get("databases", ())})
+            item.add_marker(pytest.mark.django_db(**options), append=False)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The alias of one database after the other; the sessions of the test are stored there."""
+    name = request.param
+    reason = running().missing.get(name)
+    if reason and os.environ.get("CI") == "true" and name not in BEST_EFFORT:
+        pytest.fail(f"{name} is missing: {reason}")
+    if reason:
+        pytest.skip(f"{name} is missing: {reason.splitlines()[0]}")
+    # Only now: the database helper of pytest-django may ask for an alias that does not exist.
+    request.getfixturevalue("_django_db_helper")
+    settings = request.getfixturevalue("settings")
+    settings.SESSIONSTORE_DATABASE = ALIASES[name]
+    return ALIASES[name]
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest, settings) -> str:
+    """The dotted name of one engine after the other, set as SESSION_ENGINE."""
+    settings.SESSION_ENGINE = request.param
+    return request.param
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """A clock that stands still at the present moment until it is moved."""
+    with time_machine.travel(datetime.now(UTC), tick=False) as traveller:
+        yield Clock(traveller)
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """The address of the private Redis, one numbered database per xdist worker, emptied."""
+    now = running()
+    if "redis" not in now.ports:
+        reason = now.missing.get("redis", "not started")
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"redis: {reason}")
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
+    url = f"redis://127.0.0.1:{now.ports['redis']}/{number}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url

@@ -1,0 +1,78 @@
+"""Start the servers before Django's settings are read, stop them, and say what was skipped.
+
+Loaded by `-p tests.harness.plugin` (pyproject.toml): a conftest would come too late, because
+pytest-django reads the settings first. Hence `python -m pytest`, which finds `tests` by itself.
+"""
+
+import atexit
+import os
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.databases import Running, running, wanted
+from tests.harness.process import ServerFailedError, private_folder
+from tests.harness.servers import Servers
+
+# Bug reports from MySQL proper are welcome, its packages are not in Debian stable.
+BEST_EFFORT = {"mysql"}
+
+
+def _only_core(args: list[str]) -> bool:
+    """The tests of the core need no server, so a run of them alone starts none."""
+    paths = [arg.partition("::")[0] for arg in args if not arg.startswith("-")]
+    tests = [path for path in paths if Path(path).exists()]
+    core = Path("tests/core").resolve()
+    return bool(tests) and all(Path(path).resolve().is_relative_to(core) for path in tests)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(args: list[str]) -> Generator[None, Any, Any]:
+    """Start the servers, unless a controller has done it for this worker."""
+    if running() is None:
+        servers = Servers(private_folder())
+        atexit.register(servers.stop)
+        if not _only_core(args) and not {"-h", "--help", "--version"} & set(args):
+            try:
+                servers.start({*wanted(), "redis"} - {"sqlite"})
+            except ServerFailedError as error:
+                raise pytest.UsageError(str(error)) from error
+        Running(servers.folder, servers.ports, servers.missing).publish()
+    return (yield)
+
+
+def pytest_report_header() -> str:
+    """Name the servers of this run."""
+    now = running()
+    ports = now.ports if now else {}
+    return "servers: " + (", ".join(f"{name}:{port}" for name, port in ports.items()) or "none")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI a server that is missing is a failure, also when no test asked for it."""
+    now = running()
+    absent = set(now.missing) - BEST_EFFORT if now else set()
+    if absent and os.environ.get("CI") == "true" and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """End with what did not run, and why."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    terminalreporter.section("not run")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.line(f"{count} tests: {reason}")
+    now = running()
+    for name, reason in (now.missing if now else {}).items():
+        first_line = reason.splitlines()[0]
+        terminalreporter.line(f"{'MySQL proper' if name == 'mysql' else name}: {first_line}")
+    if not reasons and not (now and now.missing):
+        terminalreporter.line("nothing: every test ran")

@@ -1,0 +1,134 @@
+"""Start a server process for the tests, and end it again, whatever happens to pytest."""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "sessionstore-tests-"
+
+
+class ServerFailedError(Exception):
+    """A server is installed, but did not come up; the message ends with its log."""
+
+
+def free_port() -> int:
+    """Answer a TCP port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def private_folder() -> Path:
+    """Make the folder of this run, and remove those of runs that were killed.
+
+    Server accounts must be able to walk through it, so it is world-readable; its name carries
+    our process id, by which a later run sees that nobody uses it any more.
+    """
+    for left_over in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = left_over.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(left_over, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    folder.chmod(0o755)
+    return folder
+
+
+def account_for(name: str) -> str | None:
+    """Answer the account a database server runs under: they refuse to run as root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(name).pw_name
+    except KeyError:
+        return "nobody"
+
+
+def owned_folder(path: Path, account: str | None) -> Path:
+    """Make a folder that belongs to `account`."""
+    path.mkdir(parents=True)
+    if account:
+        shutil.chown(path, account, pwd.getpwnam(account).pw_gid)
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A running process and where it writes."""
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def wait_for_port(self, port: int, *, seconds: float = 60) -> None:
+        """Return when the server accepts connections on `port`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return
+            time.sleep(0.02)
+        raise ServerFailedError(f"{self.name} did not start:\n{self.log_tail()}")
+
+    def wait_for_end(self, *, seconds: float = 120) -> None:
+        """Return when the process has ended well."""
+        try:
+            failed = self.process.wait(seconds) != 0
+        except subprocess.TimeoutExpired:
+            self.stop()
+            failed = True
+        if failed:
+            raise ServerFailedError(f"{self.name} failed:\n{self.log_tail()}")
+
+    def log_tail(self) -> str:
+        """Answer the last lines that the process wrote."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+    def stop(self) -> None:
+        """End this process, by its id only: politely first, then for certain."""
+        if self.process.poll() is None:
+            self.process.send_signal(_polite_signal(self.name))
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+
+
+def _polite_signal(name: str) -> signal.Signals:
+    # PostgreSQL takes SIGTERM as "wait until everybody has gone"; SIGQUIT is "at once".
+    return signal.SIGQUIT if name == "postgresql" else signal.SIGTERM
+
+
+def launch(
+    name: str, command: Sequence[str | Path], *, log: Path, account: str | None = None
+) -> Launched:
+    """Start `command`, as `account` when given.
+
+    setpriv makes the kernel end the process when we die, even of SIGKILL. The signal is bound to
+    the thread that starts the process, so call this from the main thread.
+    """
+    line = ["setpriv", "--pdeathsig", _polite_signal(name).name.removeprefix("SIG")]
+    if account:
+        line += ["--reuid", account, "--regid", str(pwd.getpwnam(account).pw_gid)]
+        line += ["--clear-groups"]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*line, "--", *map(str, command)],
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C must reach pytest alone: it needs the servers until its fixtures are done.
+            start_new_session=True,
+        )
+    return Launched(name, process, log)
