@@ -60,6 +60,32 @@ def owned_folder(path: Path, account: str | None) -> Path:
     return path
 
 
+def can_run(account: str, program: Path) -> bool:
+    """Tell whether `account` may execute `program`."""
+    command = ["setpriv", "--reuid", account, "--clear-groups", "--", "test", "-x", str(program)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def copy_folder(source: Path, target: Path, account: str | None) -> None:
+    """Copy a data folder and hand it to `account`."""
+    shutil.copytree(source, target)
+    if account:
+        owner = pwd.getpwnam(account)
+        for path in (target, *target.rglob("*")):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+
+
+def keep_folder(source: Path, target: Path) -> None:
+    """Copy `source` to `target` in one step, so that runs at the same time cannot see half."""
+    if not target.parent.exists() or not os.access(target.parent, os.W_OK):
+        return
+    half = Path(tempfile.mkdtemp(dir=target.parent))
+    shutil.copytree(source, half / "data")
+    with contextlib.suppress(OSError):
+        (half / "data").rename(target)
+    shutil.rmtree(half)
+
+
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A running process and where it writes."""
