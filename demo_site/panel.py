@@ -1,0 +1,83 @@
+"""What the browser holds and what the server holds, for the panel on each page."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from sessionstore.models import Session
+
+SHOWN = 6  # characters of a secret: enough to see that it changed, far too few to use it
+
+COOKIES = {
+    settings.SESSION_COOKIE_NAME: _("the key of your session, signed: random, and nothing else"),
+    settings.CSRF_COOKIE_NAME: _("against forged forms; says nothing about you"),
+    settings.LANGUAGE_COOKIE_NAME: _("the language you chose"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A cookie, with its value cut short."""
+
+    name: str
+    value: str
+    length: int
+    meaning: str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Hood:
+    """What lies under the hood at this request."""
+
+    cookies: list[Cookie]
+    row: Session | None
+    size: int
+    data: str
+    live: int
+    process: int
+    port: str
+    other_ports: list[str]
+
+
+def under_the_hood(request: HttpRequest) -> dict[str, Callable[[], Hood]]:
+    """Offer the panel to templates; it asks the database only where a template shows it."""
+    return {"under_the_hood": lambda: look(request)}
+
+
+def look(request: HttpRequest) -> Hood:
+    """Read the row as the server holds it: what this request changed is saved only later."""
+    key = request.session.session_key
+    row = Session.objects.by_key(key).first() if key else None
+    ports = os.environ.get("DEMO_PORTS", request.get_port()).split(",")
+    return Hood(
+        cookies=[
+            Cookie(name, _shortened(request.COOKIES[name]), len(request.COOKIES[name]), meaning)
+            for name, meaning in COOKIES.items()
+            if name in request.COOKIES
+        ],
+        row=row,
+        size=len(row.data) if row else 0,
+        data=_readable(row.get_decoded()) if row else "",
+        live=Session.objects.live().count(),
+        process=os.getpid(),
+        port=request.get_port(),
+        other_ports=[port for port in ports if port != request.get_port()],
+    )
+
+
+def _readable(data: dict[str, Any]) -> str:
+    """Lay the data out; the fingerprint of the password is cut short."""
+    if "_auth_user_hash" in data:
+        data["_auth_user_hash"] = _shortened(data["_auth_user_hash"])
+    return json.dumps(data, indent=2, ensure_ascii=False, default=str)
+
+
+def _shortened(secret: str) -> str:
+    return f"{secret[:SHOWN]}…"

@@ -1,0 +1,19 @@
+"""The pages of the shop, of the sessions, and of the admin."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from demo_site import hood, views
+
+urlpatterns = [
+    path("", views.shop, name="shop"),
+    path("cart/", views.cart_page, name="cart"),
+    path("cart/<slug:slug>/", views.change_cart, name="change_cart"),
+    path("checkout/", views.checkout, name="checkout"),
+    path("hood/set/", hood.set_value, name="set_value"),
+    path("hood/cycle/", hood.change_key, name="change_key"),
+    path("hood/expire/", hood.expire_soon, name="expire_soon"),
+    path("account/", include("sessionstore.urls")),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+]
