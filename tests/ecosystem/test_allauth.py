@@ -1,0 +1,154 @@
+"""django-allauth: login, remember me, its list of sessions, and its headless API."""
+
+from typing import Any
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.ecosystem.conftest import Table, key_of
+
+ANN = {"login": "ann", "password": "secret"}
+APP = "/_allauth/app/v1"
+BROWSER = "/_allauth/browser/v1"
+
+
+def log_in(client: Client, **extra: str) -> None:
+    assert client.post("/accounts/login/", {**ANN, **extra}).status_code == 302
+
+
+def test_login_and_logout(client: Client, table: Table, ann: User) -> None:
+    """A new key at login, the cart kept, and nothing left after logout."""
+    client.get("/set/cart/pear/")
+    before = key_of(client)
+    log_in(client)
+    after = key_of(client)
+    assert table.held(before) == {}
+    assert (table.held(after)["cart"], table.user(after)) == ("pear", str(ann.pk))
+    assert table.rows() == 1
+    client.post("/accounts/logout/")
+    assert table.held(after) == {}
+    assert client.get("/data/").json().get("_auth_user_id") is None
+
+
+def test_signup_logs_in(client: Client, table: Table) -> None:
+    """A new account starts with one session that is its own."""
+    client.get("/set/cart/pear/")
+    before = key_of(client)
+    client.post("/accounts/signup/", {"username": "new", "password1": "a-Secret-95"})
+    user = User.objects.get(username="new")
+    assert key_of(client) != before
+    assert table.user(key_of(client)) == str(user.pk)
+    assert table.rows() == 1
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_remember_me(remember: bool, client: Client, ann: User, settings: Any) -> None:
+    """The cookie lives as long as the site says, or until the browser is closed."""
+    settings.SESSION_COOKIE_AGE = 3600
+    log_in(client, **({"remember": "on"} if remember else {}))
+    assert client.cookies["sessionid"]["max-age"] == (3600 if remember else "")
+    assert client.get("/data/").json()["_session_expiry"] == (3600 if remember else 0)
+
+
+def test_a_session_is_listed_under_the_key_of_the_cookie(
+    client: Client, table: Table, ann: User
+) -> None:
+    """allauth keeps the key in a column of 40 characters, written in mid-login."""
+    client.get("/set/cart/pear/")
+    log_in(client)
+    assert client.get("/accounts/sessions/").status_code == 200
+    assert UserSession.objects.get().session_key == key_of(client)
+    assert UserSession.objects.get().exists()
+
+
+def test_ending_the_other_sessions(client: Client, table: Table, ann: User) -> None:
+    """The other browser is out, this one stays."""
+    other = Client()
+    log_in(client)
+    log_in(other)
+    old = key_of(other)
+    client.post("/accounts/sessions/")
+    assert table.held(old) == {}
+    assert b"page Anonymous" in other.get("/page/").content
+    assert b"page ann" in client.get("/page/").content
+    assert (table.rows(), UserSession.objects.count()) == (1, 1)
+
+
+def test_the_list_forgets_ended_sessions(client: Client, table: Table, ann: User) -> None:
+    """allauth asks the engine whether each key still exists."""
+    other = Client()
+    log_in(client)
+    log_in(other)
+    other.post("/accounts/logout/")
+    assert [entry.session_key for entry in UserSession.objects.purge_and_list(ann)] == [
+        key_of(client)
+    ]
+
+
+def test_changed_keys_are_followed(client: Client, table: Table, ann: User) -> None:
+    """After a new password the list shows the new key, and no ghost of the old one."""
+    log_in(client)
+    client.post(
+        "/accounts/password/change/",
+        {"oldpassword": "secret", "password1": "new-Secret-9", "password2": "new-Secret-9"},
+    )
+    client.get("/accounts/sessions/")
+    assert [entry.session_key for entry in UserSession.objects.all()] == [key_of(client)]
+
+
+# Headless
+
+
+def app_login(client: Client) -> str:
+    response = client.post(
+        f"{APP}/auth/login", {"username": "ann", "password": "secret"}, "application/json"
+    )
+    assert response.status_code == 200
+    return str(response.json()["meta"]["session_token"])
+
+
+def test_an_app_uses_the_key_as_its_token(client: Client, table: Table, ann: User) -> None:
+    """allauth puts a session of its own on the request and saves it itself."""
+    token = app_login(client)
+    assert table.user(token) == str(ann.pk)
+    assert key_of(client) is None
+    asked = Client().get(f"{APP}/auth/session", headers={"x-session-token": token})
+    assert asked.json()["data"]["user"]["username"] == "ann"
+    assert table.rows() == 1
+
+
+def test_an_app_logs_out(client: Client, table: Table, ann: User) -> None:
+    """The token is worth nothing afterwards."""
+    token = app_login(client)
+    client.delete(f"{APP}/auth/session", headers={"x-session-token": token})
+    assert table.rows() == 0
+    asked = Client().get(f"{APP}/auth/session", headers={"x-session-token": token})
+    assert asked.status_code in {401, 410}
+
+
+@pytest.mark.parametrize("token", ["forged", "a" * 40, "\N{SNOWMAN}".encode().decode("latin-1")])
+def test_a_forged_token_is_refused(token: str, client: Client, table: Table) -> None:
+    """It is neither an error nor a session."""
+    asked = client.get(f"{APP}/auth/session", headers={"x-session-token": token})
+    assert asked.status_code in {401, 410}
+    assert table.rows() == 0
+
+
+def test_the_headless_browser_client(client: Client, table: Table, ann: User) -> None:
+    """The same API with the cookie in place of the token."""
+    client.get("/set/cart/pear/")
+    before = key_of(client)
+    client.get(f"{BROWSER}/config")
+    response = client.post(
+        f"{BROWSER}/auth/login", {"username": "ann", "password": "secret"}, "application/json"
+    )
+    assert response.json()["meta"]["is_authenticated"]
+    assert key_of(client) != before
+    assert (table.held(key_of(client))["cart"], table.held(before)) == ("pear", {})
+    listed = client.get(f"{BROWSER}/auth/sessions").json()["data"]
+    assert [entry["is_current"] for entry in listed] == [True]
+    client.delete(f"{BROWSER}/auth/session")
+    assert client.get(f"{BROWSER}/auth/session").status_code == 401
+    assert table.rows() == 0

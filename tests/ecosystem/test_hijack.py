@@ -1,0 +1,70 @@
+"""django-hijack: an administrator works as another user, and comes back."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.ecosystem.conftest import Table, key_of
+
+
+@pytest.fixture
+def admin(client: Client, boss: User) -> Client:
+    client.post("/login/", {"username": "boss", "password": "secret"})
+    return client
+
+
+def acquire(admin: Client, user: User) -> None:
+    assert admin.post("/hijack/acquire/", {"user_pk": user.pk}).status_code == 302
+
+
+def test_acquire_and_release(admin: Client, table: Table, ann: User, boss: User) -> None:
+    """Each change of user takes a new key, and no session of the other stays behind."""
+    first = key_of(admin)
+    acquire(admin, ann)
+    second = key_of(admin)
+    held = table.held(second)
+    assert (held["_auth_user_id"], held["hijack_history"]) == (str(ann.pk), [str(boss.pk)])
+    assert admin.post("/hijack/release/").status_code == 302
+    third = key_of(admin)
+    assert (table.user(third), table.held(third)["hijack_history"]) == (str(boss.pk), [])
+    assert len({first, second, third}) == 3
+    assert (table.held(first), table.held(second), table.rows()) == ({}, {}, 1)
+
+
+def test_the_administrator_is_still_in_after_the_release(
+    admin: Client, ann: User, boss: User
+) -> None:
+    """The page greets the user of the moment."""
+    acquire(admin, ann)
+    assert b"page ann" in admin.get("/page/").content
+    admin.post("/hijack/release/")
+    assert b"page boss" in admin.get("/page/").content
+
+
+def test_a_chain_of_users_unwinds(admin: Client, table: Table, ann: User, boss: User) -> None:
+    """The history is a list that hijack changes in place."""
+    other = User.objects.create_superuser("other", "other@example.com", "secret")
+    acquire(admin, other)
+    acquire(admin, ann)
+    assert table.held(key_of(admin))["hijack_history"] == [str(boss.pk), str(other.pk)]
+    admin.post("/hijack/release/")
+    assert table.user(key_of(admin)) == str(other.pk)
+    admin.post("/hijack/release/")
+    assert table.user(key_of(admin)) == str(boss.pk)
+
+
+def test_the_expiry_is_kept(admin: Client, table: Table, ann: User) -> None:
+    """hijack carries `_session_expiry` over the flush as a plain key."""
+    session = admin.session
+    session.set_expiry(900)
+    session.save()
+    acquire(admin, ann)
+    assert admin.session["_session_expiry"] == 900
+    assert admin.cookies["sessionid"]["max-age"] == 900
+
+
+def test_logout_while_hijacked_ends_all(admin: Client, table: Table, ann: User) -> None:
+    """Neither user is logged in afterwards."""
+    acquire(admin, ann)
+    admin.post("/logout/")
+    assert (table.rows(), key_of(admin)) == (0, None)
