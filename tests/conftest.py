@@ -15,12 +15,16 @@ from tests.harness.plugin import BEST_EFFORT
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test that asks for a database, or an engine, over the whole list of them."""
-    if "database" in metafunc.fixturenames:
+    """Run each test that asks for a database, or an engine, over the whole list of them.
+
+    A test that is parametrized with its own list keeps it.
+    """
+    own = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
+    if "database" in metafunc.fixturenames and "database" not in own:
         only = metafunc.definition.get_closest_marker("only_on")
         names = [name for name in wanted() if only is None or name in only.args]
         metafunc.parametrize("database", names, indirect=True)
-    if "engine" in metafunc.fixturenames:
+    if "engine" in metafunc.fixturenames and "engine" not in own:
         metafunc.parametrize("engine", ENGINES, indirect=True)
 
 

@@ -1,0 +1,35 @@
+"""`make matrix`: each supported Django on each Python it runs on, on SQLite."""
+
+import os
+from pathlib import Path
+
+import nox
+
+MATRIX = {"5.2": ["3.11", "3.12", "3.13"], "6.0": ["3.12", "3.13"], "6.1": ["3.12", "3.13"]}
+
+# pyenv's shims exist for interpreters that are not switched on; its own folders do not lie.
+PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+os.environ["PATH"] = os.pathsep.join(
+    [*map(str, sorted(PYENV.glob("versions/3.1[1-9]*/bin"))), os.environ["PATH"]]
+)
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests"]
+
+
+@nox.session
+@nox.parametrize(
+    "python,django",
+    [(python, django) for django, pythons in MATRIX.items() for python in pythons],
+)
+def tests(session: nox.Session, django: str) -> None:
+    """Run the tests that need neither servers nor other applications."""
+    groups = ["--group", "test"]
+    session.install("--quiet", "pip>=25.1")
+    session.install("--quiet", "-e", ".[encryption,devices,redis]", *groups, f"django~={django}.0")
+    session.run(
+        *("python", "-m", "pytest", "-q", "-m", "not soak and not browser"),
+        *("tests/core", "tests/engine", "tests/web", "tests/ops"),
+        *session.posargs,
+        env={"SESSIONSTORE_TEST_DATABASES": "sqlite", "CI": ""},
+    )

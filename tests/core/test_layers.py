@@ -1,0 +1,171 @@
+"""The layers and budgets of the design, read from the source of each module."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "sessionstore"
+
+# A line imports only from the lines below it. A name stands for a module or a whole subpackage.
+LAYERS = [
+    {"apps", "urls", "admin", "management", "templatetags", "migrations"},
+    {"checks", "views", "middleware", "receivers"},
+    {"forms"},
+    {"devices", "importers"},
+    {"backends"},
+    {"models", "signals", "routers", "clients"},
+    {"conf"},
+    {"setting_values"},
+    # Nothing below this line imports Django.
+    {"codec", "express_format", "merge", "expiry", "faults", "journal"},
+    {"keys"},
+    {"crypto"},
+    {"record", "exceptions"},
+]
+WITHOUT_DJANGO = set().union(*LAYERS[8:])
+BANNED_NAMES = {"utils", "helpers", "common", "misc"}
+OPTIONAL = {"cryptography", "opentelemetry", "redis", "tqdm", "ua_parser"}
+# The engines among themselves: the way of the arrows in the design.
+ENGINES = {"sql": {"base"}, "cached_sql": {"sql", "base"}, "leaving": {"sql", "base"}}
+ENGINES["express"] = {"base"}
+FUNCTION_LINES, MODULE_LINES = 40, 250
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+each_module = pytest.mark.parametrize(
+    "path", MODULES, ids=[str(path.relative_to(PACKAGE)) for path in MODULES]
+)
+
+
+def dotted(path: Path) -> str:
+    """Answer the module's full name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {dotted(path) for path in MODULES}
+
+
+def targets(node: ast.AST, path: Path) -> list[str]:
+    """Answer the full names of the modules that an import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    package = dotted(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    base = package[: len(package) - node.level + 1] if node.level else []
+    origin = ".".join([*base, *([node.module] if node.module else [])])
+    inner = [f"{origin}.{alias.name}" for alias in node.names]
+    found = [name for name in inner if name in NAMES]
+    return found if len(found) == len(inner) else [origin, *found]
+
+
+def imported(path: Path) -> list[str]:
+    """Answer all modules that `path` imports anywhere."""
+    return [name for node in ast.walk(ast.parse(path.read_text())) for name in targets(node, path)]
+
+
+def layer_of(module: str) -> int | None:
+    """Answer the line of the design that a module stands on; the package itself has none."""
+    parts = module.split(".")
+    if len(parts) == 1:
+        return None
+    found = [number for number, names in enumerate(LAYERS) if parts[1] in names]
+    assert found, f"{module} has no place in the layers: add it to LAYERS"
+    return found[0]
+
+
+@each_module
+def test_modules_import_only_from_the_lines_below(path):
+    """An import upwards, or sideways to another name on the same line, is refused."""
+    own_layer, own = layer_of(dotted(path)), dotted(path).split(".")
+    for name in imported(path):
+        if not name.startswith("sessionstore."):
+            continue
+        inside = len(own) > 1 and name.split(".")[1] == own[1]
+        other_layer = layer_of(name)
+        assert inside or own_layer is None or other_layer > own_layer, f"imports {name}"
+
+
+@each_module
+def test_the_core_does_not_import_django(path):
+    """What stands below the line runs, and is tested, without Django."""
+    if dotted(path).split(".")[1:2] and dotted(path).split(".")[1] in WITHOUT_DJANGO:
+        assert not [name for name in imported(path) if name.partition(".")[0] == "django"]
+
+
+@each_module
+def test_only_conf_reads_the_settings(path):
+    """Each setting is read, typed and defaulted at one place."""
+    tree = ast.parse(path.read_text())
+    readers = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "django.conf"
+        and "settings" in [alias.name for alias in node.names]
+    ]
+    assert not readers or dotted(path) == "sessionstore.conf"
+
+
+def nested_imports(
+    node: ast.AST, functions: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], ast.Import | ast.ImportFrom]]:
+    """Answer imports inside functions, with the names of the functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from nested_imports(child, (*functions, child.name))
+        else:
+            if functions and isinstance(child, ast.Import | ast.ImportFrom):
+                yield functions, child
+            yield from nested_imports(child, functions)
+
+
+@each_module
+def test_imports_stand_at_the_top_of_the_file(path):
+    """Except optional dependencies, `AppConfig.ready`, and the model that an engine finds."""
+    for functions, node in nested_imports(ast.parse(path.read_text())):
+        names = targets(node, path)
+        optional = all(name.partition(".")[0] in OPTIONAL for name in names)
+        ready = path.name == "apps.py" and functions == ("ready",)
+        model = functions[-1] == "get_model_class" and "backends" in path.parts
+        assert optional or ready or model, f"line {node.lineno} imports {names} in {functions}"
+
+
+@each_module
+def test_functions_and_modules_keep_their_budget(path):
+    """A function that outgrows 40 lines, or a module 250, does more than one thing."""
+    source = path.read_text()
+    long = {
+        node.name: node.end_lineno - node.lineno + 1
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno >= FUNCTION_LINES
+    }
+    assert long == {}
+    assert source.count("\n") <= MODULE_LINES
+    assert path.stem not in BANNED_NAMES
+
+
+def test_engines_build_on_each_other_in_one_direction():
+    """No engine imports one that the design does not put below it."""
+    for path in PACKAGE.glob("backends/*.py"):
+        others = {name.rpartition(".")[2] for name in imported(path) if ".backends." in name}
+        allowed = ENGINES.get(path.stem, set())
+        assert others & set(ENGINES) <= allowed, path.stem
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """The graph of imports has no cycle."""
+    graph = {
+        dotted(path): {name for name in imported(path) if name in NAMES and name != dotted(path)}
+        for path in MODULES
+    }
+    # Whatever imports nothing that is left can be taken away; a cycle is what remains.
+    while free := [name for name, needs in graph.items() if not needs]:
+        graph = {name: needs - set(free) for name, needs in graph.items() if name not in free}
+    assert graph == {}
