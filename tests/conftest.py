@@ -19,7 +19,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     A test that is parametrized with its own list keeps it.
     """
-    own = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
+    own = set()
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        names = mark.args[0]
+        own.update(names.replace(" ", "").split(",") if isinstance(names, str) else names)
     if "database" in metafunc.fixturenames and "database" not in own:
         only = metafunc.definition.get_closest_marker("only_on")
         names = [name for name in wanted() if only is None or name in only.args]
