@@ -1,0 +1,14 @@
+"""The app's configuration."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SessionStoreConfig(AppConfig):
+    name = "sessionstore"
+    label = "sessionstore"
+    verbose_name = _("Sessions")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import receivers  # noqa: F401, PLC0415 - connects the receivers

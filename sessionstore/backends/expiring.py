@@ -1,0 +1,97 @@
+"""When the session of a request ends, and how old its cookie may get: the same minimum."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from .. import expiry
+from ..conf import conf
+from .loading import LoadedSession
+
+EXPIRY_KEY = "_session_expiry"
+_unset: Any = object()
+
+
+class ExpiringSession(LoadedSession):
+    """Django's expiry methods, under the site's idle and absolute timeouts.
+
+    ``set_expiry()`` can only shorten what the site's policy allows.
+    """
+
+    def get_expiry_date(self, *, modification: Any = None, expiry: Any = _unset) -> datetime:
+        """Answer the moment at which the session ends; naive when USE_TZ is False.
+
+        ``modification`` is the moment of last use (now, when not given), ``expiry`` stands for
+        the session's own setting.
+        """
+        seen = timezone.now() if modification is None else modification
+        own = self.get(EXPIRY_KEY) if expiry is _unset else expiry
+        end = self._end(_aware(seen), own)
+        return end if conf.use_tz else timezone.make_naive(end)
+
+    def get_expiry_age(self, *, modification: Any = None, expiry: Any = _unset) -> int:
+        """Answer the whole seconds until the session ends; the arguments as above."""
+        seen = _aware(timezone.now() if modification is None else modification)
+        own = self.get(EXPIRY_KEY) if expiry is _unset else expiry
+        return (self._end(seen, own) - seen) // timedelta(seconds=1)
+
+    async def aget_expiry_date(self, **options: Any) -> datetime:
+        await self._aget_session()
+        return self.get_expiry_date(**options)
+
+    async def aget_expiry_age(self, **options: Any) -> int:
+        await self._aget_session()
+        return self.get_expiry_age(**options)
+
+    def set_expiry(self, value: Any) -> None:
+        """Set when the session ends: seconds from last use, a datetime, a timedelta from now.
+
+        0 means when the browser closes, None the site's policy. A moment is stored in UTC, so
+        that no clock change moves it.
+        """
+        if value is None:
+            self.pop(EXPIRY_KEY, None)
+            return
+        self[EXPIRY_KEY] = _storable(value)
+
+    async def aset_expiry(self, value: Any) -> None:
+        await self._aget_session()
+        self.set_expiry(value)
+
+    def _end(self, seen: datetime, own: Any) -> datetime:
+        if isinstance(own, str):
+            own = datetime.fromisoformat(own)
+        if not isinstance(own, datetime):
+            own = seen + timedelta(seconds=own or self.get_session_cookie_age())
+        ends = [_aware(own)]
+        idle, absolute = conf.policy.idle_ms, conf.policy.absolute_ms
+        if idle is not None:
+            ends.append(seen + timedelta(milliseconds=idle))
+        if absolute is not None:
+            started = seen if self._row is None else expiry.to_datetime(self._row.started_at)
+            ends.append(started + timedelta(milliseconds=absolute))
+        return min(ends)
+
+    def _expires_at(self, data: dict[str, Any], *, seen: int, started: int) -> int:
+        """Answer the row's ``expires_at`` for these data, in milliseconds."""
+        own = data.get(EXPIRY_KEY)
+        if isinstance(own, str):
+            own = datetime.fromisoformat(own)
+        if isinstance(own, datetime):
+            end = expiry.to_ms(_aware(own))
+        else:
+            end = seen + int((own or self.get_session_cookie_age()) * 1000)
+        return conf.policy.deadline(end, last_seen_at=seen, started_at=started)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        value = timezone.now() + value
+    if isinstance(value, datetime):
+        return _aware(value).astimezone(UTC).isoformat()
+    return value
+
+
+def _aware(moment: datetime) -> datetime:
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment

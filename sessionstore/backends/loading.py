@@ -1,0 +1,211 @@
+"""The session of one request: its key, its data, and whether they have changed.
+
+The layers of an engine, each a class on top of the other: ``loading`` (here), ``expiring`` (when
+the session ends), ``writing`` (what a save does), ``base`` (the verbs of a request, and the async
+names). What a table does is behind ``rows``, a few verbs.
+"""
+
+import logging
+from functools import lru_cache
+from typing import Any
+
+from django.contrib.sessions.backends.base import SessionBase
+
+from .. import expiry, journal
+from ..conf import conf
+from ..exceptions import SessionStoreUnavailable
+from ..keys import Key
+from ..record import Client, Record
+from .payload import dumps, loads
+
+security_log = logging.getLogger("sessionstore.security")
+_not_given: Any = object()
+
+
+class LoadedSession(SessionBase):
+    """Key, data, and the comparison of the two with the row that they came from."""
+
+    # Set by the middleware for the row that a signed-in user leaves.
+    client: Client | None = None
+    # A view under @does_not_touch sets this to False: its requests do not keep a session alive.
+    slides = True
+
+    def __init__(self, session_key: str | None = None) -> None:
+        # The row as it was last read or written, without its data; None means there is none yet.
+        self._row: Record | None = None
+        # The serialised data of that row; None stands for no data at all.
+        self._base: bytes | None = None
+        self._opened: tuple[str | None, Key | None] = (None, None)
+        self._key_is_new = False
+        self._must_rewrite = False
+        self._failure: Exception | None = None
+        self._set = self._stored = False
+        super().__init__(session_key)
+        self._declined = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.handle or 'without a key'}>"
+
+    # --- the key
+
+    @property
+    def _key(self) -> Key | None:
+        """The opened key; None for a key that is malformed or not ours."""
+        text, key = self._opened
+        if text != self._session_key:
+            key = conf.keyring.open(self._session_key)
+            self._opened = (self._session_key, key)
+        return key
+
+    def _take_key(self, key: Key, *, is_new: bool = False) -> None:
+        self._session_key = key.text
+        self._opened = (key.text, key)
+        self._key_is_new = is_new
+
+    @property
+    def handle(self) -> str | None:
+        """The name by which pages and logs may call this session; it opens nothing."""
+        return self._key.handle if self._key else None
+
+    def is_empty(self) -> bool:
+        """Tell whether there is neither a key that could be ours nor any data."""
+        return self._key is None and not getattr(self, "_session_cache", None)
+
+    # --- loading
+
+    @property
+    def rows(self) -> Any:
+        return _rows_of(type(self))
+
+    @classmethod
+    def get_rows(cls) -> Any:
+        raise NotImplementedError
+
+    def load(self) -> dict[str, Any]:
+        """Read the row and answer its data; {} and no key when there is no live row.
+
+        A load that failed fails again at once for the rest of the request.
+        """
+        if self._failure is not None:
+            raise self._failure
+        key = self._key
+        try:
+            row = self.rows.fetch(key.id, expiry.now_ms()) if key else None
+        except Exception as error:
+            self._fail(error)
+            raise
+        if key is None or row is None:
+            self._session_key = None
+            return {}
+        data, payload, stale = self._read(row, key)
+        if not hasattr(self, "_session_cache"):
+            self._row, self._base = row.without_data(), payload
+            self._must_rewrite = stale or key.stale
+            if key.stale:
+                self._take_key(conf.keyring.renew(key))
+        return data
+
+    def _read(self, row: Record, key: Key) -> tuple[dict[str, Any], bytes | None, bool]:
+        """Answer a row's data, its payload, and whether it should be written again."""
+        decoded = self.codec.decode(row.data, key)
+        data = None if decoded is None else loads(decoded.payload)
+        if decoded is None or data is None:
+            security_log.warning("Session %s is damaged; it counts as empty", key.handle)
+            return {}, None, False
+        return data, decoded.payload, decoded.stale
+
+    @property
+    def codec(self) -> Any:
+        return conf.codec
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        events = journal.current()
+        if events is not None and isinstance(error, SessionStoreUnavailable):
+            events.failure = error
+
+    @property
+    def _is_loaded(self) -> bool:
+        return hasattr(self, "_session_cache")
+
+    def reload(self) -> None:
+        """Read the session again and forget every unsaved change; one SELECT."""
+        self._forget()
+        self._get_session()
+
+    def _forget(self) -> None:
+        self.__dict__.pop("_session_cache", None)
+        self._row = self._base = self._failure = None
+        self._set = self._declined = self._must_rewrite = False
+
+    # --- has it changed?
+
+    @property
+    def modified(self) -> bool:
+        """True when a key was set, when the data differ from what was loaded, or a touch is due.
+
+        Reading it never loads and never raises. ``modified = False`` means "save nothing of this":
+        the present data become the ones to compare with. ``modified = True`` with equal data is a
+        touch. A save never clears it: the answer still has to carry the cookie.
+        """
+        if self._set or self._stored:
+            return True
+        return self._is_loaded and (self._has_changed() or self._touch_due())
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._set = bool(value)
+        if value:
+            return
+        self._stored = self._must_rewrite = False
+        self._declined = True
+        if self._is_loaded and self._is_changed():
+            try:
+                self._base = dumps(self._session_cache) if self._session_cache else None
+            except (TypeError, ValueError):
+                return
+
+    def _has_changed(self) -> bool:
+        return self._must_rewrite or self._client_changed() or self._is_changed()
+
+    def _is_changed(self) -> bool:
+        """Compare the data with the loaded bytes; data that cannot be written have changed."""
+        data = self._session_cache
+        if self._base is None:
+            return bool(data)
+        try:
+            return dumps(data) != self._base
+        except (TypeError, ValueError):
+            return True
+
+    def _touch_due(self) -> bool:
+        if self._row is None or self._declined or not self.slides:
+            return False
+        seen = self._row.last_seen_at
+        return conf.policy.touch_due(last_seen_at=seen, now=expiry.now_ms())
+
+    def _client_changed(self) -> bool:
+        """Tell whether a signed-in user comes from elsewhere; looked at once a touch interval."""
+        row, client = self._row, self.client
+        if row is None or client is None or row.user_id is None:
+            return False
+        if (client.ip or row.ip, client.user_agent or row.user_agent) == (row.ip, row.user_agent):
+            return False
+        interval = conf.policy.touch_interval_ms or expiry.DEFAULT_TOUCH_INTERVAL_MS
+        return expiry.now_ms() - row.last_seen_at >= interval
+
+    def pop(self, key: str, default: Any = _not_given) -> Any:
+        data = self._session
+        # Optimization: Django's asks ``modified``, which here would serialise at each call.
+        self._set = self._set or key in data
+        return data.pop(key) if default is _not_given else data.pop(key, default)
+
+    def clear(self) -> None:
+        """Drop all data and keep the row; the row is read when it was not."""
+        self._session.clear()
+        self.modified = True
+
+
+@lru_cache(maxsize=32)
+def _rows_of(engine: type[LoadedSession]) -> Any:
+    return engine.get_rows()

@@ -1,0 +1,244 @@
+"""The verbs on the session table. Everything clever is above them.
+
+Reads and writes both use the write database of the routers: a replica that lags loses logins and
+revives logouts. No connection or cursor is kept.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from functools import cached_property
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, InterfaceError, connections, router, transaction
+from django.db.models import Model
+
+from .. import expiry
+from ..exceptions import TakenId
+from ..faults import Fault, classify, is_taken_id
+from ..record import Record
+from .retry import READ, WRITE, attempt, in_transaction
+from .statements import CHANGED, Statements, compose
+
+T = TypeVar("T")
+
+# One statement takes so many ids: more would hold locks for too long.
+BATCH = 500
+
+
+class SqlRows:
+    """The session table as a few verbs; one object serves all threads."""
+
+    first_version = 1
+
+    def __init__(self, model: type[Model], extra: Sequence[str] = ()) -> None:
+        self.model = model
+        self.extra = tuple(extra)
+        self._statements: dict[str, Statements] = {}
+
+    @property
+    def alias(self) -> str:
+        return router.db_for_write(self.model)
+
+    @staticmethod
+    def next_version(record_version: int, data: bytes) -> int:  # noqa: ARG004 - other tables' version is the data
+        return record_version + 1
+
+    # --- one row
+
+    def fetch(self, digest: bytes, now: int, *, lock: bool = False) -> Record | None:
+        """Answer the live row, or None. ``lock`` (inside a transaction) keeps others out of it."""
+        alias = self.alias
+        return attempt(alias, READ, lambda: self._fetch(alias, digest, now, lock))
+
+    def insert(self, record: Record) -> None:
+        """Insert a row. Raises TakenId when its digest exists; never an upsert."""
+        alias = self.alias
+        values = [record.id, record.created_at, *self._changed(alias, record)]
+        try:
+            attempt(alias, WRITE, lambda: self._insert(alias, values))
+        except (DatabaseError, InterfaceError) as error:
+            if is_taken_id(error):
+                # Security: the driver's message holds the digest; only the fact goes up.
+                raise TakenId from None
+            raise
+
+    def update(self, record: Record, expected_version: Any) -> bool:
+        """Write a row whose version is as expected; False when no row matched."""
+        alias = self.alias
+        values = [*self._changed(alias, record), record.id, expected_version]
+        return self._write(alias, self._sql(alias).update, values) > 0
+
+    def rename(self, old_digest: bytes, record: Record, expected_version: Any) -> bool:
+        """Write a row and change its primary key in one statement; False when no row matched."""
+        alias = self.alias
+        values = [record.id, *self._changed(alias, record), old_digest, expected_version]
+        return self._write(alias, self._sql(alias).rename, values) > 0
+
+    def touch(self, digest: bytes, seen: int, expires: int, expected_version: Any) -> bool:
+        """Move a live, unchanged row's times on, never back; False when there was none.
+
+        Inside a caller's transaction, or when the row is locked, the touch is dropped: it is not
+        worth a wait.
+        """
+        alias = self.alias
+        if in_transaction(alias):
+            return False
+        values = [seen, expires, digest, expected_version, seen, expiry.now_ms()]
+
+        def once() -> int:
+            try:
+                return self._execute(alias, self._sql(alias).touch, values)
+            except (DatabaseError, InterfaceError) as error:
+                if classify(error) is Fault.TRANSIENT:
+                    return 0
+                raise
+
+        return attempt(alias, WRITE, once) > 0
+
+    def remove(self, digest: bytes) -> int:
+        """Delete a row without reading it; answer 1 or 0."""
+        alias = self.alias
+        return self._write(alias, self._sql(alias).remove, [digest])
+
+    # --- many rows
+
+    def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
+        """Delete rows by primary key, in its order; with a cutoff only those that expired before."""
+        rows = self._objects.filter(pk__in=sorted(digests))
+        if expired_before is not None:
+            # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
+            rows = rows.extra(  # noqa: S610 - no value in the text
+                where=[f"{self._quoted('expires_at')} + 0 < %s"], params=[expired_before]
+            )
+        return attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias))
+
+    def remove_of_user(self, user_id: str, *, but: bytes | None = None) -> int:
+        """Delete all rows of a user, those that are being renamed included; answer how many.
+
+        One DELETE by user misses a row that is renamed meanwhile, so it looks again until a
+        SELECT finds none.
+        """
+        return self._remove_while(user_id=user_id, but=but)
+
+    def remove_renamed(self, user_id: str, created_at: int, *, rounds: int = 5) -> int:
+        """Delete the row that a concurrent request renamed: neither value ever changes."""
+        return self._remove_while(user_id=user_id, created_at=created_at, rounds=rounds)
+
+    def expired(self, before: int, limit: int) -> list[bytes]:
+        """Answer at most ``limit`` ids that expired before ``before``, by the expiry index."""
+        rows = self._objects.filter(expires_at__lt=before).order_by("expires_at")
+        return attempt(
+            self.alias, READ, lambda: [bytes(pk) for pk in rows.values_list("pk", flat=True)[:limit]]
+        )
+
+    # --- transactions
+
+    def in_transaction(self) -> bool:
+        return in_transaction(self.alias)
+
+    def on_commit(self, callback: Callable[[], Any]) -> None:
+        transaction.on_commit(callback, using=self.alias)
+
+    def under_lock(self, block: Callable[[], T]) -> T:
+        """Run ``block``, whose first statement locks a row, in a transaction of its own."""
+        alias = self.alias
+
+        def locked() -> T:
+            with transaction.atomic(using=alias, durable=True):
+                begin = self._sql(alias).begin_lock
+                if begin:
+                    self._execute(alias, begin, [])
+                return block()
+
+        return attempt(alias, WRITE, locked)
+
+    @cached_property
+    def _locking(self) -> dict[str, bool]:
+        return {}
+
+    @property
+    def can_lock(self) -> bool:
+        """Tell whether row locks help: on Galera they triple the failures."""
+        alias = self.alias
+        if alias not in self._locking:
+            self._locking[alias] = not attempt(alias, READ, lambda: _is_galera(alias))
+        return self._locking[alias]
+
+    # --- below the verbs
+
+    @property
+    def _objects(self) -> Any:
+        return self.model._default_manager.using(self.alias)
+
+    def _quoted(self, name: str) -> str:
+        column = self.model._meta.get_field(name).column
+        return connections[self.alias].ops.quote_name(column)
+
+    def _sql(self, alias: str) -> Statements:
+        try:
+            return self._statements[alias]
+        except KeyError:
+            return self._statements.setdefault(alias, compose(alias, self.model, self.extra))
+
+    def _execute(self, alias: str, sql: str, values: Sequence[Any]) -> int:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(sql, values)
+            return cursor.rowcount
+
+    def _write(self, alias: str, sql: str, values: Sequence[Any]) -> int:
+        return attempt(alias, WRITE, lambda: self._execute(alias, sql, values))
+
+    def _fetch(self, alias: str, digest: bytes, now: int, lock: bool) -> Record | None:
+        sql = self._sql(alias)
+        with connections[alias].cursor() as cursor:
+            if lock and sql.before_lock:
+                cursor.execute(sql.before_lock, [digest])
+            cursor.execute(sql.lock if lock else sql.fetch, [digest, now])
+            row = cursor.fetchone()
+        return None if row is None else Record(digest, bytes(row[0]), *row[1:])
+
+    def _insert(self, alias: str, values: Sequence[Any]) -> None:
+        # Inside a transaction a taken id must not spoil it, so the INSERT gets a savepoint.
+        inside = in_transaction(alias)
+        with transaction.atomic(using=alias) if inside else nullcontext():
+            self._execute(alias, self._sql(alias).insert, values)
+
+    def _changed(self, alias: str, record: Record) -> list[Any]:
+        values = [getattr(record, name) for name in CHANGED]
+        if self.extra:
+            connection = connections[alias]
+            for name in self.extra:
+                field = self.model._meta.get_field(name)
+                values.append(field.get_db_prep_save(record.extra.get(name), connection))
+        return values
+
+    def _remove_while(self, *, but: bytes | None = None, rounds: int = 100, **of: Any) -> int:
+        removed = 0
+        rows = self._objects.filter(**of)
+        if but is not None:
+            rows = rows.exclude(pk=but)
+        for _ in range(rounds):
+            digests = attempt(
+                self.alias, READ, lambda: list(rows.values_list("pk", flat=True)[:BATCH])
+            )
+            if not digests:
+                break
+            removed += self._remove_of(of["user_id"], digests)
+        return removed
+
+    def _remove_of(self, user_id: str, digests: list[bytes]) -> int:
+        # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
+        rows = self._objects.filter(pk__in=sorted(map(bytes, digests))).extra(  # noqa: S610 - no value in the text
+            where=[f"COALESCE({self._quoted('user_id')}, '') = %s"], params=[user_id]
+        )
+        return attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias))
+
+
+def _is_galera(alias: str) -> bool:
+    connection = connections[alias]
+    if connection.vendor != "mysql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
+        row = cursor.fetchone()
+    return bool(row) and row[1] == "ON"

@@ -1,0 +1,254 @@
+"""The settings: each with its type, its default and one sentence. The only reader of Django's."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Generic, TypeVar, overload
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from .codec import Codec
+from .expiry import Policy, default_touch_interval_ms
+from .keys import Keyring
+from .setting_values import (
+    dotted,
+    duration_ms,
+    flag,
+    mapping,
+    names,
+    one_of,
+    optional,
+    positive,
+    text,
+)
+
+T = TypeVar("T")
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+# NIST SP 800-63B-4, section 2: idle and overall time of a session at each assurance level, in ms.
+PRESETS: Mapping[str, tuple[int | None, int]] = {
+    "AAL1": (None, 30 * DAY),
+    "AAL2": (HOUR, 24 * HOUR),
+    "AAL3": (15 * MINUTE, 12 * HOUR),
+}
+UNSET: Any = object()
+
+
+class Setting(Generic[T]):
+    """One setting: read, parsed and remembered until a setting changes.
+
+    Raises ValueError at access when the value is wrong; ``checks`` tells so at start-up.
+    """
+
+    def __init__(self, name: str, default: Any, parse: Callable[[Any], T], doc: str) -> None:
+        self.name = f"SESSIONSTORE_{name}"
+        self.default = default
+        self.parse = parse
+        self.__doc__ = doc
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self.attribute = attribute
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Setting[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> "Setting[T] | T":
+        if instance is None:
+            return self
+        value = self.read()
+        # Optimization: the next access finds the parsed value on the instance.
+        instance.__dict__[self.attribute] = value
+        return value
+
+    def read(self) -> T:
+        value = getattr(settings, self.name, UNSET)
+        try:
+            return self.parse(self.default if value is UNSET else value)
+        except ValueError as error:
+            message = f"{self.name} must be {error}; it is {value!r}."
+            raise ValueError(message) from None
+
+
+class Conf:
+    """All settings of the package, and what is derived from them and from Django's own."""
+
+    database = Setting(
+        "DATABASE",
+        None,
+        optional(text),
+        "The database alias of the session table; None leaves it to the other routers.",
+    )
+    idle_ms = Setting(
+        "IDLE_TIMEOUT",
+        None,
+        optional(duration_ms),
+        "A session ends when it was not used for this long.",
+    )
+    absolute_ms = Setting(
+        "ABSOLUTE_TIMEOUT",
+        None,
+        optional(duration_ms),
+        "A session ends this long after the login (or its creation), however busy it is.",
+    )
+    touch_interval_ms = Setting(
+        "TOUCH_INTERVAL",
+        UNSET,
+        lambda value: UNSET if value is UNSET else optional(duration_ms)(value),
+        "A read writes the time of last use at most this often; None never writes it. By default "
+        "the longer of 60 seconds and a thousandth of the idle timeout, at most a quarter of it.",
+    )
+    preset = Setting(
+        "PRESET",
+        None,
+        optional(one_of(*PRESETS)),
+        "The timeouts of an assurance level of NIST SP 800-63B-4, where none are set.",
+    )
+    max_bytes = Setting(
+        "MAX_BYTES",
+        1024 * 1024,
+        positive,
+        "The largest serialised session, in bytes; SessionTooLarge above it.",
+    )
+    max_per_user = Setting(
+        "MAX_PER_USER",
+        None,
+        optional(positive),
+        "How many live sessions one user may have.",
+    )
+    max_per_user_action = Setting(
+        "MAX_PER_USER_ACTION",
+        "oldest",
+        one_of("oldest", "deny"),
+        "At one login too many, end the oldest session, or deny the login in our login view.",
+    )
+    record_client = Setting(
+        "RECORD_CLIENT",
+        "all",
+        one_of("all", "shortened", "nothing"),
+        "What is recorded of a signed-in client: address and user agent, the address shortened "
+        "to /24 or /48, or nothing.",
+    )
+    client_ip = Setting(
+        "CLIENT_IP_CALLABLE",
+        "sessionstore.clients.remote_addr",
+        dotted,
+        "The dotted path of a callable that answers a request's address; X-Forwarded-For is not "
+        "trusted by default.",
+    )
+    clear_site_data = Setting(
+        "CLEAR_SITE_DATA",
+        (),
+        names,
+        "What the logout view tells the browser to clear, for instance ['cookies'].",
+    )
+    reauth_url = Setting(
+        "REAUTH_URL",
+        None,
+        optional(text),
+        "The page (URL or its name) where users prove who they are again; None is the login page.",
+    )
+    adopt_from = Setting(
+        "ADOPT_FROM",
+        None,
+        optional(text),
+        "The engine whose cookies are still accepted; its sessions move here on first use.",
+    )
+    cleanup_interval_ms = Setting(
+        "CLEANUP_INTERVAL",
+        None,
+        optional(duration_ms),
+        "Delete expired sessions in the background of a web process, about this often.",
+    )
+    encrypt = Setting(
+        "ENCRYPT",
+        False,
+        flag,
+        "Encrypt the data of each session under a key that only its cookie completes.",
+    )
+    express = Setting(
+        "EXPRESS",
+        None,
+        optional(mapping),
+        "How to read the table and the cookies of express-session.",
+    )
+
+    @classmethod
+    def all_settings(cls) -> list[Setting[Any]]:
+        return [value for value in vars(cls).values() if isinstance(value, Setting)]
+
+    @cached_property
+    def timeouts_ms(self) -> tuple[int | None, int | None]:
+        """The idle and the absolute timeout; a preset fills in what is not set."""
+        idle, absolute = PRESETS[self.preset] if self.preset else (None, None)
+        return self.idle_ms or idle, self.absolute_ms or absolute
+
+    @cached_property
+    def policy(self) -> Policy:
+        idle, absolute = self.timeouts_ms
+        interval = self.touch_interval_ms
+        return Policy(
+            idle_ms=idle,
+            absolute_ms=absolute,
+            touch_interval_ms=default_touch_interval_ms(idle) if interval is UNSET else interval,
+            slides=idle is not None or self.save_every_request,
+        )
+
+    @cached_property
+    def secrets(self) -> tuple[str | bytes, ...]:
+        return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        return Keyring(self.secrets)
+
+    @cached_property
+    def codec(self) -> Codec:
+        return Codec(self.secrets, self.max_bytes)
+
+    @cached_property
+    def serializer(self) -> Any:
+        """The class that SESSION_SERIALIZER names."""
+        return import_string(settings.SESSION_SERIALIZER)
+
+    @property
+    def save_every_request(self) -> bool:
+        return settings.SESSION_SAVE_EVERY_REQUEST
+
+    @property
+    def cookie_name(self) -> str:
+        return settings.SESSION_COOKIE_NAME
+
+    @property
+    def use_tz(self) -> bool:
+        return settings.USE_TZ
+
+    @property
+    def debug(self) -> bool:
+        return settings.DEBUG
+
+    def cookie_scope(self) -> dict[str, Any]:
+        """What set_cookie and delete_cookie need alike."""
+        return {
+            "path": settings.SESSION_COOKIE_PATH,
+            "domain": settings.SESSION_COOKIE_DOMAIN,
+            "samesite": settings.SESSION_COOKIE_SAMESITE,
+        }
+
+    def cookie_flags(self) -> dict[str, Any]:
+        return {
+            "secure": settings.SESSION_COOKIE_SECURE or False,
+            "httponly": settings.SESSION_COOKIE_HTTPONLY or False,
+        }
+
+
+conf = Conf()
+
+
+def forget(**_: Any) -> None:
+    """Drop everything that was parsed or derived: any setting may be a part of it."""
+    conf.__dict__.clear()
+
+
+setting_changed.connect(forget, dispatch_uid="sessionstore.conf")

@@ -1,0 +1,35 @@
+"""The errors of the package, below one root; Django's own (UpdateError, CreateError) keep their meaning."""
+
+
+class SessionStoreError(Exception):
+    """Root of the errors that this package raises itself."""
+
+
+class SessionStoreUnavailable(SessionStoreError):
+    """The database could not be reached or kept failing within the limits of the retries.
+
+    The middleware answers 503 with Retry-After and leaves the cookie alone. ``__cause__`` is the
+    driver's last error.
+    """
+
+
+class SessionTooLarge(SessionStoreError, ValueError):
+    """The serialised session is above SESSIONSTORE_MAX_BYTES; nothing was written."""
+
+    def __init__(self, *, size: int, limit: int, largest_key: str, largest_size: int) -> None:
+        super().__init__(
+            f"The session takes {size} bytes and the limit is {limit} (SESSIONSTORE_MAX_BYTES). "
+            f"Its largest key is {largest_key!r} with {largest_size} bytes: keep it in a table of "
+            f"its own, or raise the limit."
+        )
+        self.size = size
+        self.limit = limit
+        self.largest_key = largest_key
+
+
+class SessionNotSerializable(SessionStoreError, TypeError):
+    """A value cannot be written by SESSION_SERIALIZER; nothing was written."""
+
+
+class TakenId(SessionStoreError):
+    """An INSERT met an id that is in the table already."""

@@ -1,0 +1,60 @@
+"""When a session ends, and when a touch is due: pure arithmetic in milliseconds since 1970 UTC."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+# Clients that change are written at most this often, also where sessions do not slide.
+DEFAULT_TOUCH_INTERVAL_MS = 60_000
+
+
+def now_ms() -> int:
+    """Answer the present moment. Everything in the package that asks for the time asks here."""
+    return time.time_ns() // 1_000_000
+
+
+def to_ms(moment: datetime) -> int:
+    """Answer an aware datetime as milliseconds, rounded down; exact in any zone and year."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def to_datetime(milliseconds: int) -> datetime:
+    """Answer milliseconds as an aware datetime in UTC."""
+    return _EPOCH + milliseconds * _MILLISECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the site allows. None means without limit; a touch interval of None means never."""
+
+    idle_ms: int | None = None
+    absolute_ms: int | None = None
+    touch_interval_ms: int | None = DEFAULT_TOUCH_INTERVAL_MS
+    slides: bool = False
+
+    def deadline(self, own: int, *, last_seen_at: int, started_at: int) -> int:
+        """Answer the smallest of the session's own end, the idle end and the absolute end."""
+        ends = [own]
+        if self.idle_ms is not None:
+            ends.append(last_seen_at + self.idle_ms)
+        if self.absolute_ms is not None:
+            ends.append(started_at + self.absolute_ms)
+        return min(ends)
+
+    def touch_due(self, *, last_seen_at: int, now: int) -> bool:
+        """Tell whether a read should move ``last_seen_at`` on."""
+        if not self.slides or self.touch_interval_ms is None:
+            return False
+        return now - last_seen_at >= self.touch_interval_ms
+
+
+def default_touch_interval_ms(idle_ms: int | None) -> int:
+    """Answer the longer of 60 s and a thousandth of the idle time, at most a quarter of it.
+
+    The quarter keeps a short idle timeout true: somebody who clicks is not signed out.
+    """
+    if idle_ms is None:
+        return DEFAULT_TOUCH_INTERVAL_MS
+    return min(max(DEFAULT_TOUCH_INTERVAL_MS, idle_ms // 1000), idle_ms // 4)

@@ -1,0 +1,79 @@
+"""What a database error means, by its code and never by Django's class of it.
+
+PostgreSQL's 25006 and 25P02 arrive as InternalError, MariaDB's 4025 differs between drivers: only
+the code tells. Sources: the error references of MySQL, MariaDB, PostgreSQL (appendix A) and SQLite.
+"""
+
+import enum
+import re
+
+_MYSQL_TRANSIENT = {1020, 1205, 1213, 3572}
+_MYSQL_LOST = {
+    *(1047, 1053, 1290, 1792, 1836, 1927),
+    *(2002, 2003, 2006, 2013, 2014, 2045, 2055, 4031),
+}
+_POSTGRES_TRANSIENT = {"40001", "40P01", "55P03"}
+_POSTGRES_LOST = {"57P01", "57P02", "57P03", "57P05", "25P03", "25006"}
+_SQLITE_TRANSIENT = {5, 6}  # SQLITE_BUSY and SQLITE_LOCKED with all their extended codes
+_SQLITE_TAKEN = 1555  # SQLITE_CONSTRAINT_PRIMARYKEY
+_MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
+_names_primary = re.compile(r"for key '([^']*\.)?PRIMARY'").search
+_CLOSED = ("closed", "Lost connection", "gone away", "server closed the connection", "terminating")
+
+
+class Fault(enum.Enum):
+    """TRANSIENT: again on this connection. LOST: again on a new one. PERMANENT: raise at once."""
+
+    TRANSIENT = "transient"
+    LOST = "lost"
+    PERMANENT = "permanent"
+
+
+def code_of(error: BaseException) -> int | str | None:
+    """Answer the driver's code: a number of MySQL or SQLite, a SQLSTATE of PostgreSQL, or None."""
+    cause = error.__cause__ or error
+    sqlstate = getattr(cause, "sqlstate", None)
+    if isinstance(sqlstate, str):
+        return sqlstate
+    sqlite_code = getattr(cause, "sqlite_errorcode", None)
+    if isinstance(sqlite_code, int):
+        return sqlite_code
+    first = cause.args[0] if cause.args else None
+    return first if isinstance(first, int) else None
+
+
+def classify(error: BaseException, *, connection_closed: bool = False) -> Fault:
+    """Tell what to do about ``error``.
+
+    ``connection_closed`` is what the driver says of its connection: psycopg reports some losses
+    without a code.
+    """
+    cause = error.__cause__ or error
+    code = code_of(error)
+    if hasattr(cause, "sqlite_errorcode"):
+        busy = isinstance(code, int) and code & 0xFF in _SQLITE_TRANSIENT
+        return Fault.TRANSIENT if busy else Fault.PERMANENT
+    if code in _MYSQL_TRANSIENT or code in _POSTGRES_TRANSIENT:
+        return Fault.TRANSIENT
+    if code in _MYSQL_LOST or code in _POSTGRES_LOST:
+        return Fault.LOST
+    if isinstance(code, str) and code.startswith("08"):
+        return Fault.LOST
+    # mysqlclient answers (0, '') on a connection that is closed already; psycopg no code at all.
+    if code in (None, 0) and (connection_closed or any(word in str(cause) for word in _CLOSED)):
+        return Fault.LOST
+    return Fault.PERMANENT
+
+
+def is_taken_id(error: BaseException) -> bool:
+    """Tell whether an INSERT or rename failed because its primary key exists, and nothing else."""
+    cause = error.__cause__ or error
+    code = code_of(error)
+    if hasattr(cause, "sqlite_errorcode"):
+        return code == _SQLITE_TAKEN
+    if code == _MYSQL_TAKEN:
+        return bool(_names_primary(str(cause)))
+    if code == _POSTGRES_TAKEN:
+        constraint = getattr(getattr(cause, "diag", None), "constraint_name", None) or ""
+        return constraint.endswith("_pkey")
+    return False

@@ -1,0 +1,101 @@
+"""Three-way merge of session data: what two concurrent requests did to the same session.
+
+``base`` is what this request loaded, ``ours`` what it saves, ``theirs`` what is stored now.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# A login writes these three together, so they move together: half of one login and half of another
+# would be a user who never signed in.
+AUTH_KEYS = ("_auth_user_id", "_auth_user_backend", "_auth_user_hash")
+
+Path = tuple[str, ...]
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "<missing>"
+
+
+_missing = _Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The merged data, and the paths that both sides changed differently (ours was taken)."""
+
+    data: dict[str, Any]
+    conflicts: tuple[Path, ...]
+
+
+def merge(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Merged:
+    """Merge key by key, and inside dicts at any depth.
+
+    Only one side changed a key: that side. Both made the same change: that. Both changed it
+    differently: ours, and its path is in ``conflicts``. Deleted on one side and changed on the
+    other: the change. Lists and scalars are whole values. The three keys of Django's login move
+    as one.
+    """
+    conflicts: list[Path] = []
+    data = _merge_dicts(*map(_plain, (base, ours, theirs)), (), conflicts)
+    login = _pick(*map(_login, (base, ours, theirs)), AUTH_KEYS[:1], conflicts, whole=True)
+    if login is not _missing:
+        data.update(login)
+    return Merged(data, tuple(conflicts))
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Compare as the serializer would: 1, 1.0 and True are three different values."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return bool(one == other)
+
+
+def _merge_dicts(
+    base: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    path: Path,
+    conflicts: list[Path],
+) -> dict[str, Any]:
+    merged = {}
+    for key in [*theirs, *(key for key in ours if key not in theirs)]:
+        values = (side.get(key, _missing) for side in (base, ours, theirs))
+        value = _pick(*values, (*path, str(key)), conflicts)
+        if value is not _missing:
+            merged[key] = value
+    return merged
+
+
+def _pick(
+    base: Any, ours: Any, theirs: Any, path: Path, conflicts: list[Path], *, whole: bool = False
+) -> Any:
+    if is_same(ours, base) or is_same(ours, theirs):
+        return theirs
+    if is_same(theirs, base):
+        return ours
+    if ours is _missing or theirs is _missing:
+        return theirs if ours is _missing else ours
+    if isinstance(ours, dict) and isinstance(theirs, dict) and not whole:
+        # Two requests that both bring the first entry of a dict have an empty one as their base.
+        ground = {} if base is _missing else base
+        if isinstance(ground, dict):
+            return _merge_dicts(ground, ours, theirs, path, conflicts)
+    conflicts.append(path)
+    return ours
+
+
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in AUTH_KEYS}
+
+
+def _login(data: Mapping[str, Any]) -> Any:
+    return {key: data[key] for key in AUTH_KEYS if key in data} or _missing

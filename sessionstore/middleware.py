@@ -1,0 +1,115 @@
+"""Django's session middleware, with what a server-side store can do better."""
+
+import time
+from typing import Any
+
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from django.utils.http import http_date
+
+from . import journal
+from .backends.base import SessionBackend
+from .clients import client_of
+from .conf import conf
+from .exceptions import SessionStoreUnavailable
+
+RETRY_AFTER_S = 5
+_SERVER_ERROR = 500
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Takes the place of Django's, sync and async.
+
+    Beyond it: the session knows its client; a database that is down answers 503 and leaves the
+    cookie alone; a DELETE that a rollback took back is repeated; after an error page the browser
+    holds a key that works; a cookie is deleted only after a flush.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request._sessionstore_journal = journal.begin()  # type: ignore[attr-defined]
+        if isinstance(request.session, SessionBackend):
+            request.session.client = client_of(request)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        events: journal.Journal = request._sessionstore_journal  # type: ignore[attr-defined]
+        session = request.session
+        try:
+            if not isinstance(session, SessionBackend):
+                return super().process_response(request, response)  # type: ignore[arg-type]
+            if events.failure is None:
+                self._finish(request, response, session, flushed=events.flushed)
+            elif response.status_code >= _SERVER_ERROR:
+                response = _unavailable(response)
+            for deletion in events.deletions:
+                deletion()
+        except SessionStoreUnavailable:
+            return _unavailable(response)
+        finally:
+            journal.end()
+        return response
+
+    def _finish(
+        self,
+        request: HttpRequest,
+        response: HttpResponseBase,
+        session: SessionBackend,
+        *,
+        flushed: bool,
+    ) -> None:
+        """Save the session and tell the browser what has become of its key."""
+        wants_save = session.modified or conf.save_every_request
+        if wants_save:
+            session.keys()  # A valid key whose row is gone makes the session empty.
+        if session.is_empty():
+            # A late answer to an old request must not wipe the cookie of a newer login.
+            if flushed and conf.cookie_name in request.COOKIES:
+                response.delete_cookie(conf.cookie_name, **conf.cookie_scope())
+                patch_vary_headers(response, ("Cookie",))
+        elif response.status_code >= _SERVER_ERROR:
+            # The changes of a request that failed are dropped, but not a key that is in the table.
+            if session.session_key != request.COOKIES.get(conf.cookie_name) and session.is_stored():
+                _send_key(response, session)
+        elif wants_save:
+            try:
+                session.save()
+            except UpdateError as error:
+                message = (
+                    "The request's session was deleted before the request completed. The user may "
+                    "have logged out in a concurrent request, for example."
+                )
+                raise SessionInterrupted(message) from error
+            _send_key(response, session)
+        if session.accessed:
+            patch_vary_headers(response, ("Cookie",))
+
+
+def _send_key(response: HttpResponseBase, session: SessionBackend) -> None:
+    max_age = expires = None
+    if not session.get_expire_at_browser_close():
+        max_age = session.get_expiry_age()
+        expires = http_date(time.time() + max_age)
+    response.set_cookie(
+        conf.cookie_name,
+        session.session_key or "",
+        max_age=max_age,
+        expires=expires,
+        **conf.cookie_scope(),
+        **conf.cookie_flags(),
+    )
+    patch_vary_headers(response, ("Cookie",))
+
+
+def _unavailable(response: HttpResponseBase) -> HttpResponseBase:
+    """Answer 503 in place of an error page; the debug page is kept for who develops."""
+    if not conf.debug or response.status_code < _SERVER_ERROR:
+        response = HttpResponse("The site is busy. Please try again.", content_type="text/plain")
+    response.status_code = 503
+    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response

@@ -1,0 +1,51 @@
+"""What crosses the boundary between the engine and a store: one row, and one client."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+USER_AGENT_LENGTH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who sends the request, as far as the site wants it recorded; None means unknown."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the session table.
+
+    Times are milliseconds since 1970 UTC. ``version`` is opaque to everybody but the store: a
+    number here, the stored bytes where the table has no such column. ``data`` is the codec's
+    output and left out of what a session keeps in memory, which holds the payload instead.
+    ``extra`` has the columns that a subclass of the engine adds.
+    """
+
+    id: Any
+    data: bytes = field(repr=False)
+    version: Any
+    user_id: str | None
+    created_at: int
+    authenticated_at: int | None
+    last_seen_at: int
+    expires_at: int
+    ip: str | None = None
+    user_agent: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def started_at(self) -> int:
+        """The moment that the absolute timeout counts from."""
+        return self.created_at if self.authenticated_at is None else self.authenticated_at
+
+    def without_data(self) -> "Record":
+        """Answer what a session keeps of its row: the payload it holds anyway."""
+        return replace(self, data=b"")
+
+    def seen(self, last_seen_at: int, expires_at: int) -> "Record":
+        """Answer the row after a touch."""
+        return replace(self, last_seen_at=last_seen_at, expires_at=expires_at)

@@ -1,0 +1,30 @@
+"""Sends the session table to the database alias that SESSIONSTORE_DATABASE names."""
+
+from typing import Any
+
+from django.db.models import Model
+
+from .conf import conf
+
+APP_LABEL = "sessionstore"
+
+
+class SessionRouter:
+    """Add it to DATABASE_ROUTERS; without the setting it has no opinion."""
+
+    def db_for_read(self, model: type[Model], **_: Any) -> str | None:
+        # A replica that lags loses logins and revives logouts: reads go where the writes go.
+        return self.db_for_write(model)
+
+    def db_for_write(self, model: type[Model], **_: Any) -> str | None:
+        return conf.database if model._meta.app_label == APP_LABEL else None
+
+    def allow_relation(self, *_: Any, **__: Any) -> None:
+        return None
+
+    def allow_migrate(self, db: str, app_label: str, **_: Any) -> bool | None:
+        if conf.database is None:
+            return None
+        if app_label == APP_LABEL:
+            return db == conf.database
+        return None

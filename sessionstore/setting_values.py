@@ -1,0 +1,98 @@
+"""Parsers of setting values: each answers the value in its one form or raises ValueError.
+
+The message completes the sentence "SETTING must be ...".
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from django.utils.module_loading import import_string
+
+T = TypeVar("T")
+Callback = Callable[..., Any]
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        message = "a non-empty string"
+        raise ValueError(message)
+    return value
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        message = "True or False"
+        raise ValueError(message)  # noqa: TRY004 - one type of error tells a wrong setting
+    return value
+
+
+def positive(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        message = "a whole number above 0"
+        raise ValueError(message)
+    return value
+
+
+def duration_ms(value: Any) -> int:
+    """Answer milliseconds of a timedelta or of whole seconds."""
+    if isinstance(value, timedelta):
+        value = value // timedelta(milliseconds=1)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value *= 1000
+    else:
+        value = 0
+    if value < 1:
+        message = "a timedelta or whole seconds, above 0"
+        raise ValueError(message)
+    return cast("int", value)
+
+
+def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """Also accept None."""
+
+    def parse_optional(value: Any) -> T | None:
+        try:
+            return None if value is None else parse(value)
+        except ValueError as error:
+            message = f"{error}, or None"
+            raise ValueError(message) from None
+
+    return parse_optional
+
+
+def one_of(*choices: str) -> Callable[[Any], str]:
+    def parse_choice(value: Any) -> str:
+        if value not in choices:
+            message = "one of " + ", ".join(map(repr, choices))
+            raise ValueError(message)
+        return cast("str", value)
+
+    return parse_choice
+
+
+def names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, list | tuple):
+        message = "a list of strings"
+        raise ValueError(message)
+    return tuple(text(item) for item in value)
+
+
+def dotted(value: Any) -> Callback:
+    """Answer what a dotted path names; a callable is taken as it is."""
+    message = "the dotted path of a callable"
+    try:
+        found = import_string(value) if isinstance(value, str) else value
+    except ImportError as error:
+        message = f"{message} ({error})"
+        raise ValueError(message) from None
+    if not callable(found):
+        raise ValueError(message)
+    return cast("Callback", found)
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        message = "a dict"
+        raise ValueError(message)  # noqa: TRY004 - one type of error tells a wrong setting
+    return value
