@@ -54,6 +54,6 @@ def _recorded_address(request: HttpRequest) -> str | None:
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or ipaddress.IPv6Address(int(address))  # drops a zone id
     if conf.record_client == "shortened":
-        prefix = _SHORT_V4 if address.version == 4 else _SHORT_V6  # noqa: PLR2004 - the two versions
+        prefix = _SHORT_V4 if address.version == 4 else _SHORT_V6
         return str(ipaddress.ip_network((address, prefix), strict=False).network_address)
     return str(address)

@@ -96,7 +96,9 @@ class Codec:
         """Decode format 1 for who knows the row's digest and not its key."""
         return self.decode(blob, Key(text="", id=digest, material=b""))
 
-    def _unseal(self, blob: bytes, header: bytes, digest: bytes) -> tuple[bytes, str | bytes] | None:
+    def _unseal(
+        self, blob: bytes, header: bytes, digest: bytes
+    ) -> tuple[bytes, str | bytes] | None:
         seal, body = blob[1:_START], blob[_START:]
         if len(seal) < _SEAL_BYTES or len(body) < _NONCE_BYTES:
             return None

@@ -1,6 +1,6 @@
 """The settings: each with its type, its default and one sentence. The only reader of Django's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Generic, TypeVar, overload
 
@@ -9,7 +9,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from .codec import Codec
-from .expiry import Policy, default_touch_interval_ms
+from .expiry import PRESETS, Policy, default_touch_interval_ms
 from .keys import Keyring
 from .setting_values import (
     dotted,
@@ -25,13 +25,6 @@ from .setting_values import (
 
 T = TypeVar("T")
 
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-# NIST SP 800-63B-4, section 2: idle and overall time of a session at each assurance level, in ms.
-PRESETS: Mapping[str, tuple[int | None, int]] = {
-    "AAL1": (None, 30 * DAY),
-    "AAL2": (HOUR, 24 * HOUR),
-    "AAL3": (15 * MINUTE, 12 * HOUR),
-}
 UNSET: Any = object()
 
 

@@ -3,13 +3,13 @@
 import hmac
 from functools import lru_cache
 
-# 32 bytes a purpose; the purpose separates keys, so that a tag made for one use is void for another.
+# The purpose separates keys, so that a tag made for one use is void for another.
 _PREFIX = b"sessionstore."
 
 
 @lru_cache(maxsize=64)
 def derive(secret: str | bytes, purpose: str) -> bytes:
-    """Answer the 32-byte key of ``purpose`` under ``secret`` (HMAC-SHA256 as the PRF of NIST SP 800-108)."""
+    """Answer the 32-byte key of ``purpose`` under ``secret``; the PRF of NIST SP 800-108."""
     material = secret.encode() if isinstance(secret, str) else secret
     return hmac.digest(material, _PREFIX + purpose.encode(), "sha256")
 

@@ -1,4 +1,5 @@
-"""The errors of the package, below one root; Django's own (UpdateError, CreateError) keep their meaning."""
+# ruff: noqa: N818 - the names say what is, as Django's ObjectDoesNotExist does
+"""The errors of the package, below one root; Django's UpdateError and CreateError keep theirs."""
 
 
 class SessionStoreError(Exception):

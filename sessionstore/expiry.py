@@ -1,6 +1,7 @@
 """When a session ends, and when a touch is due: pure arithmetic in milliseconds since 1970 UTC."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +9,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # Clients that change are written at most this often, also where sessions do not slide.
 DEFAULT_TOUCH_INTERVAL_MS = 60_000
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+# NIST SP 800-63B-4, section 2: idle and overall time of a session at each assurance level, in ms.
+PRESETS: Mapping[str, tuple[int | None, int]] = {
+    "AAL1": (None, 30 * DAY),
+    "AAL2": (HOUR, 24 * HOUR),
+    "AAL3": (15 * MINUTE, 12 * HOUR),
+}
 
 
 def now_ms() -> int:

@@ -1,8 +1,9 @@
 """Session keys: the secret in the cookie, the digest in the table, the handle on pages.
 
-A key is 25 bytes in lower-case base32hex, 40 characters of 0-9 and a-v: 17 random bytes (136 bits)
-and 8 bytes of HMAC-SHA256 over them. The tag lets a server refuse a made-up cookie without asking
-the database; the table holds only SHA-256 of the random bytes, so that who reads it holds no cookie.
+A key is 25 bytes in lower-case base32hex, 40 characters of 0-9 and a-v: 17 random bytes (136
+bits) and 8 bytes of HMAC-SHA256 over them. The tag lets a server refuse a made-up cookie without
+asking the database; the table holds only SHA-256 of the random bytes, so that who reads it holds
+no cookie.
 """
 
 import base64

@@ -39,8 +39,8 @@ def merge(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str,
     as one.
     """
     conflicts: list[Path] = []
-    data = _merge_dicts(*map(_plain, (base, ours, theirs)), (), conflicts)
-    login = _pick(*map(_login, (base, ours, theirs)), AUTH_KEYS[:1], conflicts, whole=True)
+    data = _merge_dicts(_plain(base), _plain(ours), _plain(theirs), (), conflicts)
+    login = _pick(_login(base), _login(ours), _login(theirs), AUTH_KEYS[:1], conflicts, whole=True)
     if login is not _missing:
         data.update(login)
     return Merged(data, tuple(conflicts))
@@ -68,8 +68,8 @@ def _merge_dicts(
 ) -> dict[str, Any]:
     merged = {}
     for key in [*theirs, *(key for key in ours if key not in theirs)]:
-        values = (side.get(key, _missing) for side in (base, ours, theirs))
-        value = _pick(*values, (*path, str(key)), conflicts)
+        mine, its = ours.get(key, _missing), theirs.get(key, _missing)
+        value = _pick(base.get(key, _missing), mine, its, (*path, str(key)), conflicts)
         if value is not _missing:
             merged[key] = value
     return merged

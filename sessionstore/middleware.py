@@ -35,14 +35,12 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)
 
-    def process_response(
-        self, request: HttpRequest, response: HttpResponseBase
-    ) -> HttpResponseBase:
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
         events: journal.Journal = request._sessionstore_journal  # type: ignore[attr-defined]
         session = request.session
         try:
             if not isinstance(session, SessionBackend):
-                return super().process_response(request, response)  # type: ignore[arg-type]
+                return super().process_response(request, response)
             if events.failure is None:
                 self._finish(request, response, session, flushed=events.flushed)
             elif response.status_code >= _SERVER_ERROR:

@@ -1,3 +1,4 @@
+# ruff: noqa: DJ001 - null is "nobody" and "not recorded", which an empty string could not say
 """The session table, its fields and its queries."""
 
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from .keys import DIGEST_BYTES, digest_range, handle_of
 from .record import USER_AGENT_LENGTH
 
 
-class DigestField(models.BinaryField):
+class DigestField(models.BinaryField):  # type: ignore[type-arg]
     """32 raw bytes that can be a primary key on every database."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -24,7 +25,7 @@ class DigestField(models.BinaryField):
         return super().db_type(connection)
 
 
-class UserIdField(models.CharField):
+class UserIdField(models.CharField):  # type: ignore[type-arg]
     """A user's primary key as text; a and A are two users on MySQL too."""
 
     def db_type(self, connection: Any) -> str | None:
@@ -33,7 +34,7 @@ class UserIdField(models.CharField):
         return super().db_type(connection)
 
 
-class MillisecondsField(models.BigIntegerField):
+class MillisecondsField(models.BigIntegerField):  # type: ignore[type-arg]
     """Milliseconds since 1970 UTC in the table, an aware datetime in Python.
 
     A number means one moment, whatever USE_TZ, the server's zone or the clock change says.
@@ -99,8 +100,8 @@ class AbstractSession(models.Model):
     authenticated_at = MillisecondsField(_("signed in"), null=True)
     last_seen_at = MillisecondsField(_("last seen"))
     expires_at = MillisecondsField(_("expires"), db_index=True)
-    ip = models.CharField(_("address"), max_length=45, null=True)  # noqa: DJ001 - null is "not recorded"
-    user_agent = models.CharField(_("browser"), max_length=USER_AGENT_LENGTH, null=True)  # noqa: DJ001 - null is "not recorded"
+    ip = models.CharField(_("address"), max_length=45, null=True)
+    user_agent = models.CharField(_("browser"), max_length=USER_AGENT_LENGTH, null=True)
 
     objects = SessionQuerySet.as_manager()
 

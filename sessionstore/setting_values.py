@@ -23,7 +23,7 @@ def text(value: Any) -> str:
 def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         message = "True or False"
-        raise ValueError(message)  # noqa: TRY004 - one type of error tells a wrong setting
+        raise ValueError(message)
     return value
 
 
@@ -94,5 +94,5 @@ def dotted(value: Any) -> Callback:
 def mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         message = "a dict"
-        raise ValueError(message)  # noqa: TRY004 - one type of error tells a wrong setting
+        raise ValueError(message)
     return value

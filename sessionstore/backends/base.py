@@ -6,11 +6,12 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 
-from .. import expiry, journal
-from ..cleaning import clear_expired
-from ..conf import conf
-from ..record import Record
-from ..signals import session_created, session_cycled
+from sessionstore import expiry, journal
+from sessionstore.cleaning import clear_expired
+from sessionstore.conf import conf
+from sessionstore.record import Record
+from sessionstore.signals import session_created, session_cycled
+
 from .conflicts import ConflictingSession, Gone
 from .writing import UNSET
 
@@ -118,13 +119,13 @@ class SessionBackend(ConflictingSession):
         if key is None:
             return
         row = self._row if self._row is not None and self._row.id == key.id else None
-        self._end(key.id, row)
+        self._end_row(key.id, row)
 
     def flush(self) -> None:
         """End the session: the row goes, and so do data and key."""
         key, row = self._key, self._row
         if key is not None and not self._key_is_new:
-            self._end(key.id, row)
+            self._end_row(key.id, row)
         self._forget()
         self._session_cache = {}
         self._session_key = None
@@ -199,7 +200,7 @@ class SessionBackend(ConflictingSession):
         self._take_row(row, self._key_of_row())
         self._session_cache = data
 
-    def _end(self, row_id: Any, row: Record | None) -> None:
+    def _end_row(self, row_id: Any, row: Record | None) -> None:
         """Delete a row, also the one that a concurrent request has just renamed."""
         rows = self.rows
 

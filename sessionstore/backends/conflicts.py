@@ -2,26 +2,29 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
 from django.contrib.sessions.backends.base import UpdateError
 
-from .. import expiry
-from ..exceptions import SessionStoreUnavailable
-from ..keys import Key
-from ..merge import Merged, is_same, merge
-from ..record import Record
-from ..signals import session_merged
+from sessionstore import expiry
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.keys import Key
+from sessionstore.merge import Merged, is_same, merge
+from sessionstore.record import Record
+from sessionstore.signals import session_merged
+
 from .payload import loads
 from .retry import jitter, losses
 from .writing import Writing, WritingSession
 
 T = TypeVar("T")
 _TOTAL_S = 2.0
+_TOO_BUSY = "Too many requests change this session at once."
 _OPTIMISTIC_TRANSACTS = 2
 
 
-class Gone(UpdateError):
+class Gone(UpdateError):  # noqa: N818 - it says what is
     """The row is not there any more: somebody logged out, and that is final."""
 
 
@@ -39,13 +42,13 @@ class ConflictingSession(WritingSession):
             self._accept(written, key)
             return
         for lock in self._rounds():
-            outcome = self._in_round(lambda lock=lock: self._merge_and_put(key, lock=lock), lock)
+            outcome = self._in_round(partial(self._merge_and_put, key, lock=lock), lock=lock)
             if outcome is not None:
                 written, merged = outcome
                 self._accept(written, key)
                 self._tell_merged(merged)
                 return
-        self._too_busy()
+        raise SessionStoreUnavailable(_TOO_BUSY)
 
     def _merge_and_put(self, key: Key, *, lock: bool) -> tuple[Writing, Merged | None] | None:
         """Merge with the stored row and write that; None when it moved once more.
@@ -87,12 +90,12 @@ class ConflictingSession(WritingSession):
         self.save()
         tries = _Tries()
         for lock in self._rounds(optimistic=_OPTIMISTIC_TRANSACTS):
-            outcome = self._in_round(lambda lock=lock: self._try(change, tries, lock=lock), lock)
+            outcome = self._in_round(partial(self._try, change, tries, lock=lock), lock=lock)
             if outcome is not None:
                 written, answer = outcome
                 self._accept(written, self._key_of_row())
                 return answer
-        return self._too_busy()
+        raise SessionStoreUnavailable(_TOO_BUSY)
 
     def _try(
         self, change: Callable[[Any], T], tries: "_Tries", *, lock: bool
@@ -136,14 +139,10 @@ class ConflictingSession(WritingSession):
             yield False
             tried += 1
 
-    def _in_round(self, step: Callable[[], T], lock: bool) -> T:
+    def _in_round(self, step: Callable[[], T], *, lock: bool) -> T:
         if lock and not self.rows.in_transaction():
-            return self.rows.under_lock(step)
+            return cast("T", self.rows.under_lock(step))
         return step()
-
-    def _too_busy(self) -> Any:
-        message = "Too many requests change this session at once."
-        raise SessionStoreUnavailable(message)
 
     def _take_row(self, row: Record, key: Key) -> None:
         data, payload, _ = self._read(row, key)

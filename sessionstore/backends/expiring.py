@@ -5,12 +5,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from .. import expiry
-from ..conf import conf
+from sessionstore import expiry
+from sessionstore.conf import conf
+
 from .loading import LoadedSession
 
 EXPIRY_KEY = "_session_expiry"
-_unset: Any = object()
 
 
 class ExpiringSession(LoadedSession):
@@ -19,21 +19,18 @@ class ExpiringSession(LoadedSession):
     ``set_expiry()`` can only shorten what the site's policy allows.
     """
 
-    def get_expiry_date(self, *, modification: Any = None, expiry: Any = _unset) -> datetime:
+    def get_expiry_date(self, **given: Any) -> datetime:
         """Answer the moment at which the session ends; naive when USE_TZ is False.
 
-        ``modification`` is the moment of last use (now, when not given), ``expiry`` stands for
+        ``modification`` is the moment of last use (now, when not given), ``expiry`` stands in for
         the session's own setting.
         """
-        seen = timezone.now() if modification is None else modification
-        own = self.get(EXPIRY_KEY) if expiry is _unset else expiry
-        end = self._end(_aware(seen), own)
+        end = self._end(*self._seen_and_own(given))
         return end if conf.use_tz else timezone.make_naive(end)
 
-    def get_expiry_age(self, *, modification: Any = None, expiry: Any = _unset) -> int:
+    def get_expiry_age(self, **given: Any) -> int:
         """Answer the whole seconds until the session ends; the arguments as above."""
-        seen = _aware(timezone.now() if modification is None else modification)
-        own = self.get(EXPIRY_KEY) if expiry is _unset else expiry
+        seen, own = self._seen_and_own(given)
         return (self._end(seen, own) - seen) // timedelta(seconds=1)
 
     async def aget_expiry_date(self, **options: Any) -> datetime:
@@ -58,6 +55,10 @@ class ExpiringSession(LoadedSession):
     async def aset_expiry(self, value: Any) -> None:
         await self._aget_session()
         self.set_expiry(value)
+
+    def _seen_and_own(self, given: dict[str, Any]) -> tuple[datetime, Any]:
+        own = given["expiry"] if "expiry" in given else self.get(EXPIRY_KEY)
+        return _aware(given.get("modification") or timezone.now()), own
 
     def _end(self, seen: datetime, own: Any) -> datetime:
         if isinstance(own, str):

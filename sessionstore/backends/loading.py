@@ -7,22 +7,34 @@ names). What a table does is behind ``rows``, a few verbs.
 
 import logging
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.backends.base import SessionBase
 
-from .. import expiry, journal
-from ..conf import conf
-from ..exceptions import SessionStoreUnavailable
-from ..keys import Key
-from ..record import Client, Record
+from sessionstore import expiry, journal
+from sessionstore.conf import conf
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.keys import Key
+from sessionstore.record import Client, Record
+
 from .payload import dumps, loads
 
 security_log = logging.getLogger("sessionstore.security")
 _not_given: Any = object()
 
+if TYPE_CHECKING:
+    # Compat: django-stubs leaves out the protected members that every engine is built on.
+    class _DjangoSession(SessionBase):
+        _session_cache: dict[str, Any]
+        _session: dict[str, Any]
 
-class LoadedSession(SessionBase):
+        def _get_session(self, no_load: bool = False) -> dict[str, Any]: ...
+        async def _aget_session(self, no_load: bool = False) -> dict[str, Any]: ...
+else:
+    _DjangoSession = SessionBase
+
+
+class LoadedSession(_DjangoSession):
     """Key, data, and the comparison of the two with the row that they came from."""
 
     # Set by the middleware for the row that a signed-in user leaves.

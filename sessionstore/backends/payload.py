@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ..conf import conf
-from ..exceptions import SessionNotSerializable, SessionTooLarge
+from sessionstore.conf import conf
+from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge
 
 
 def dumps(data: dict[str, Any]) -> bytes:
-    """Answer the serialised data. Raises TypeError or ValueError, whatever the serializer raises."""
+    """Answer the serialised data; whatever the serializer raises is a TypeError or ValueError."""
     try:
         payload: bytes = conf.serializer().dumps(data)
     except (TypeError, ValueError):

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections
 
-from ..exceptions import SessionStoreUnavailable
-from ..faults import Fault, classify, code_of
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.faults import Fault, classify, code_of
 
 T = TypeVar("T")
 logger = logging.getLogger("sessionstore")
@@ -83,7 +83,8 @@ def _again(
 
 def jitter(tried: int) -> float:
     """Answer a random pause in seconds: full jitter of 10 ms x 2^n, up to 200 ms."""
-    return random.uniform(0, min(_FIRST_PAUSE_S * 2**tried, _LONGEST_PAUSE_S))  # noqa: S311 - spreads load, keeps no secret
+    longest = min(_FIRST_PAUSE_S * 2**tried, _LONGEST_PAUSE_S)
+    return random.uniform(0, longest)  # noqa: S311 - spreads load, keeps no secret
 
 
 def _fault(alias: str, error: BaseException) -> Fault:

@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
 from django.db.models import Model
 
-from .. import expiry
-from ..exceptions import TakenId
-from ..faults import Fault, classify, is_taken_id
-from ..record import Record
+from sessionstore import expiry
+from sessionstore.exceptions import TakenId
+from sessionstore.faults import Fault, classify, is_taken_id
+from sessionstore.record import Record
+
 from .retry import READ, WRITE, attempt, in_transaction
 from .statements import CHANGED, Statements, compose
 
@@ -40,8 +41,9 @@ class SqlRows:
         return router.db_for_write(self.model)
 
     @staticmethod
-    def next_version(record_version: int, data: bytes) -> int:  # noqa: ARG004 - other tables' version is the data
-        return record_version + 1
+    def next_version(version: int, data: bytes) -> int:  # noqa: ARG004 - elsewhere the data are the version
+        """Answer the version that a row has after ``data`` were written over ``version``."""
+        return version + 1
 
     # --- one row
 
@@ -103,14 +105,14 @@ class SqlRows:
     # --- many rows
 
     def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
-        """Delete rows by primary key, in its order; with a cutoff only those that expired before."""
+        """Delete rows by primary key, in its order; with a cutoff only if they expired before."""
         rows = self._objects.filter(pk__in=sorted(digests))
         if expired_before is not None:
             # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
-            rows = rows.extra(  # noqa: S610 - no value in the text
+            rows = rows.extra(  # noqa: S610 - the text holds a column's quoted name
                 where=[f"{self._quoted('expires_at')} + 0 < %s"], params=[expired_before]
             )
-        return attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias))
+        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
 
     def remove_of_user(self, user_id: str, *, but: bytes | None = None) -> int:
         """Delete all rows of a user, those that are being renamed included; answer how many.
@@ -128,7 +130,9 @@ class SqlRows:
         """Answer at most ``limit`` ids that expired before ``before``, by the expiry index."""
         rows = self._objects.filter(expires_at__lt=before).order_by("expires_at")
         return attempt(
-            self.alias, READ, lambda: [bytes(pk) for pk in rows.values_list("pk", flat=True)[:limit]]
+            self.alias,
+            READ,
+            lambda: [bytes(pk) for pk in rows.values_list("pk", flat=True)[:limit]],
         )
 
     # --- transactions
@@ -171,8 +175,8 @@ class SqlRows:
         return self.model._default_manager.using(self.alias)
 
     def _quoted(self, name: str) -> str:
-        column = self.model._meta.get_field(name).column
-        return connections[self.alias].ops.quote_name(column)
+        field: Any = self.model._meta.get_field(name)
+        return connections[self.alias].ops.quote_name(field.column)
 
     def _sql(self, alias: str) -> Statements:
         try:
@@ -183,7 +187,7 @@ class SqlRows:
     def _execute(self, alias: str, sql: str, values: Sequence[Any]) -> int:
         with connections[alias].cursor() as cursor:
             cursor.execute(sql, values)
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
     def _write(self, alias: str, sql: str, values: Sequence[Any]) -> int:
         return attempt(alias, WRITE, lambda: self._execute(alias, sql, values))
@@ -208,7 +212,7 @@ class SqlRows:
         if self.extra:
             connection = connections[alias]
             for name in self.extra:
-                field = self.model._meta.get_field(name)
+                field: Any = self.model._meta.get_field(name)
                 values.append(field.get_db_prep_save(record.extra.get(name), connection))
         return values
 
@@ -228,10 +232,10 @@ class SqlRows:
 
     def _remove_of(self, user_id: str, digests: list[bytes]) -> int:
         # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
-        rows = self._objects.filter(pk__in=sorted(map(bytes, digests))).extra(  # noqa: S610 - no value in the text
+        rows = self._objects.filter(pk__in=sorted(map(bytes, digests))).extra(  # noqa: S610 - as above
             where=[f"COALESCE({self._quoted('user_id')}, '') = %s"], params=[user_id]
         )
-        return attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias))
+        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
 
 
 def _is_galera(alias: str) -> bool:

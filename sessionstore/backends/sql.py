@@ -16,7 +16,7 @@ class SessionStore(SessionBackend):
     @classmethod
     def get_model_class(cls) -> Any:
         """Answer the model; found when first used, because engines are imported before models."""
-        from ..models import Session  # noqa: PLC0415 - the app registry may not be ready yet
+        from sessionstore.models import Session  # noqa: PLC0415 - the app registry may not be ready yet
 
         return Session
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - table and column names are quoted, values are bound
 """The SQL text of the hot path, composed once for each database alias.
 
 Optimization: the ORM's own get() costs 280 to 410 us where the same SELECT through Django's cursor
@@ -55,22 +56,22 @@ def compose(alias: str, model: Any, extra: Sequence[str]) -> Statements:
     of_version = f"{of_row} AND {version} = %s"
     inserted = (*INSERTED, *extra)
     fetched = ", ".join(map(column, FETCHED))
-    fetch = f"SELECT {fetched} FROM {table} {of_row} AND {expires} > %s"  # noqa: S608 - quoted names
+    fetch = f"SELECT {fetched} FROM {table} {of_row} AND {expires} > %s"
     sqlite = connection.vendor == "sqlite"
     return Statements(
         fetch=fetch,
         lock=fetch if sqlite else f"{fetch} FOR UPDATE",
         # SQLite locks by writing, whatever mode its transaction began in.
-        before_lock=f"UPDATE {table} SET {version} = {version} {of_row}" if sqlite else None,  # noqa: S608 - quoted names
+        before_lock=f"UPDATE {table} SET {version} = {version} {of_row}" if sqlite else None,
         # Above READ COMMITTED a waiter fails instead of reading what it waited for.
         begin_lock="SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
         if connection.vendor == "postgresql"
         else None,
-        insert=f"INSERT INTO {table} ({', '.join(map(column, inserted))}) "  # noqa: S608 - quoted names
+        insert=f"INSERT INTO {table} ({', '.join(map(column, inserted))}) "
         f"VALUES ({', '.join(['%s'] * len(inserted))})",
-        update=f"UPDATE {table} SET {assignments((*CHANGED, *extra))} {of_version}",  # noqa: S608 - quoted names
-        rename=f"UPDATE {table} SET {assignments(('digest', *CHANGED, *extra))} {of_version}",  # noqa: S608 - quoted names
-        touch=f"UPDATE {table} SET {seen} = %s, {expires} = %s {of_version} "  # noqa: S608 - quoted names
+        update=f"UPDATE {table} SET {assignments((*CHANGED, *extra))} {of_version}",
+        rename=f"UPDATE {table} SET {assignments(('digest', *CHANGED, *extra))} {of_version}",
+        touch=f"UPDATE {table} SET {seen} = %s, {expires} = %s {of_version} "
         f"AND {seen} < %s AND {expires} > %s",
-        remove=f"DELETE FROM {table} {of_row}",  # noqa: S608 - quoted names
+        remove=f"DELETE FROM {table} {of_row}",
     )

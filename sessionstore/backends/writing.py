@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .. import expiry
-from ..exceptions import TakenId
-from ..keys import Key
-from ..merge import AUTH_KEYS
-from ..record import Record
+from sessionstore import expiry
+from sessionstore.exceptions import TakenId
+from sessionstore.keys import Key
+from sessionstore.merge import AUTH_KEYS
+from sessionstore.record import Record
+
 from .expiring import ExpiringSession
 from .payload import checked_dumps
 
@@ -57,11 +58,12 @@ class WritingSession(ExpiringSession):
             authenticated_at = self._authenticated_at
         started = created_at if authenticated_at is None else authenticated_at
         rows = self.rows
-        fresh = row is None or inserts
         record = Record(
             id=key.id,
             data=blob,
-            version=rows.first_version if fresh else rows.next_version(row.version, blob),
+            version=rows.first_version
+            if row is None or inserts
+            else rows.next_version(row.version, blob),
             user_id=_user_id(data),
             created_at=created_at,
             authenticated_at=authenticated_at,

@@ -16,7 +16,7 @@ LAYERS = [
     {"forms"},
     {"devices", "importers"},
     {"backends"},
-    {"models", "signals", "routers", "clients"},
+    {"models", "signals", "routers", "clients", "cleaning"},
     {"conf"},
     {"setting_values"},
     # Nothing below this line imports Django.
