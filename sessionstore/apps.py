@@ -11,4 +11,4 @@ class SessionStoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import receivers  # noqa: F401, PLC0415 - connects the receivers
+        from . import checks, receivers  # noqa: F401, PLC0415 - registers and connects them

@@ -1,17 +1,18 @@
 """The settings: each with its type, its default and one sentence. The only reader of Django's."""
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, Generic, TypeVar, overload
+from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from .codec import Codec
-from .expiry import PRESETS, Policy, default_touch_interval_ms
-from .keys import Keyring
-from .setting_values import (
+from sessionstore.codec import Codec
+from sessionstore.expiry import PRESETS, Policy, default_touch_interval_ms
+from sessionstore.keys import Keyring
+
+from .setting import UNSET, Setting
+from .values import (
     dotted,
     duration_ms,
     flag,
@@ -22,46 +23,6 @@ from .setting_values import (
     positive,
     text,
 )
-
-T = TypeVar("T")
-
-UNSET: Any = object()
-
-
-class Setting(Generic[T]):
-    """One setting: read, parsed and remembered until a setting changes.
-
-    Raises ValueError at access when the value is wrong; ``checks`` tells so at start-up.
-    """
-
-    def __init__(self, name: str, default: Any, parse: Callable[[Any], T], doc: str) -> None:
-        self.name = f"SESSIONSTORE_{name}"
-        self.default = default
-        self.parse = parse
-        self.__doc__ = doc
-
-    def __set_name__(self, owner: type, attribute: str) -> None:
-        self.attribute = attribute
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "Setting[T]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> "Setting[T] | T":
-        if instance is None:
-            return self
-        value = self.read()
-        # Optimization: the next access finds the parsed value on the instance.
-        instance.__dict__[self.attribute] = value
-        return value
-
-    def read(self) -> T:
-        value = getattr(settings, self.name, UNSET)
-        try:
-            return self.parse(self.default if value is UNSET else value)
-        except ValueError as error:
-            message = f"{self.name} must be {error}; it is {value!r}."
-            raise ValueError(message) from None
 
 
 class Conf:
@@ -203,7 +164,23 @@ class Conf:
     @cached_property
     def serializer(self) -> Any:
         """The class that SESSION_SERIALIZER names."""
-        return import_string(settings.SESSION_SERIALIZER)
+        return import_string(self.serializer_path)
+
+    @property
+    def serializer_path(self) -> str:
+        return settings.SESSION_SERIALIZER
+
+    @property
+    def engine_path(self) -> str:
+        return settings.SESSION_ENGINE
+
+    @property
+    def has_our_middleware(self) -> bool:
+        return "sessionstore.middleware.SessionMiddleware" in settings.MIDDLEWARE
+
+    @staticmethod
+    def names_with_prefix() -> list[str]:
+        return sorted(name for name in dir(settings) if name.startswith("SESSIONSTORE_"))
 
     @property
     def save_every_request(self) -> bool:

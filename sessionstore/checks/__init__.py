@@ -1,0 +1,16 @@
+"""System checks: what is wrong with a configuration, told before the first request meets it.
+
+``manage.py check --tag sessionstore --deploy`` runs them all. One module per topic; docs/checks.md
+lists the ids.
+"""
+
+from django.core.checks import register
+
+from . import deployment, settings
+
+TAG = "sessionstore"
+
+for check in settings.CHECKS:
+    register(check, TAG)
+for check in deployment.CHECKS:
+    register(check, TAG, deploy=True)

@@ -1,0 +1,101 @@
+"""Checks of a configuration that is about to face the world (``check --deploy``)."""
+
+from typing import Any
+
+import django
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
+
+from sessionstore.conf import conf
+from sessionstore.expiry import DAY
+
+# Releases before these have known holes in their sessions (ASVS 15.2.1).
+SAFE_RELEASES = {(5, 2): (5, 2, 16), (6, 0): (6, 0, 7)}
+LONGEST_MS = 30 * DAY
+
+
+def check_django(**_: Any) -> list[CheckMessage]:
+    """W020: this release of Django has known holes in its session code."""
+    safe = SAFE_RELEASES.get(django.VERSION[:2])
+    if safe is None or django.VERSION[:3] >= safe:
+        return []
+    return [
+        Warning(
+            f"Django {django.get_version()} has known holes in its sessions.",
+            hint=f"Upgrade to {'.'.join(map(str, safe))} or later.",
+            id="sessionstore.W020",
+        )
+    ]
+
+
+def check_cookie_flags(**_: Any) -> list[CheckMessage]:
+    """W010, W013: Django's security.W010 to W015, which know only Django's own names."""
+    flags = conf.cookie_flags()
+    found: list[CheckMessage] = []
+    if not flags["secure"]:
+        found.append(
+            Warning(
+                "SESSION_COOKIE_SECURE is not True: the key of a session travels in the clear.",
+                hint="Set SESSION_COOKIE_SECURE = True and serve the site by HTTPS.",
+                id="sessionstore.W010",
+            )
+        )
+    if not flags["httponly"]:
+        found.append(
+            Warning(
+                "SESSION_COOKIE_HTTPONLY is not True: a script on a page can read the key.",
+                hint="Set SESSION_COOKIE_HTTPONLY = True.",
+                id="sessionstore.W013",
+            )
+        )
+    return found
+
+
+def check_cookie_scope(**_: Any) -> list[CheckMessage]:
+    """W021, W022: what ASVS 3.3.1 to 3.3.3 ask of the cookie's name and scope."""
+    scope = conf.cookie_scope()
+    found: list[CheckMessage] = []
+    if not conf.cookie_name.startswith(("__Host-", "__Secure-")):
+        found.append(
+            Warning(
+                f"SESSION_COOKIE_NAME = {conf.cookie_name!r}: a sibling domain could set this "
+                f"cookie.",
+                hint="Use '__Host-sessionid' (with SESSION_COOKIE_SECURE, path '/', no domain).",
+                id="sessionstore.W021",
+            )
+        )
+    elif conf.cookie_name.startswith("__Host-") and (scope["domain"] or scope["path"] != "/"):
+        found.append(
+            Warning(
+                "A cookie named __Host- must have the path '/' and no domain: browsers refuse it.",
+                hint="Leave SESSION_COOKIE_DOMAIN and SESSION_COOKIE_PATH at their defaults.",
+                id="sessionstore.W021",
+            )
+        )
+    if scope["samesite"] in (None, False, "None"):
+        found.append(
+            Warning(
+                f"SESSION_COOKIE_SAMESITE = {scope['samesite']!r}: other sites' requests carry "
+                f"the key.",
+                hint="Use 'Lax' or 'Strict'.",
+                id="sessionstore.W022",
+            )
+        )
+    return found
+
+
+def check_absolute_timeout(**_: Any) -> list[CheckMessage]:
+    """W023: sessions that live on for ever, or above 30 days (NIST AAL1; ASVS 7.3.2)."""
+    absolute = conf.timeouts_ms[1]
+    if absolute is not None and absolute <= LONGEST_MS:
+        return []
+    now = "has no limit" if absolute is None else f"is {absolute / DAY:g} days"
+    return [
+        Warning(
+            f"The overall life of a session {now}; NIST SP 800-63B-4 allows 30 days at AAL1.",
+            hint="Set SESSIONSTORE_PRESET = 'AAL1', or SESSIONSTORE_ABSOLUTE_TIMEOUT.",
+            id="sessionstore.W023",
+        )
+    ]
+
+
+CHECKS = [check_django, check_cookie_flags, check_cookie_scope, check_absolute_timeout]

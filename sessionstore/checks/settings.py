@@ -1,0 +1,91 @@
+"""Checks of the settings themselves; they ask no database."""
+
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.utils.module_loading import import_string
+
+from sessionstore.backends.base import SessionBackend
+from sessionstore.conf import Conf, conf
+
+
+def check_values(**_: Any) -> list[CheckMessage]:
+    """E001: a setting has a wrong type or value."""
+    found: list[CheckMessage] = []
+    for setting in Conf.all_settings():
+        try:
+            setting.read()
+        except ValueError as error:
+            found.append(Error(str(error), hint=setting.__doc__, id="sessionstore.E001"))
+    return found
+
+
+def check_names(**_: Any) -> list[CheckMessage]:
+    """W001: a setting with our prefix that does not exist, most likely a typing mistake."""
+    known = {setting.name for setting in Conf.all_settings()}
+    return [
+        Warning(
+            f"{name} is no setting of django-sessionstore.",
+            hint=f"The settings are {', '.join(sorted(known))}.",
+            id="sessionstore.W001",
+        )
+        for name in conf.names_with_prefix()
+        if name not in known
+    ]
+
+
+def check_app_order(**_: Any) -> list[CheckMessage]:
+    """W002: another app's ``clearsessions`` would run in place of ours."""
+    labels = [config.name for config in apps.get_app_configs()]
+    rival = "django.contrib.sessions"
+    if rival in labels and labels.index(rival) < labels.index("sessionstore"):
+        return [
+            Warning(
+                f"'sessionstore' stands behind {rival!r} in INSTALLED_APPS, so that manage.py "
+                f"clearsessions runs Django's command.",
+                hint="Put 'sessionstore' first.",
+                id="sessionstore.W002",
+            )
+        ]
+    return []
+
+
+def check_serializer(**_: Any) -> list[CheckMessage]:
+    """E002: a serializer that runs code from the table (ASVS 1.5.2)."""
+    path = conf.serializer_path
+    if "pickle" not in path.lower():
+        return []
+    return [
+        Error(
+            f"SESSION_SERIALIZER = {path!r} would run code that it finds in the session table.",
+            hint="Use 'django.contrib.sessions.serializers.JSONSerializer'.",
+            id="sessionstore.E002",
+        )
+    ]
+
+
+def check_middleware(**_: Any) -> list[CheckMessage]:
+    """W003: one of our engines under Django's own middleware."""
+    if not uses_our_engine() or conf.has_our_middleware:
+        return []
+    return [
+        Warning(
+            "The engine runs without 'sessionstore.middleware.SessionMiddleware': no client is "
+            "recorded, a database that is down is an error 500 and not 503, and a rollback brings "
+            "a session back whose user has signed out.",
+            hint="Put it into MIDDLEWARE in the place of Django's.",
+            id="sessionstore.W003",
+        )
+    ]
+
+
+def uses_our_engine() -> bool:
+    """Tell whether SESSION_ENGINE is an engine of this package or built on one."""
+    try:
+        return issubclass(import_string(f"{conf.engine_path}.SessionStore"), SessionBackend)
+    except ImportError:
+        return False
+
+
+CHECKS = [check_values, check_names, check_app_order, check_serializer, check_middleware]
