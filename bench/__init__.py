@@ -1,0 +1,1 @@
+"""`python -m bench` measures this engine against its peers in one run."""

@@ -1,0 +1,40 @@
+"""Settings of the benchmark: every engine is installed, each as its documentation recommends."""
+
+from typing import Any
+
+from bench.machine import servers
+from bench.routers import Router
+from tests.harness.databases import settings_by_alias
+
+SECRET_KEY = "only-for-the-benchmark-" + "x" * 40
+USE_TZ = True
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "bench.views"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Each engine names its user field's way back `session_set`; nobody uses it here.
+SILENCED_SYSTEM_CHECKS = ["fields.E304", "fields.E305"]
+
+_now = servers()
+DATABASES: dict[str, dict[str, Any]] = {
+    alias: {**options, "CONN_MAX_AGE": None} for alias, options in settings_by_alias(_now).items()
+}
+DATABASE_ROUTERS = [Router()]
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": f"redis://127.0.0.1:{_now.ports.get('redis', 0)}/0",
+    }
+}
+
+INSTALLED_APPS = [
+    "sessionstore",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "qsessions",
+    "user_sessions",
+]
+SESSION_ENGINE = "sessionstore.backends.sql"
+MIDDLEWARE: list[str] = []

@@ -1,0 +1,32 @@
+"""The session that everybody stores: 380 bytes of a shopper who is logged in."""
+
+import json
+from typing import Any
+
+BYTES = 380
+PADDING = "pLx6MEOLeMa61EqJomTEI1JEzO3joOj37HyVaQXekW9LctXb03rEMU64yTY6BzUZKC97i4xgciFnq9RBXO2tAG"
+
+
+def data(number: int = 0) -> dict[str, Any]:
+    """Answer the session; another number is another content of the same size."""
+    session = {
+        "_auth_user_id": "1",
+        "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+        "_auth_user_hash": "06c648eab10b533b8b1f9a32a3b239ec41d427118597dc52d4e7c790b784255e",
+        "cart": cart(number),
+        "currency": "KRW",
+        "recent": [48213, 99172, 30571],
+        "campaign": "",
+    }
+    short = BYTES - len(json.dumps(session, separators=(",", ":")))
+    session["campaign"] = PADDING[:short]
+    return session
+
+
+def cart(number: int) -> dict[str, Any]:
+    """Answer the part that a request changes."""
+    return {"lines": {"48213": 1, "99172": 2}, "coupon": f"AUTUMN-{number % 10**6:06d}"}
+
+
+if len(json.dumps(data(), separators=(",", ":"))) != BYTES:
+    raise RuntimeError("the shopper's session has another size than the page says")
