@@ -120,6 +120,8 @@ class SessionBackend(ConflictingSession):
             return
         row = self._row if self._row is not None and self._row.id == key.id else None
         self._end_row(key.id, row)
+        if row is not None:
+            self._row = None  # A save that follows finds no row, and says so.
 
     def flush(self) -> None:
         """End the session: the row goes, and so do data and key."""

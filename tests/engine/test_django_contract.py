@@ -8,6 +8,7 @@ import os
 import unittest
 from collections.abc import Iterator
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -53,13 +54,26 @@ def engine_tests(engine: str, name: str) -> Iterator[type]:
     yield override_settings(**here)(type("WithCommits", commits, own))
     for path in MIDDLEWARE:
         title = "UnderDjangosMiddleware" if path.startswith("django") else "UnderOurMiddleware"
-        names = {"DatabaseSession": store, "SessionMiddleware": middleware(path)}
+        names = {
+            "DatabaseSession": store,
+            "SessionMiddleware": middleware(path),
+            "Session": looked_up_by_key(store),
+        }
         replaced = patch.multiple(contract, **names)
         base = contract.SessionMiddlewareTests
         tests = type(title, (base,), {"databases": own["databases"]})
         for test in unittest.TestLoader().getTestCaseNames(tests):
             setattr(tests, test, replaced(getattr(base, test)))
         yield override_settings(**here)(tests)
+
+
+def looked_up_by_key(store: Any) -> Any:
+    """Answer what takes `Session.objects.get(session_key=...)` as our `by_key()`."""
+
+    def get(*, session_key: str) -> Any:
+        return store.get_model_class().objects.by_key(session_key).get()
+
+    return SimpleNamespace(objects=SimpleNamespace(get=get))
 
 
 def middleware(path: str) -> Any:
