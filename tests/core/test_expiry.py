@@ -1,0 +1,80 @@
+"""The arithmetic of deadlines and touches."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessionstore.expiry import (
+    MINUTE,
+    Policy,
+    default_touch_interval_ms,
+    to_datetime,
+    to_ms,
+)
+
+SECOND = 1000
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_moments_survive_the_table(moment):
+    """Exact to the millisecond, beyond 2038 and 2106."""
+    again = to_datetime(to_ms(moment))
+    assert timedelta(0) <= moment - again < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize(("year", "ms"), [(2038, 2145916800000), (2106, 4291747200000)])
+def test_no_year_overflows(year, ms):
+    """32-bit seconds end in 2038 and, unsigned, in 2106."""
+    assert to_ms(datetime(year, 1, 1, tzinfo=UTC)) == ms
+
+
+@pytest.mark.parametrize("zone", [UTC, ZoneInfo("Asia/Seoul"), timezone(timedelta(hours=-9))])
+def test_a_moment_is_one_number_in_every_zone(zone):
+    """The zone of a server says nothing about when a session ends."""
+    moment = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert to_ms(moment.astimezone(zone)) == to_ms(moment)
+
+
+@pytest.mark.parametrize(
+    ("policy", "end"),
+    [
+        (Policy(), 1000),
+        (Policy(idle_ms=100), 600),
+        (Policy(absolute_ms=300), 400),
+        (Policy(idle_ms=100, absolute_ms=5000), 600),
+        (Policy(idle_ms=5000, absolute_ms=5000), 1000),
+    ],
+)
+def test_the_earliest_end_counts(policy, end):
+    """A session's own expiry can only shorten what the site allows."""
+    assert policy.deadline(1000, last_seen_at=500, started_at=100) == end
+
+
+def test_a_touch_is_due_once_the_interval_has_passed():
+    """A busy page does not write at each request."""
+    policy = Policy(slides=True, touch_interval_ms=60 * SECOND)
+    assert not policy.touch_due(last_seen_at=0, now=59_999)
+    assert policy.touch_due(last_seen_at=0, now=60_000)
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy(slides=True, touch_interval_ms=None)])
+def test_sessions_that_do_not_slide_are_never_touched(policy):
+    """Without an idle timeout a read writes nothing, ever."""
+    assert not policy.touch_due(last_seen_at=0, now=10**15)
+
+
+@pytest.mark.parametrize(
+    ("idle", "interval"),
+    [
+        (None, 60 * SECOND),
+        (15 * MINUTE, 60 * SECOND),
+        (40 * 60 * MINUTE, 144 * SECOND),
+        (60 * SECOND, 15 * SECOND),
+    ],
+)
+def test_the_default_interval_follows_the_idle_time(idle, interval):
+    """The longer of 60 s and a thousandth of it, and short idle times still hold."""
+    assert default_touch_interval_ms(idle) == interval
