@@ -43,7 +43,7 @@ class Hood:
     live: int
     process: int
     port: str
-    other_ports: list[str]
+    others: list[str]  # the same page, answered by another server
 
 
 def under_the_hood(request: HttpRequest) -> dict[str, Callable[[], Hood]]:
@@ -55,6 +55,9 @@ def look(request: HttpRequest) -> Hood:
     """Read the row as the server holds it: what this request changed is saved only later."""
     key = request.session.session_key
     row = Session.objects.by_key(key).first() if key else None
+    # The name stays: to a browser 127.0.0.1 and localhost are two sites with a cookie each.
+    name = request.get_host().rpartition(":")[0]
+    path = request.get_full_path()
     ports = os.environ.get("DEMO_PORTS", request.get_port()).split(",")
     return Hood(
         cookies=[
@@ -68,7 +71,7 @@ def look(request: HttpRequest) -> Hood:
         live=Session.objects.live().count(),
         process=os.getpid(),
         port=request.get_port(),
-        other_ports=[port for port in ports if port != request.get_port()],
+        others=[f"http://{name}:{port}{path}" for port in ports if port != request.get_port()],
     )
 
 

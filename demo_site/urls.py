@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from demo_site import hood, views
+from demo_site import hood, verbs, views
 
 urlpatterns = [
     path("", views.shop, name="shop"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("hood/set/", hood.set_value, name="set_value"),
     path("hood/cycle/", hood.change_key, name="change_key"),
     path("hood/expire/", hood.expire_soon, name="expire_soon"),
+    path("verbs/", verbs.verbs_page, name="verbs"),
+    path("verbs/<slug:name>/", verbs.press, name="press"),
     path("account/", include("sessionstore.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

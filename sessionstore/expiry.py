@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +51,14 @@ class Policy:
         if self.absolute_ms is not None:
             ends.append(started_at + self.absolute_ms)
         return min(ends)
+
+    def with_idle(self, idle_ms: int) -> "Policy":
+        """Answer the policy of a session that slides and has an idle time of its own."""
+        idle_ms = idle_ms if self.idle_ms is None else min(idle_ms, self.idle_ms)
+        interval = self.touch_interval_ms
+        if interval is not None:
+            interval = min(interval, default_touch_interval_ms(idle_ms))
+        return replace(self, idle_ms=idle_ms, touch_interval_ms=interval, slides=True)
 
     def touch_due(self, *, last_seen_at: int, now: int) -> bool:
         """Tell whether a read should move ``last_seen_at`` on."""

@@ -8,7 +8,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import http_date
 
 from . import journal
@@ -85,6 +85,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 raise SessionInterrupted(message) from error
             _send_key(response, session)
         if session.accessed:
+            if session.is_shared:
+                # Security: the back button shows nothing to the next person at this computer.
+                add_never_cache_headers(response)
             patch_vary_headers(response, ("Cookie",))
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from sessionstore import expiry
 from sessionstore.conf import conf
 
+from .lifetime import IDLE_KEY, SHARED_IDLE_S, Lifetime, policy_of
 from .loading import LoadedSession
 
 EXPIRY_KEY = "_session_expiry"
@@ -56,6 +57,27 @@ class ExpiringSession(LoadedSession):
         await self._aget_session()
         self.set_expiry(value)
 
+    def set_lifetime(self, lifetime: Lifetime) -> None:
+        """Let the session live on this computer as its user chose; a later choice counts."""
+        absolute_ms = conf.policy.absolute_ms
+        longest = absolute_ms // 1000 if absolute_ms else self.get_session_cookie_age()
+        self.set_expiry(longest if lifetime is Lifetime.KEPT else 0)
+        if lifetime is Lifetime.SHARED:
+            self[IDLE_KEY] = SHARED_IDLE_S
+        else:
+            self.pop(IDLE_KEY, None)
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether this is a computer that others use too."""
+        return IDLE_KEY in self
+
+    @property
+    def expires_at_ms(self) -> int | None:
+        """When the row ends, if nobody uses it; None when there is no row."""
+        self._get_session()
+        return None if self._row is None else self._row.expires_at
+
     def _seen_and_own(self, given: dict[str, Any]) -> tuple[datetime, Any]:
         own = given["expiry"] if "expiry" in given else self.get(EXPIRY_KEY)
         return _aware(given.get("modification") or timezone.now()), own
@@ -66,7 +88,8 @@ class ExpiringSession(LoadedSession):
         if not isinstance(own, datetime):
             own = seen + timedelta(seconds=own or self.get_session_cookie_age())
         ends = [_aware(own)]
-        idle, absolute = conf.policy.idle_ms, conf.policy.absolute_ms
+        policy = policy_of(self._session)
+        idle, absolute = policy.idle_ms, policy.absolute_ms
         if idle is not None:
             ends.append(seen + timedelta(milliseconds=idle))
         if absolute is not None:
@@ -83,7 +106,7 @@ class ExpiringSession(LoadedSession):
             end = expiry.to_ms(_aware(own))
         else:
             end = seen + int((own or self.get_session_cookie_age()) * 1000)
-        return conf.policy.deadline(end, last_seen_at=seen, started_at=started)
+        return policy_of(data).deadline(end, last_seen_at=seen, started_at=started)
 
 
 def _storable(value: Any) -> Any:

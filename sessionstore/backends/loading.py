@@ -17,6 +17,7 @@ from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.keys import Key
 from sessionstore.record import Client, Record
 
+from .lifetime import policy_of
 from .payload import dumps, loads
 
 security_log = logging.getLogger("sessionstore.security")
@@ -194,7 +195,7 @@ class LoadedSession(_DjangoSession):
         if self._row is None or self._declined or not self.slides:
             return False
         seen = self._row.last_seen_at
-        return conf.policy.touch_due(last_seen_at=seen, now=expiry.now_ms())
+        return policy_of(self._session_cache).touch_due(last_seen_at=seen, now=expiry.now_ms())
 
     def _client_changed(self) -> bool:
         """Tell whether a signed-in user comes from elsewhere; looked at once a touch interval."""

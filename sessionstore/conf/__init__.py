@@ -101,7 +101,7 @@ class Conf:
         "REAUTH_URL",
         None,
         optional(text),
-        "The page (URL or its name) where users prove who they are again; None is the login page.",
+        "The page (URL or its name) where users prove who they are again; None is our own.",
     )
     adopt_from = Setting(
         "ADOPT_FROM",

@@ -1,6 +1,22 @@
 """The pages about one's own sessions, for sites that sign in with allauth or SSO."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from sessionstore.views import (
+    ConfirmView,
+    DevicesView,
+    RevokeOthersView,
+    RevokeView,
+    extend,
+    status,
+)
 
 app_name = "sessionstore"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("devices/", DevicesView.as_view(), name="devices"),
+    path("devices/revoke/", RevokeView.as_view(), name="revoke"),
+    path("devices/revoke-others/", RevokeOthersView.as_view(), name="revoke_others"),
+    path("confirm/", ConfirmView.as_view(), name="confirm"),
+    path("session/status/", status, name="status"),
+    path("session/extend/", extend, name="extend"),
+]

@@ -1,6 +1,17 @@
 """The pages, one module for each subject."""
 
-from sessionstore.views.login import LoginView
-from sessionstore.views.logout import LogoutView
+from .devices import DevicesView, RevokeOthersView, RevokeView
+from .idle import extend, status
+from .login import ConfirmView, LoginView
+from .logout import LogoutView
 
-__all__ = ["LoginView", "LogoutView"]
+__all__ = [
+    "ConfirmView",
+    "DevicesView",
+    "LoginView",
+    "LogoutView",
+    "RevokeOthersView",
+    "RevokeView",
+    "extend",
+    "status",
+]

@@ -1,7 +1,24 @@
-"""Sign in, on Django's own view."""
+"""Sign in, on Django's own view; and prove again who you are."""
+
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpResponse, HttpResponseRedirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
+
+from sessionstore.decorators import session_of
+from sessionstore.forms import ConfirmForm, LoginForm
+
+if TYPE_CHECKING:
+    _FormView = FormView[ConfirmForm]
+else:
+    _FormView = FormView
 
 
 class LoginView(auth_views.LoginView):
@@ -11,5 +28,41 @@ class LoginView(auth_views.LoginView):
     user signs in again (ASVS 7.2.4), so that a key planted before the login is worth nothing.
     """
 
+    form_class = LoginForm
     template_name = "sessionstore/login.html"
     extra_context = {"title": _("Sign in")}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Sign in, then let the session live as long as the user chose for this computer."""
+        response = super().form_valid(form)
+        session_of(self.request).set_lifetime(form.lifetime)
+        return response
+
+
+@method_decorator([sensitive_post_parameters(), csrf_protect, never_cache], name="dispatch")
+class ConfirmView(LoginRequiredMixin, auth_views.RedirectURLMixin, _FormView):
+    """Ask the user who is signed in for the password once more (ASVS 7.5.1).
+
+    Security: the key changes here too (ASVS 7.2.4).
+    """
+
+    form_class = ConfirmForm
+    template_name = "sessionstore/confirm.html"
+    extra_context = {"title": _("Confirm that it is you")}
+    next_page = "sessionstore:devices"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        """Hand the form the request: the backends want it."""
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def form_valid(self, form: ConfirmForm) -> HttpResponse:  # noqa: ARG002 - it has said enough
+        """Stamp the session, and go on to where the user wanted to go."""
+        session = session_of(self.request)
+        session.cycle_key()
+        session.mark_authenticated()
+        return HttpResponseRedirect(self.get_success_url())
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Hand `next` on, once it has been found to be an allowed place."""
+        come_back = {self.redirect_field_name: self.get_redirect_url()}
+        return {**super().get_context_data(**kwargs), **come_back}

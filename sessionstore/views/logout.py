@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
+from sessionstore.conf import conf
+
 
 @method_decorator(login_not_required, name="dispatch")
 class LogoutView(auth_views.LogoutView):
@@ -26,6 +28,14 @@ class LogoutView(auth_views.LogoutView):
         if request.user.is_authenticated:
             self.template_name = "sessionstore/logout.html"
         return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign out, and ask the browser to forget what the site has chosen (ASVS 14.3.1)."""
+        response = super().post(request, *args, **kwargs)
+        if conf.clear_site_data:
+            kinds = ", ".join(f'"{kind}"' for kind in conf.clear_site_data)
+            response.headers["Clear-Site-Data"] = kinds
+        return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Hand `next` on, once it has been found to be an allowed place."""

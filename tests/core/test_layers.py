@@ -13,10 +13,10 @@ PACKAGE = ROOT / "sessionstore"
 LAYERS = [
     {"apps", "urls", "admin", "management", "templatetags", "migrations"},
     {"checks", "views", "middleware", "receivers"},
-    {"forms"},
+    {"forms", "decorators"},
     {"devices", "importers"},
     {"backends"},
-    {"models", "signals", "routers", "clients", "cleaning"},
+    {"models", "signals", "routers", "clients", "cleaning", "descriptions"},
     {"conf"},
     # Nothing below this line imports Django.
     {"codec", "express_format", "merge", "expiry", "faults", "journal"},

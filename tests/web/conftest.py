@@ -7,11 +7,13 @@ from django.http import HttpResponse
 from django.test import Client
 
 PASSWORD = "correct horse"
+LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 
 
 @pytest.fixture(autouse=True)
 def pages(settings):
-    """Sign in on our page; come out at an address that exists."""
+    """The pages of urls.py beside this file; sign in on ours."""
+    settings.ROOT_URLCONF = "tests.web.urls"
     settings.LOGIN_URL = "sessionstore:login"
     settings.LOGIN_REDIRECT_URL = "/there/"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.web.conftest import key_of, press, sign_in
+from tests.web.conftest import LOGIN_REQUIRED, key_of, press, sign_in
 
 
 def test_logout_deletes_the_row_and_the_cookie_and_says_so(browser, user):
@@ -61,7 +61,7 @@ def test_pages_work_under_the_middleware_that_asks_everybody_to_sign_in(
     browser, user, settings, page
 ):
     """LoginRequiredMiddleware lets people in and out."""
-    settings.MIDDLEWARE += ["django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN_REQUIRED]
     assert browser.get(f"/account/{page}/").status_code == 200
     assert sign_in(browser, user).status_code == 302
     assert "You are signed out" in press(browser, "/account/logout/").content.decode()

@@ -1,0 +1,135 @@
+"""Decorators for views, sync and async alike, and the mixin for class-based ones."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from .backends.base import SessionBackend
+from .conf import conf
+from .expiry import now_ms
+
+# A mixin for views says so to the type checker only: as a base it would spoil the order.
+if TYPE_CHECKING:
+    from django.views import View
+
+    _AnyView = View
+else:
+    _AnyView = object
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+MaxAge = timedelta | float
+RECENTLY = timedelta(minutes=15)
+
+
+def does_not_touch(view: Decorated) -> Decorated:
+    """Let requests to this view, such as polling, not count as use of the session."""
+
+    def hold_still(request: HttpRequest) -> None:
+        session_of(request).slides = False
+
+    return _after(hold_still, view)
+
+
+def recent_login_required(view: Any = None, *, max_age: MaxAge = RECENTLY) -> Any:
+    """Ask for the password again when that was last done more than ``max_age`` (seconds) ago.
+
+    ASVS 7.5.1. Who is not signed in is sent to sign in; who is, to SESSIONSTORE_REAUTH_URL or to
+    our page that asks for the password. Both come back by `next`: to this address, or after a
+    POST, which cannot be repeated, to the page that held the form.
+    """
+
+    def decorate(view: Decorated) -> Decorated:
+        return _after(lambda request: refusal(request, max_age=max_age), view)
+
+    return decorate if view is None else decorate(view)
+
+
+class RecentLoginRequiredMixin(_AnyView):
+    """The same for a class-based view, sync or async; put it first among the bases."""
+
+    recent_login_max_age: MaxAge = RECENTLY
+    recent_login_next: str | None = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Ask first; an async view asks when it is awaited."""
+        go_on: Any = super().dispatch
+
+        def ask() -> HttpResponse | None:
+            age, come_back_to = self.recent_login_max_age, self.recent_login_next
+            return refusal(request, max_age=age, come_back_to=come_back_to)
+
+        async def ask_and_go_on() -> Any:
+            return await sync_to_async(ask)() or await go_on(request, *args, **kwargs)
+
+        if self.view_is_async:
+            return ask_and_go_on()
+        return ask() or go_on(request, *args, **kwargs)
+
+
+def refusal(
+    request: HttpRequest, *, max_age: MaxAge, come_back_to: str | None = None
+) -> HttpResponse | None:
+    """Answer where to send somebody who has not proved lately who they are; None to go on."""
+    come_back = resolve_url(come_back_to) if come_back_to else _page_of(request)
+    if not request.user.is_authenticated:
+        return redirect_to_login(come_back)
+    if is_recent(request, max_age=max_age):
+        return None
+    return redirect_to_login(come_back, resolve_url(conf.reauth_url or "sessionstore:confirm"))
+
+
+def session_of(request: HttpRequest) -> SessionBackend:
+    """Answer the request's session; raises ImproperlyConfigured when it is not one of ours."""
+    if isinstance(request.session, SessionBackend):
+        return request.session
+    message = "This page needs SESSION_ENGINE to name an engine of sessionstore."
+    raise ImproperlyConfigured(message)
+
+
+def is_recent(request: HttpRequest, *, max_age: MaxAge) -> bool:
+    """Say whether the user of this session proved lately enough who they are.
+
+    Security: a session that does not know counts as too old.
+    """
+    limit = max_age if isinstance(max_age, timedelta) else timedelta(seconds=max_age)
+    proved_at = session_of(request).authenticated_at_ms
+    return proved_at is not None and now_ms() - proved_at <= limit // timedelta(milliseconds=1)
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Answer the address to come back to: a GET can be repeated, a POST only from its form."""
+    if request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    referer = request.META.get("HTTP_REFERER", "")
+    if url_has_allowed_host_and_scheme(referer, {request.get_host()}, request.is_secure()):
+        return urlunsplit(("", "", *urlsplit(referer)[2:4], "")) or "/"
+    return "/"
+
+
+def _after(step: Callable[[HttpRequest], HttpResponse | None], view: Decorated) -> Decorated:
+    """Wrap a view: first the step, whose answer, if there is one, takes the place of the view's."""
+    wrapped: Any
+
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            # One hop to a thread: the step may read the session and the user.
+            return await sync_to_async(step)(request) or await view(request, *args, **kwargs)
+
+    else:
+
+        @wraps(view)
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            return step(request) or view(request, *args, **kwargs)
+
+    return cast("Decorated", wrapped)

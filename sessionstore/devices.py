@@ -1,0 +1,97 @@
+"""What a user can know of the own sessions, and end: one browser each.
+
+Each function takes the session that asks: it knows its engine, and so the table.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, Value, When
+
+from .backends.base import SessionBackend
+from .conf import conf
+from .descriptions import browser_in_words, place_of
+
+PER_PAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One live session in words. The handle names it in forms; it opens nothing."""
+
+    handle: str
+    browser: str
+    address: str
+    place: str
+    signed_in_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage:
+    """A part of the list; the session that asks comes first of all."""
+
+    devices: list[Device]
+    number: int
+    has_next: bool
+
+    @property
+    def has_others(self) -> bool:
+        """Say whether there is anything to end but the session that asks."""
+        return self.number > 1 or any(not device.is_this for device in self.devices)
+
+
+def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> DevicePage:
+    """List the live sessions of a user: one query, however many there are.
+
+    Last used comes first. One row more than a page holds tells whether there is another page, so
+    that nothing needs counting.
+    """
+    this = conf.keyring.open(session.session_key)
+    first = Case(When(pk=this.id if this else b"", then=Value(0)), default=Value(1))
+    rows = _sessions(session).live().for_user(user).defer("data", "version")
+    start = (number - 1) * PER_PAGE
+    found = rows.order_by(first, "-last_seen_at", "pk")[start : start + PER_PAGE + 1]
+    devices = [_described(row, is_this=row.handle == session.handle) for row in found]
+    return DevicePage(devices[:PER_PAGE], number, has_next=len(devices) > PER_PAGE)
+
+
+def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
+    """End the session of this user that has this handle; False when there is none (any more).
+
+    The row may be renamed between the look and the DELETE, by a login in that browser; its moment
+    of creation stays, and finds it.
+    """
+    row = _sessions(session).for_user(user).by_handle(handle).only("created_at", "user_id").first()
+    if row is None:
+        return False
+    rows = session.rows
+    return bool(rows.remove(bytes(row.pk)) or rows.remove_renamed(row.user_id, row.created_at))
+
+
+def revoke_others(user: Any, session: SessionBackend) -> int:
+    """End every session of this user but the one that asks; answer how many."""
+    this = conf.keyring.open(session.session_key)
+    user_id = user._meta.pk.value_to_string(user)
+    removed: int = session.rows.remove_of_user(user_id, but=this.id if this else None)
+    return removed
+
+
+def _sessions(session: SessionBackend) -> Any:
+    """The rows where they are written: a replica that lags shows what is gone."""
+    rows = session.rows
+    return rows.model._default_manager.using(rows.alias)
+
+
+def _described(row: Any, *, is_this: bool) -> Device:
+    return Device(
+        handle=row.handle,
+        browser=browser_in_words(row.user_agent),
+        address=row.ip or "",
+        place=place_of(row.ip),
+        signed_in_at=row.authenticated_at or row.created_at,
+        last_seen_at=row.last_seen_at,
+        is_this=is_this,
+    )

@@ -1,0 +1,62 @@
+"""`{% load sessionstore %}`: the button that signs out, and the warning before the idle end."""
+
+from typing import Any
+
+from django import template
+from django.shortcuts import resolve_url
+
+from sessionstore.backends.lifetime import policy_of
+
+register = template.Library()
+
+
+@register.inclusion_tag("sessionstore/_logout_button.html", takes_context=True)
+def logout_button(
+    context: template.Context,
+    text: str = "",
+    *,
+    css: str = "ss-button",
+    url: str = "",
+    next: str = "",  # noqa: A002 - the word of the form
+) -> dict[str, Any]:
+    """A form that signs out by POST; nothing for somebody who is not signed in (ASVS 7.4.4).
+
+    ``url`` is the address or the name of another logout page, for instance allauth's.
+    """
+    return {
+        "show": _is_signed_in(context),
+        "csrf_token": context.get("csrf_token"),
+        "text": text,
+        "css": css,
+        "next": next,
+        "url": resolve_url(url or "sessionstore:logout"),
+    }
+
+
+@register.inclusion_tag("sessionstore/_idle_warning.html", takes_context=True)
+def idle_warning(
+    context: template.Context, *, seconds: int = 60, logout_url: str = "sessionstore:logout"
+) -> dict[str, Any]:
+    """Warn ``seconds`` before the session ends, and follow when another tab signs out.
+
+    Put it on each page, also on those for everybody: what a visitor's page tells the others is
+    that nobody is signed in any more.
+    """
+    idle_ms = _idle_ms(context)
+    return {
+        "signed_in": _is_signed_in(context),
+        "csrf_token": context.get("csrf_token"),
+        # With a short idle time the warning would else stand there all the while.
+        "seconds": min(seconds, idle_ms // 3000) if idle_ms else seconds,
+        "logout_url": resolve_url(logout_url),
+    }
+
+
+def _is_signed_in(context: template.Context) -> bool:
+    user = getattr(context.get("request"), "user", None)
+    return bool(user and user.is_authenticated)
+
+
+def _idle_ms(context: template.Context) -> int | None:
+    session = getattr(context.get("request"), "session", None)
+    return policy_of(session).idle_ms if _is_signed_in(context) else None

@@ -1,0 +1,177 @@
+"""`make demo`: two servers, one table of sessions."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
+
+import pytest
+
+from demo_site.accounts import PASSWORD
+from tests.harness.process import free_port
+
+
+def command(port: int) -> list[str]:
+    """What the Makefile runs."""
+    return [sys.executable, "-m", "demo_site", str(port)]
+
+
+class Demo:
+    """The running demo."""
+
+    def __init__(self, port: int, environment: dict[str, str]) -> None:
+        self.first, self.second = (f"http://127.0.0.1:{each}" for each in (port, port + 1))
+        self.port = port
+        self.process = subprocess.Popen(
+            command(port), env=environment, stdout=subprocess.PIPE, text=True
+        )
+        lines = iter(self.process.stdout.readline, "")
+        self.said = "".join(line for line in until_ready(lines))
+
+    def stop(self) -> int:
+        """What Ctrl-C or `kill` does."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=15)
+        self.process.stdout.close()
+        return code
+
+
+def until_ready(lines: Iterator[str]) -> Iterator[str]:
+    """Each line up to the last one of the greeting."""
+    for line in lines:
+        yield line
+        if "Ctrl-C" in line:
+            return
+
+
+class Visitor:
+    """A browser, without a picture."""
+
+    def __init__(self) -> None:
+        self.jar = CookieJar()
+        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.jar))
+
+    def get(self, url: str) -> str:
+        """The page."""
+        with self.opener.open(url, timeout=10) as answer:
+            return answer.read().decode()
+
+    def post(self, url: str, *, form_on: str, **fields: str) -> str:
+        """Press the button of a form on the page `form_on`."""
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(form_on))[1]
+        body = urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
+        with self.opener.open(url, body, timeout=10) as answer:
+            return answer.read().decode()
+
+    @property
+    def key(self) -> str | None:
+        """The session cookie."""
+        return next((cookie.value for cookie in self.jar if cookie.name == "sessionid"), None)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> dict[str, str]:
+    """A database file of its own, so that a learner's demo.sqlite3 stays as it is."""
+    path = tmp_path_factory.mktemp("demo") / "demo.sqlite3"
+    kept = {k: v for k, v in os.environ.items() if k not in {"DJANGO_SETTINGS_MODULE", "PORT"}}
+    return {**kept, "DEMO_DATABASE": str(path)}
+
+
+@pytest.fixture(scope="module")
+def demo(environment) -> Iterator[Demo]:
+    """The demo, run a second time on the same file: it can be repeated."""
+    first = Demo(free_pair(), environment)
+    assert first.stop() == 0
+    running = Demo(free_pair(), environment)
+    yield running
+    assert running.stop() == 0
+    assert not is_open(running.port)
+    assert not is_open(running.port + 1)
+
+
+def free_pair() -> int:
+    """A port that is free, like the one after it."""
+    while is_open((port := free_port()) + 1):
+        pass
+    return port
+
+
+def is_open(port: int) -> bool:
+    """Whether something answers there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_demo_says_where_it_is_and_who_may_come_in(demo):
+    """The two addresses, the users and the password."""
+    for word in (demo.first, demo.second, "alice", "bob", PASSWORD):
+        assert word in demo.said
+
+
+def test_a_busy_port_is_named(demo, environment):
+    """No traceback, but the way out."""
+    done = subprocess.run(
+        command(demo.port), env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"Port {demo.port} is in use." in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_session_follows_the_visitor_from_one_server_to_the_other(demo):
+    """The cart that one process filled is what the other shows."""
+    visitor = Visitor()
+    visitor.post(f"{demo.first}/cart/oat/", form_on=f"{demo.first}/")
+    assert "Oat and raisin" in visitor.get(f"{demo.second}/cart/")
+
+
+def test_the_cart_is_kept_through_a_login_and_the_key_is_not(demo):
+    """The order page shows what the anonymous visitor chose."""
+    visitor = Visitor()
+    visitor.post(f"{demo.first}/cart/lemon/", form_on=f"{demo.first}/")
+    before = visitor.key
+    login = f"{demo.first}/account/login/?next=/checkout/"
+    page = visitor.post(login, form_on=login, username="alice", password=PASSWORD)
+    assert "Lemon shortbread" in page
+    assert "Sign out, alice" in page
+    assert visitor.key != before
+
+
+def test_the_panel_shows_what_the_server_holds_and_never_the_key(demo):
+    """Cookie cut short; the row with its data."""
+    visitor = Visitor()
+    assert "no row" in visitor.get(f"{demo.first}/")
+    page = visitor.post(f"{demo.first}/hood/set/", form_on=f"{demo.first}/", name="a", value="b")
+    assert "&quot;note_a&quot;: &quot;b&quot;" in page
+    assert visitor.key not in page
+    assert f"sessionid={visitor.key[:6]}…" in page
+
+
+def test_the_buttons_of_the_panel_do_what_they_say(demo):
+    """Change the key; end soon; sign out."""
+    visitor = Visitor()
+    visitor.post(f"{demo.first}/hood/set/", form_on=f"{demo.first}/", name="a", value="b")
+    before = visitor.key
+    page = visitor.post(f"{demo.first}/hood/cycle/", form_on=f"{demo.first}/")
+    assert "note_a" in page
+    assert visitor.key not in {before, None}
+    assert "5 seconds" in visitor.post(f"{demo.first}/hood/expire/", form_on=f"{demo.first}/")
+    visitor.post(f"{demo.first}/account/logout/", form_on=f"{demo.first}/")
+    assert visitor.key is None
+
+
+def test_pages_bring_along_all_that_they_use(demo):
+    """Nothing is inline and nothing comes from elsewhere, so that a strict policy holds."""
+    visitor = Visitor()
+    for path in ("/", "/cart/", "/account/login/", "/account/logout/"):
+        page = visitor.get(f"{demo.first}{path}")
+        assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", page)
+        assert set(re.findall(r'(?:src|href)="https?://([^/"]+)', page)) <= {
+            demo.second.removeprefix("http://")
+        }

@@ -1,0 +1,272 @@
+"""The devices page: see where you are signed in, and end it there."""
+
+import importlib
+import re
+import sys
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from sessionstore import descriptions
+from sessionstore.devices import PER_PAGE
+from sessionstore.models import Session
+from tests.harness.statements import record_statements
+from tests.web.conftest import key_of, sign_in
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:131.0) Gecko/20100101 Firefox/131.0"
+SAFARI = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
+)
+
+
+@pytest.fixture
+def phone() -> Client:
+    """A second browser."""
+    return Client(
+        enforce_csrf_checks=True, headers={"user-agent": SAFARI}, REMOTE_ADDR="81.2.69.142"
+    )
+
+
+@pytest.fixture
+def browser() -> Client:
+    """The first one."""
+    return Client(enforce_csrf_checks=True, headers={"user-agent": FIREFOX})
+
+
+def page(browser: Client, number: int = 1) -> str:
+    """The text of the list."""
+    return browser.get(f"/account/devices/?page={number}").content.decode()
+
+
+def handles(html: str) -> list[str]:
+    """What the forms of a page carry."""
+    return re.findall(r'name="handle" value="([^"]+)"', html)
+
+
+def is_signed_in(browser: Client) -> bool:
+    """Whether the server still knows the browser's user."""
+    return bool(browser.get("/plain/").content)
+
+
+def end(browser: Client, what: str, **fields: str):
+    """Press a button of the list."""
+    token = browser.cookies["csrftoken"].value
+    return browser.post(f"/account/devices/{what}/", {"csrfmiddlewaretoken": token, **fields})
+
+
+def test_each_browser_is_listed_in_words_and_this_one_first(browser, phone, user):
+    """Browser, system, address; this device is marked."""
+    sign_in(browser, user)
+    sign_in(phone, user)
+    html = page(browser)
+    assert html.index("Firefox on Windows") < html.index("Mobile Safari on iOS")
+    assert html.index("This device") < html.index("Mobile Safari on iOS")
+    assert html.count("This device") == 1
+    assert "81.2.69.142" in html
+
+
+def test_times_are_for_people_and_for_machines(browser, user, clock):
+    """Signed in when, last seen when."""
+    sign_in(browser, user)
+    assert f'<time datetime="{clock.now:%Y-%m-%dT%H:%M:%S}' in page(browser)
+
+
+def test_neither_key_nor_whole_digest_is_on_the_page(browser, phone, user):
+    """Forms carry handles (CVE-2020-5224)."""
+    sign_in(browser, user)
+    sign_in(phone, user)
+    html = page(browser)
+    for row in Session.objects.all():
+        assert row.digest.hex() not in html
+    assert key_of(browser) not in html
+    assert key_of(phone) not in html
+    assert sorted(handles(html)) == sorted(row.handle for row in Session.objects.all())
+
+
+def test_one_session_can_be_ended(browser, phone, user):
+    """The other browser is signed out at its next request."""
+    sign_in(browser, user)
+    sign_in(phone, user)
+    response = end(browser, "revoke", handle=handles(page(browser))[1])
+    assert response.url == "/account/devices/"
+    assert "Signed out there." in page(browser)
+    assert not is_signed_in(phone)
+    assert is_signed_in(browser)
+
+
+def test_all_others_can_be_ended(browser, phone, user):
+    """This one stays; the page says how many went."""
+    sign_in(browser, user)
+    for _ in range(2):
+        sign_in(Client(enforce_csrf_checks=True), user)
+    sign_in(phone, user)
+    page(browser)
+    end(browser, "revoke-others")
+    assert "Signed out on 3 devices." in page(browser)
+    assert not is_signed_in(phone)
+    assert is_signed_in(browser)
+
+
+def test_ending_this_one_signs_out(browser, user):
+    """Row and cookie go."""
+    sign_in(browser, user)
+    response = end(browser, "revoke", handle=handles(page(browser))[0])
+    assert response.cookies["sessionid"]["max-age"] == 0
+    assert not Session.objects.exists()
+
+
+def test_the_sessions_of_somebody_else_are_neither_shown_nor_ended(browser, phone, user):
+    """A handle of another user ends nothing."""
+    eve = get_user_model().objects.create_user("eve", password="correct horse")
+    sign_in(browser, user)
+    sign_in(phone, eve)
+    assert "iOS" not in page(browser)
+    foreign = Session.objects.for_user(eve).get().handle
+    end(browser, "revoke", handle=foreign)
+    assert "That session had already ended." in page(browser)
+    end(browser, "revoke-others")
+    assert is_signed_in(phone)
+
+
+@pytest.mark.parametrize("handle", ["", "x", "A" * 16, "\0" * 16, "é" * 16, "A" * 4000])
+def test_a_made_up_handle_ends_nothing(browser, user, handle):
+    """No error page either."""
+    sign_in(browser, user)
+    page(browser)
+    assert end(browser, "revoke", handle=handle).status_code == 302
+    assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize("what", ["revoke", "revoke-others"])
+def test_ending_asks_for_a_recent_login(browser, phone, user, clock, what):
+    """A browser that somebody left open ends nothing (ASVS 7.5.2); the way back is the list."""
+    sign_in(browser, user)
+    sign_in(phone, user)
+    clock.advance(minutes=61)
+    other = handles(page(browser))[1]
+    response = end(browser, what, handle=other)
+    assert response.url == "/account/confirm/?next=/account/devices/"
+    assert is_signed_in(phone)
+
+
+@pytest.mark.parametrize("what", ["revoke", "revoke-others"])
+@pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "trace", "options"])
+def test_nothing_but_post_ends_anything(browser, user, what, method):
+    """And not without the token of the form."""
+    sign_in(browser, user)
+    answer = getattr(browser, method)(f"/account/devices/{what}/")
+    assert answer.status_code in {200, 403, 405}
+    assert browser.post(f"/account/devices/{what}/").status_code == 403
+    assert Session.objects.count() == 1
+
+
+def test_the_list_costs_one_query_however_long_it_is(browser, user):
+    """No SQL per row, no counting."""
+    for _ in range(5):
+        sign_in(Client(enforce_csrf_checks=True), user)
+    sign_in(browser, user)
+    with record_statements() as seen:
+        assert len(handles(page(browser))) == 6
+    # The session of the request, and the list.
+    assert len(seen.about("sessionstore_session")) == 2
+
+
+def test_a_long_list_has_pages(browser, user):
+    """Each session is on one of them; this one on the first."""
+    for _ in range(PER_PAGE + 2):
+        sign_in(Client(enforce_csrf_checks=True), user)
+    sign_in(browser, user)
+    first, second = page(browser), page(browser, 2)
+    assert len(handles(first)) == PER_PAGE
+    assert len({*handles(first), *handles(second)}) == PER_PAGE + 3
+    assert "This device" in first
+    assert "This device" not in second
+    assert 'rel="next"' in first
+    assert 'rel="next"' not in second
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "", "²", "9" * 30])
+def test_a_page_that_cannot_be_is_not_found(browser, user, number):
+    """No error page."""
+    sign_in(browser, user)
+    assert browser.get("/account/devices/", {"page": number}).status_code == 404
+
+
+def test_the_list_is_for_who_is_signed_in_and_is_not_cached(browser, user):
+    """The next person at this computer does not see it."""
+    assert browser.get("/account/devices/").url == "/account/login/?next=/account/devices/"
+    sign_in(browser, user)
+    assert "no-store" in browser.get("/account/devices/").headers["Cache-Control"]
+
+
+def test_expired_sessions_are_not_listed(browser, phone, user, settings, clock):
+    """Whether or not anything cleans up."""
+    settings.SESSIONSTORE_IDLE_TIMEOUT = 3600
+    sign_in(phone, user)
+    clock.advance(minutes=61)
+    sign_in(browser, user)
+    assert "iOS" not in page(browser)
+
+
+def test_a_session_that_is_renamed_meanwhile_is_ended_all_the_same(browser, phone, user):
+    """The user signs in again there while the button is pressed here."""
+    sign_in(browser, user)
+    sign_in(phone, user)
+    other = handles(page(browser))[1]
+    row = Session.objects.by_handle(other).get()
+    renamed = []
+
+    def rename_before_the_delete(execute, sql, params, many, context):
+        if sql.startswith("DELETE") and not renamed:
+            renamed.append(sql)
+            sign_in(phone, user)
+        return execute(sql, params, many, context)
+
+    from django.db import connection  # noqa: PLC0415
+
+    with connection.execute_wrapper(rename_before_the_delete):
+        end(browser, "revoke", handle=other)
+    assert renamed
+    assert row.digest not in Session.objects.values_list("pk", flat=True)
+    assert not is_signed_in(phone)
+
+
+def test_the_pages_alone_serve_sites_that_sign_in_otherwise(browser, user, settings):
+    """`sessionstore.urls.devices`: no login page of ours."""
+    settings.ROOT_URLCONF = "tests.web.urls_devices_only"
+    browser.force_login(user)
+    assert "This device" in browser.get("/me/devices/").content.decode()
+    assert browser.get("/me/login/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (None, "Unknown browser"),
+        ("", "Unknown browser"),
+        (FIREFOX, "Firefox on Windows"),
+        ("curl/8.1", "curl"),
+        ("My own script", "My own script"),
+        ("x" * 500, "x" * 60 + "…"),
+    ],
+)
+def test_a_user_agent_is_put_into_words(agent, words):
+    """Where ua-parser knows it; else its start."""
+    assert descriptions.browser_in_words(agent) == words
+
+
+def test_without_ua_parser_the_user_agent_is_cut(monkeypatch):
+    """The extra [devices] is optional."""
+    monkeypatch.setitem(sys.modules, "ua_parser", None)
+    bare = importlib.util.module_from_spec(descriptions.__spec__)
+    descriptions.__spec__.loader.exec_module(bare)
+    assert bare.browser_in_words(FIREFOX) == f"{FIREFOX[:60].rstrip()}…"
+
+
+def test_a_user_agent_cannot_inject_markup(user):
+    """It comes from the client, whoever that is."""
+    evil = Client(enforce_csrf_checks=True, headers={"user-agent": "<script>alert(1)</script>"})
+    sign_in(evil, user)
+    assert "<script>alert" not in page(evil)

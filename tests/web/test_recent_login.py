@@ -1,0 +1,147 @@
+"""Proving again who you are before something that matters."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import AsyncClient
+
+from tests.web.conftest import PASSWORD, key_of, press, sign_in
+
+PAGES = ["/careful/", "/careful-hour/", "/async-careful/", "/class/", "/async-class/"]
+
+
+def goes_to(response) -> tuple[str, str]:
+    """Where an answer sends the browser, and what it says of coming back."""
+    assert response.status_code == 302
+    address = urlsplit(response.url)
+    return address.path, parse_qs(address.query).get("next", [""])[0]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.django_db(transaction=True)
+def test_a_recent_login_is_enough(browser, user, page):
+    """Just signed in: nothing is asked."""
+    sign_in(browser, user)
+    assert browser.get(page).content == b"careful"
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.django_db(transaction=True)
+def test_an_older_login_is_asked_for_the_password_again(browser, user, page, clock):
+    """Sent to the page that asks, with the way back."""
+    sign_in(browser, user)
+    clock.advance(minutes=61)
+    assert goes_to(browser.get(page + "?a=1")) == ("/account/confirm/", page + "?a=1")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.django_db(transaction=True)
+def test_who_is_not_signed_in_is_asked_to_sign_in(browser, page):
+    """Sent to the login page, with the way back."""
+    assert goes_to(browser.get(page)) == ("/account/login/", page)
+
+
+@pytest.mark.parametrize("page", ["/async-careful/", "/async-class/", "/careful/"])
+@pytest.mark.django_db(transaction=True)
+async def test_it_holds_under_asgi_too(page, clock):
+    """The same three answers, asked by an async client."""
+    user = await get_user_model().objects.acreate_user("ann", password=PASSWORD)
+    client = AsyncClient()
+    assert goes_to(await client.get(page))[0] == "/account/login/"
+    await client.aforce_login(user)
+    assert (await client.get(page)).content == b"careful"
+    clock.advance(minutes=61)
+    assert goes_to(await client.get(page))[0] == "/account/confirm/"
+
+
+def test_each_view_has_an_age_of_its_own(browser, user, clock):
+    """Fifteen minutes when nothing is said."""
+    sign_in(browser, user)
+    clock.advance(minutes=16)
+    assert browser.get("/careful/").status_code == 302
+    assert browser.get("/careful-hour/").status_code == 200
+
+
+def test_the_password_opens_the_page_and_changes_the_key(browser, user, clock):
+    """Confirmed: the stamp is new, the old key is void (ASVS 7.2.4)."""
+    sign_in(browser, user)
+    clock.advance(minutes=61)
+    before = key_of(browser)
+    response = press(browser, "/account/confirm/?next=/careful/", password=PASSWORD)
+    assert goes_to(response) == ("/careful/", "")
+    assert browser.get("/careful/").content == b"careful"
+    assert key_of(browser) != before
+    assert not browser.session.exists(before)
+
+
+def test_a_wrong_password_opens_nothing(browser, user, clock):
+    """It says so, and the stamp stays old; another user's password is a wrong one."""
+    get_user_model().objects.create_user("eve", password="evil")
+    sign_in(browser, user)
+    clock.advance(minutes=61)
+    for password in ("wrong", "evil", ""):
+        response = press(browser, "/account/confirm/?next=/careful/", password=password)
+        assert response.status_code == 200
+    assert (
+        "That is not your password."
+        in press(browser, "/account/confirm/", password="evil").content.decode()
+    )
+    assert browser.get("/careful/").status_code == 302
+
+
+def test_confirming_does_not_lead_away_from_the_site(browser, user):
+    """`next` is only for addresses of this site."""
+    sign_in(browser, user)
+    response = press(browser, "/account/confirm/?next=https://evil.example/", password=PASSWORD)
+    assert goes_to(response)[0] == "/account/devices/"
+
+
+def test_confirming_needs_somebody_who_is_signed_in(browser, db):
+    """There is nobody to confirm."""
+    assert goes_to(browser.get("/account/confirm/"))[0] == "/account/login/"
+
+
+def test_an_account_without_a_password_reads_what_to_do(browser, user):
+    """No form that can never be right."""
+    sign_in(browser, user)
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    browser.force_login(user)
+    page = browser.get("/account/confirm/").content.decode()
+    assert "Your account has no password here." in page
+    assert 'type="password"' not in page
+
+
+def test_a_site_can_name_its_own_page(browser, user, settings, clock):
+    """Users of allauth or SSO have no password to ask for."""
+    settings.SESSIONSTORE_REAUTH_URL = "/sso/again/"
+    sign_in(browser, user)
+    clock.advance(minutes=61)
+    assert goes_to(browser.get("/careful/")) == ("/sso/again/", "/careful/")
+
+
+def test_such_a_page_stamps_the_session_itself(browser, user, clock):
+    """`mark_authenticated()` is all that it has to call."""
+    sign_in(browser, user)
+    clock.advance(minutes=61)
+    session = browser.session
+    session.mark_authenticated()
+    session.save()
+    assert browser.get("/careful/").content == b"careful"
+
+
+@pytest.mark.parametrize(
+    ("referer", "back"),
+    [
+        ("http://testserver/form/?page=2#top", "/form/?page=2"),
+        ("https://evil.example/form/", "/"),
+        ("", "/"),
+    ],
+)
+def test_after_a_post_the_way_back_is_the_page_of_its_form(client, user, clock, referer, back):
+    """A POST cannot be repeated by a redirect; the address of another site is no way back."""
+    client.force_login(user)
+    clock.advance(minutes=61)
+    response = client.post("/class/", headers={"referer": referer})
+    assert goes_to(response) == ("/account/confirm/", back)

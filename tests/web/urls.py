@@ -1,0 +1,93 @@
+"""The project's own pages, around ours."""
+
+from datetime import timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.template import RequestContext, Template
+from django.urls import include, path
+from django.views.generic import View
+
+from sessionstore.decorators import (
+    RecentLoginRequiredMixin,
+    does_not_touch,
+    recent_login_required,
+)
+
+HOUR = timedelta(hours=1)
+
+
+def plain(request: HttpRequest) -> HttpResponse:
+    """A page that knows its visitor."""
+    return HttpResponse(request.user.get_username())
+
+
+@does_not_touch
+def poll(request: HttpRequest) -> HttpResponse:
+    """A page that a script asks for again and again."""
+    return plain(request)
+
+
+@does_not_touch
+async def async_poll(request: HttpRequest) -> HttpResponse:
+    """The same, async."""
+    return HttpResponse((await request.auser()).get_username())
+
+
+@recent_login_required
+def careful(request: HttpRequest) -> HttpResponse:
+    """A page that wants to know for sure."""
+    return HttpResponse("careful")
+
+
+@recent_login_required(max_age=3600)
+def careful_for_an_hour(request: HttpRequest) -> HttpResponse:
+    """The same, less strict."""
+    return HttpResponse("careful")
+
+
+@recent_login_required(max_age=HOUR)
+async def async_careful(request: HttpRequest) -> HttpResponse:
+    """The same, async."""
+    return HttpResponse("careful")
+
+
+class Careful(RecentLoginRequiredMixin, View):
+    """The same as a class."""
+
+    recent_login_max_age = HOUR
+
+    def get(self, _request: HttpRequest) -> HttpResponse:
+        """Answer."""
+        return HttpResponse("careful")
+
+    post = get
+
+
+class AsyncCareful(RecentLoginRequiredMixin, View):
+    """The same as an async class."""
+
+    recent_login_max_age = HOUR
+
+    async def get(self, _request: HttpRequest) -> HttpResponse:
+        """Answer."""
+        return HttpResponse("careful")
+
+
+def template(request: HttpRequest) -> HttpResponse:
+    """Render the tag that the test asks for."""
+    source = "{% load sessionstore %}" + request.GET["tag"]
+    return HttpResponse(Template(source).render(RequestContext(request)))
+
+
+urlpatterns = [
+    path("account/", include("sessionstore.urls")),
+    path("plain/", plain),
+    path("poll/", poll),
+    path("async-poll/", async_poll),
+    path("careful/", careful),
+    path("careful-hour/", careful_for_an_hour),
+    path("async-careful/", async_careful),
+    path("class/", Careful.as_view()),
+    path("async-class/", AsyncCareful.as_view()),
+    path("template/", template),
+]
