@@ -1,0 +1,314 @@
+"""What a save does: as few statements as the change takes, and none when nothing changed."""
+
+import pytest
+from django.contrib.sessions.backends.base import CreateError, UpdateError
+
+from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge
+from sessionstore.models import Session
+from tests.harness.statements import record_statements
+
+TABLE = "sessionstore_session"
+
+
+def verbs(seen):
+    """Answer the first word of each statement on the session table."""
+    return [sql.split()[0] for sql in seen.about(TABLE)]
+
+
+def test_an_anonymous_visitor_costs_nothing(store, database):
+    """No key, nothing set: no SQL, no row."""
+    with record_statements() as seen:
+        session = store()
+        assert session.get("a") is None
+        assert not session.modified
+        assert session.is_empty()
+    assert list(seen) == []
+
+
+def test_a_forged_key_costs_nothing(store, database):
+    """It is no key: not for a read, not for a save, not for is_empty()."""
+    with record_statements() as seen:
+        session = store("0" * 40)
+        assert session.is_empty()
+        assert session.get("a") is None
+        assert not session.exists("v" * 40)
+    assert list(seen) == []
+
+
+def test_a_read_is_one_statement(store, saved):
+    """One SELECT by primary key, whatever is asked for afterwards."""
+    with record_statements() as seen:
+        session = store(saved.session_key)
+        assert session["a"] == 1
+        assert session.get("b") is None
+        session.save()
+    assert verbs(seen) == ["SELECT"]
+
+
+def test_a_change_is_one_more_statement(store, saved):
+    """Read and change: SELECT and UPDATE."""
+    with record_statements() as seen:
+        session = store(saved.session_key)
+        session["a"] = 2
+        session.save()
+    assert verbs(seen) == ["SELECT", "UPDATE"]
+
+
+def test_the_first_write_of_a_visitor_is_one_statement(store, database):
+    """One INSERT: no probe whether the key is taken."""
+    with record_statements() as seen:
+        session = store()
+        session["a"] = 1
+        session.save()
+    assert verbs(seen) == ["INSERT"]
+
+
+def test_a_conflict_is_four_statements(store, saved):
+    """Read, refused update, read, merged update."""
+    with record_statements() as seen:
+        ours = store(saved.session_key)
+        ours["ours"] = 1
+    theirs = store(saved.session_key)
+    theirs["theirs"] = 1
+    theirs.save()
+    with record_statements() as rest:
+        ours.save()
+    assert verbs(seen) + verbs(rest) == ["SELECT", "UPDATE", "SELECT", "UPDATE"]
+    assert store(saved.session_key).load() == {"a": 1, "ours": 1, "theirs": 1}
+
+
+def test_a_merge_that_changes_nothing_writes_nothing(store, saved):
+    """Both requests made the same change."""
+    ours, theirs = store(saved.session_key), store(saved.session_key)
+    ours["b"] = theirs["b"] = 2
+    theirs.save()
+    with record_statements() as seen:
+        ours.save()
+    assert verbs(seen) == ["UPDATE", "SELECT"]
+
+
+def test_changing_the_key_is_one_statement(store, saved):
+    """An UPDATE of the primary key and the data: never two valid keys."""
+    session = store(saved.session_key)
+    session["b"] = 2
+    with record_statements() as seen:
+        session.cycle_key()
+    assert verbs(seen) == ["UPDATE"]
+    assert Session.objects.using(Session.objects.db).count() <= 1
+
+
+def test_a_flush_is_one_statement(store, signed_in):
+    """One DELETE, without reading first (D7)."""
+    with record_statements() as seen:
+        signed_in.flush()
+    assert verbs(seen) == ["DELETE"]
+
+
+@pytest.mark.parametrize("value", [{"deep": [1, {"x": 1}]}, [1, 2], {"a": {"b": {}}}])
+def test_a_nested_change_is_saved(store, database, value):
+    """Nobody has to say modified = True."""
+    session = store()
+    session["value"] = value
+    session.save()
+    again = store(session.session_key)
+    if isinstance(again["value"], list):
+        again["value"].append(3)
+    else:
+        again["value"]["new"] = {"c": 1}
+    assert again.modified
+    again.save()
+    assert store(session.session_key)["value"] == again["value"]
+
+
+def test_modified_never_loads(store, saved):
+    """The middleware asks it at the end of each request."""
+    with record_statements() as seen:
+        assert not store(saved.session_key).modified
+    assert list(seen) == []
+
+
+def test_setting_modified_to_false_drops_a_change(store, saved):
+    """'Save nothing of this': the present data become what later ones are compared with."""
+    session = store(saved.session_key)
+    session["b"] = 2
+    session.modified = False
+    assert not session.modified
+    with record_statements() as seen:
+        session.save()
+    assert list(seen) == []
+
+
+def test_setting_modified_to_true_is_a_touch(store, saved, clock):
+    """Equal data are not written again; the time of last use is."""
+    session = store(saved.session_key)
+    session["a"] = 1
+    clock.advance(seconds=5)
+    with record_statements() as seen:
+        session.save()
+    assert verbs(seen) == ["UPDATE"]
+    row = Session.objects.db_manager(database_of(session)).by_key(session.session_key).get()
+    assert row.version == 1
+    assert row.last_seen_at == clock.now.replace(microsecond=clock.now.microsecond // 1000 * 1000)
+
+
+def database_of(session):
+    """Answer the alias that holds the session."""
+    return session.rows.alias
+
+
+def test_save_keeps_modified(store, saved):
+    """The answer still has to carry the cookie."""
+    assert saved.modified
+    saved.save()
+    assert saved.modified
+
+
+def test_popping_does_not_serialise(store, database, monkeypatch):
+    """Django's pop() asks modified, which would serialise the session at each call."""
+    session = store()
+    session.update({str(number): number for number in range(100)})
+    monkeypatch.setattr(store, "_is_changed", lambda _: pytest.fail("it serialised"))
+    for number in range(100):
+        assert session.pop(str(number)) == number
+    assert session.pop("gone", "default") == "default"
+
+
+def test_save_does_not_resurrect_a_session_deleted_elsewhere(store, saved):
+    """A logout is final."""
+    session = store(saved.session_key)
+    session["b"] = 2
+    saved.delete()
+    with pytest.raises(UpdateError):
+        session.save()
+    assert not store(saved.session_key).exists(saved.session_key)
+
+
+def test_a_touch_does_not_resurrect_either(store, saved):
+    """A row that is gone is no error there: nothing was lost."""
+    session = store(saved.session_key)
+    session.load()
+    saved.delete()
+    assert session.touch() is False
+    assert not session.exists(session.session_key)
+
+
+def test_reading_an_unknown_key_makes_no_row(store, saved):
+    """Rows made by reading are a denial of service (CVE-2015-5143)."""
+    key = saved.session_key
+    saved.delete()
+    session = store(key)
+    assert session.get("a") is None
+    assert session.session_key is None
+    assert session.is_empty()
+
+
+def test_an_unknown_key_is_not_adopted(store, saved):
+    """A session that begins under an old cookie gets a key of its own."""
+    key = saved.session_key
+    saved.delete()
+    session = store(key)
+    session["b"] = 2
+    session.save()
+    assert session.session_key != key
+    assert store(key).load() == {}
+
+
+def test_an_empty_session_can_be_saved(store, database):
+    """Explicitly: other apps create sessions for their key alone."""
+    session = store()
+    session.save()
+    assert session.exists(session.session_key)
+
+
+def test_create_stores_the_data_in_memory(store, saved):
+    """Under another key; the first row stays."""
+    session = store(saved.session_key)
+    session["b"] = 2
+    session.create()
+    assert session.session_key != saved.session_key
+    assert store(session.session_key).load() == {"a": 1, "b": 2}
+    assert store(saved.session_key).load() == {"a": 1}
+
+
+def test_only_a_taken_id_is_tried_again(store, saved, monkeypatch):
+    """And five times at the most (D2)."""
+    taken = store._key.fget(saved)
+    tries = []
+
+    class Ring:
+        def mint(self):
+            tries.append(1)
+            return taken
+
+        def __getattr__(self, name):
+            raise AssertionError(name)
+
+    from sessionstore.conf import conf  # noqa: PLC0415
+
+    monkeypatch.setitem(conf.__dict__, "keyring", Ring())
+    with pytest.raises(CreateError):
+        store().create()
+    assert len(tries) == 5
+
+
+def test_must_create_refuses_a_taken_key(store, saved):
+    """An INSERT never becomes an UPDATE (tower-sessions 0.12)."""
+    with pytest.raises(CreateError):
+        store(saved.session_key).save(must_create=True)
+    assert store(saved.session_key).load() == {"a": 1}
+
+
+def test_reload_forgets_unsaved_changes(store, saved):
+    """One SELECT, and what is stored is what is seen."""
+    session = store(saved.session_key)
+    session["b"] = 2
+    with record_statements() as seen:
+        session.reload()
+    assert verbs(seen) == ["SELECT"]
+    assert dict(session.items()) == {"a": 1}
+    assert not session.modified
+
+
+def test_clearing_keeps_the_row(store, saved):
+    """clear() empties a session and keeps its key, loaded or not."""
+    session = store(saved.session_key)
+    session.clear()
+    session.save()
+    assert store(saved.session_key).load() == {}
+    assert session.exists(saved.session_key)
+
+
+@pytest.mark.parametrize(("extra", "stored"), [(0, True), (1, False)])
+def test_the_size_limit_is_exact(store, saved, settings, extra, stored):
+    """At the limit it is stored, one byte above nothing is lost and the error names the key."""
+    settings.SESSIONSTORE_MAX_BYTES = 1000
+    session = store(saved.session_key)
+    overhead = len('{"a":1,"large":""}')
+    session["large"] = "x" * (1000 - overhead + extra)
+    if stored:
+        session.save()
+        assert store(saved.session_key)["large"] == session["large"]
+        return
+    with pytest.raises(SessionTooLarge, match=r"1001 bytes.*limit is 1000.*'large'"):
+        session.save()
+    assert store(saved.session_key).load() == {"a": 1}
+
+
+def test_a_value_that_cannot_be_stored_is_named(store, saved):
+    """With its whole path; nothing is written and nothing lost."""
+    session = store(saved.session_key)
+    session["cart"] = {"lines": [1, {"item": object()}]}
+    assert session.modified
+    with pytest.raises(
+        SessionNotSerializable, match=r"session\['cart'\]\['lines'\]\[1\]\['item'\]"
+    ):
+        session.save()
+    assert store(saved.session_key).load() == {"a": 1}
+
+
+def test_data_larger_than_a_packet_of_text_survive(store, database):
+    """A megabyte of emoji comes back as it was, compressed on the way."""
+    session = store()
+    session["text"] = "🍪" * 80_000
+    session.save()
+    assert store(session.session_key)["text"] == session["text"]
