@@ -1,7 +1,5 @@
 """Django's settings of the tests. Databases come from tests/harness/databases.py."""
 
-from importlib.util import find_spec
-
 from tests.harness.databases import running, settings_by_alias
 
 SECRET_KEY = "only-for-tests-" + "x" * 50
@@ -54,11 +52,3 @@ TEMPLATES = [
         },
     }
 ]
-
-# Until the engine has landed, the harness runs on Django's own.
-if find_spec("sessionstore.backends.sql") is None:
-    SESSION_ENGINE = "django.contrib.sessions.backends.db"
-if find_spec("sessionstore.middleware") is None:
-    MIDDLEWARE[1] = "django.contrib.sessions.middleware.SessionMiddleware"
-if find_spec("sessionstore.routers") is None:
-    DATABASE_ROUTERS = []
