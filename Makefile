@@ -28,7 +28,7 @@ help: ## list these targets
 # One missing server package must not stop the run: its tests are skipped and listed.
 .venv/test-installed: pyproject.toml .ci/packages | .venv/bin/python
 	@PYTHON="$(PYTHON)" .ci/packages test
-	$(PIP) --editable '.[mysql,postgres,encryption,devices,redis]' --group test --group ecosystem --group demo
+	$(PIP) --editable '.[mysql,postgres,encryption,devices,redis,progress,telemetry]' --group test --group ecosystem --group demo
 	@touch $@
 
 .venv/dev-installed: .venv/test-installed

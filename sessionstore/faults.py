@@ -17,6 +17,7 @@ _POSTGRES_LOST = {"57P01", "57P02", "57P03", "57P05", "25P03", "25006"}
 _SQLITE_TRANSIENT = {5, 6}  # SQLITE_BUSY and SQLITE_LOCKED with all their extended codes
 _SQLITE_TAKEN = 1555  # SQLITE_CONSTRAINT_PRIMARYKEY
 _MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
+_MISSING_TABLE = {1146, "42P01"}
 _names_primary = re.compile(r"for key '([^']*\.)?PRIMARY'").search
 _CLOSED = ("closed", "Lost connection", "gone away", "server closed the connection", "terminating")
 
@@ -77,3 +78,8 @@ def is_taken_id(error: BaseException) -> bool:
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None) or ""
         return constraint.endswith("_pkey")
     return False
+
+
+def is_missing_table(error: BaseException) -> bool:
+    """Tell whether a statement failed because there is no such table."""
+    return code_of(error) in _MISSING_TABLE or "no such table" in str(error)

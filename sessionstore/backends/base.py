@@ -153,7 +153,7 @@ class SessionBackend(ConflictingSession):
     @classmethod
     def clear_expired(cls) -> int:  # type: ignore[override]
         """Delete expired rows in batches; answer how many."""
-        return clear_expired(cls.get_rows())
+        return clear_expired(cls.get_rows()).removed
 
     # --- the async names: one body for both worlds cannot drift apart
 

@@ -4,12 +4,12 @@ Reads and writes both use the write database of the routers: a replica that lags
 revives logouts. No connection or cursor is kept.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, connections, router, transaction
+from django.db import DatabaseError, InterfaceError, connections, transaction
 from django.db.models import Model
 
 from sessionstore import expiry
@@ -17,16 +17,14 @@ from sessionstore.exceptions import TakenId
 from sessionstore.faults import Fault, classify, is_taken_id
 from sessionstore.record import Record
 
+from .many_rows import ManyRows
 from .retry import READ, WRITE, attempt, in_transaction
 from .statements import CHANGED, Statements, compose
 
 T = TypeVar("T")
 
-# One statement takes so many ids: more would hold locks for too long.
-BATCH = 500
 
-
-class SqlRows:
+class SqlRows(ManyRows):
     """The session table as a few verbs; one object serves all threads."""
 
     first_version = 1
@@ -35,10 +33,6 @@ class SqlRows:
         self.model = model
         self.extra = tuple(extra)
         self._statements: dict[str, Statements] = {}
-
-    @property
-    def alias(self) -> str:
-        return router.db_for_write(self.model)
 
     @staticmethod
     def next_version(version: int, data: bytes) -> int:  # noqa: ARG004 - elsewhere the data are the version
@@ -102,39 +96,6 @@ class SqlRows:
         alias = self.alias
         return self._write(alias, self._sql(alias).remove, [digest])
 
-    # --- many rows
-
-    def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
-        """Delete rows by primary key, in its order; with a cutoff only if they expired before."""
-        rows = self._objects.filter(pk__in=sorted(digests))
-        if expired_before is not None:
-            # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
-            rows = rows.extra(  # noqa: S610 - the text holds a column's quoted name
-                where=[f"{self._quoted('expires_at')} + 0 < %s"], params=[expired_before]
-            )
-        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
-
-    def remove_of_user(self, user_id: str, *, but: bytes | None = None) -> int:
-        """Delete all rows of a user, those that are being renamed included; answer how many.
-
-        One DELETE by user misses a row that is renamed meanwhile, so it looks again until a
-        SELECT finds none.
-        """
-        return self._remove_while(user_id=user_id, but=but)
-
-    def remove_renamed(self, user_id: str, created_at: int, *, rounds: int = 5) -> int:
-        """Delete the row that a concurrent request renamed: neither value ever changes."""
-        return self._remove_while(user_id=user_id, created_at=created_at, rounds=rounds)
-
-    def expired(self, before: int, limit: int) -> list[bytes]:
-        """Answer at most ``limit`` ids that expired before ``before``, by the expiry index."""
-        rows = self._objects.filter(expires_at__lt=before).order_by("expires_at")
-        return attempt(
-            self.alias,
-            READ,
-            lambda: [bytes(pk) for pk in rows.values_list("pk", flat=True)[:limit]],
-        )
-
     # --- transactions
 
     def in_transaction(self) -> bool:
@@ -169,14 +130,6 @@ class SqlRows:
         return self._locking[alias]
 
     # --- below the verbs
-
-    @property
-    def _objects(self) -> Any:
-        return self.model._default_manager.using(self.alias)
-
-    def _quoted(self, name: str) -> str:
-        field: Any = self.model._meta.get_field(name)
-        return connections[self.alias].ops.quote_name(field.column)
 
     def _sql(self, alias: str) -> Statements:
         try:
@@ -215,27 +168,6 @@ class SqlRows:
                 field: Any = self.model._meta.get_field(name)
                 values.append(field.get_db_prep_save(record.extra.get(name), connection))
         return values
-
-    def _remove_while(self, *, but: bytes | None = None, rounds: int = 100, **of: Any) -> int:
-        removed = 0
-        rows = self._objects.filter(**of)
-        if but is not None:
-            rows = rows.exclude(pk=but)
-        for _ in range(rounds):
-            digests = attempt(
-                self.alias, READ, lambda: list(rows.values_list("pk", flat=True)[:BATCH])
-            )
-            if not digests:
-                break
-            removed += self._remove_of(of["user_id"], digests)
-        return removed
-
-    def _remove_of(self, user_id: str, digests: list[bytes]) -> int:
-        # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
-        rows = self._objects.filter(pk__in=sorted(map(bytes, digests))).extra(  # noqa: S610 - as above
-            where=[f"COALESCE({self._quoted('user_id')}, '') = %s"], params=[user_id]
-        )
-        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
 
 
 def _is_galera(alias: str) -> bool:

@@ -1,0 +1,108 @@
+"""The verbs on many rows of the session table at once: for the cleaner, and for revocations."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any, Self
+
+from django.db import connections, router
+from django.db.models import Model
+
+from .retry import READ, WRITE, attempt
+
+# One statement takes so many ids: more would hold locks for too long.
+BATCH = 500
+# A write to SQLite holds up every other one.
+_BATCH_ON_SQLITE = 200
+
+
+class ManyRows:
+    """The table as sets of rows; ``SqlRows`` has the verbs on one row."""
+
+    model: type[Model]
+    _fixed_alias: str | None = None
+
+    @property
+    def alias(self) -> str:
+        return self._fixed_alias or router.db_for_write(self.model)
+
+    def using(self, alias: str) -> Self:
+        """Answer the same table on the database ``alias``, whatever the routers say."""
+        rows = copy.copy(self)
+        rows._fixed_alias = alias
+        return rows
+
+    @property
+    def table(self) -> str:
+        return self.model._meta.db_table
+
+    @property
+    def batch_size(self) -> int:
+        """How many rows one transaction of a clean-up deletes."""
+        return _BATCH_ON_SQLITE if connections[self.alias].vendor == "sqlite" else BATCH
+
+    def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
+        """Delete rows by primary key, in its order; with a cutoff only if they expired before."""
+        rows = self._objects.filter(pk__in=sorted(digests))
+        if expired_before is not None:
+            # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
+            rows = rows.extra(  # noqa: S610 - the text holds a column's quoted name
+                where=[f"{self._quoted('expires_at')} + 0 < %s"], params=[expired_before]
+            )
+        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
+
+    def remove_of_user(self, user_id: str, *, but: bytes | None = None) -> int:
+        """Delete all rows of a user, those that are being renamed included; answer how many.
+
+        One DELETE by user misses a row that is renamed meanwhile, so it looks again until a
+        SELECT finds none.
+        """
+        return self._remove_while(user_id=user_id, but=but)
+
+    def remove_renamed(self, user_id: str, created_at: int, *, rounds: int = 5) -> int:
+        """Delete the row that a concurrent request renamed: neither value ever changes."""
+        return self._remove_while(user_id=user_id, created_at=created_at, rounds=rounds)
+
+    def expired(self, before: int, limit: int) -> list[bytes]:
+        """Answer at most ``limit`` ids that expired before ``before``, by the expiry index."""
+        rows = self._objects.filter(expires_at__lt=before).order_by("expires_at")
+        return attempt(
+            self.alias,
+            READ,
+            lambda: [bytes(pk) for pk in rows.values_list("pk", flat=True)[:limit]],
+        )
+
+    def count_expired(self, before: int) -> int:
+        """Answer how many rows expired before ``before``, by the expiry index."""
+        rows = self._objects.filter(expires_at__lt=before)
+        return int(attempt(self.alias, READ, rows.count))
+
+    # --- below the verbs
+
+    @property
+    def _objects(self) -> Any:
+        return self.model._default_manager.using(self.alias)
+
+    def _quoted(self, name: str) -> str:
+        field: Any = self.model._meta.get_field(name)
+        return connections[self.alias].ops.quote_name(field.column)
+
+    def _remove_while(self, *, but: bytes | None = None, rounds: int = 100, **of: Any) -> int:
+        removed = 0
+        rows = self._objects.filter(**of)
+        if but is not None:
+            rows = rows.exclude(pk=but)
+        for _ in range(rounds):
+            digests = attempt(
+                self.alias, READ, lambda: list(rows.values_list("pk", flat=True)[:BATCH])
+            )
+            if not digests:
+                break
+            removed += self._remove_of(of["user_id"], digests)
+        return removed
+
+    def _remove_of(self, user_id: str, digests: list[bytes]) -> int:
+        # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
+        rows = self._objects.filter(pk__in=sorted(map(bytes, digests))).extra(  # noqa: S610 - as above
+            where=[f"COALESCE({self._quoted('user_id')}, '') = %s"], params=[user_id]
+        )
+        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))

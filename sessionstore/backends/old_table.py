@@ -1,0 +1,57 @@
+"""The table that sessions are adopted from, as the verbs that a clean-up needs."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any, Self
+
+from django.db import router
+from django.db.models import Model
+from django.utils import timezone
+
+from sessionstore import expiry
+from sessionstore.conf import conf
+
+from .retry import READ, WRITE, attempt
+
+
+class OldTable:
+    """A table with ``expire_date``: Django's own, and those of engines built on its model."""
+
+    batch_size = 200
+    _fixed_alias: str | None = None
+
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
+
+    @property
+    def alias(self) -> str:
+        return self._fixed_alias or router.db_for_write(self.model)
+
+    def using(self, alias: str) -> Self:
+        """Answer the same table on the database ``alias``."""
+        rows = copy.copy(self)
+        rows._fixed_alias = alias
+        return rows
+
+    @property
+    def table(self) -> str:
+        return self.model._meta.db_table
+
+    def expired(self, before: int, limit: int) -> list[Any]:
+        """Answer at most ``limit`` primary keys that expired before ``before`` (milliseconds)."""
+        keys = self._expired(before).order_by("expire_date").values_list("pk", flat=True)
+        return attempt(self.alias, READ, lambda: list(keys[:limit]))
+
+    def remove_many(self, keys: Iterable[Any], *, expired_before: int) -> int:
+        """Delete rows by primary key, if they still are expired."""
+        rows = self._expired(expired_before).filter(pk__in=sorted(keys))
+        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
+
+    def count_expired(self, before: int) -> int:
+        return int(attempt(self.alias, READ, self._expired(before).count))
+
+    def _expired(self, before: int) -> Any:
+        moment = expiry.to_datetime(before)
+        if not conf.use_tz:
+            moment = timezone.make_naive(moment)
+        return self.model._default_manager.using(self.alias).filter(expire_date__lt=moment)

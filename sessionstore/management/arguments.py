@@ -1,0 +1,48 @@
+"""Types of command-line arguments; what they raise completes "argument --x: ..."."""
+
+import re
+from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from datetime import timedelta
+
+from django.core.management.base import DjangoHelpFormatter
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_duration = re.compile(r"(\d+)([smhdw])").fullmatch
+
+
+class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Our own options first, and the lines of the epilog as they are."""
+
+
+def positive(text: str) -> int:
+    """Answer a whole number above 0."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        message = f"{text!r} is not a whole number above 0"
+        raise ArgumentTypeError(message)
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Answer seconds, fractions allowed, 0 included."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < float("inf"):
+        message = f"{text!r} is not a number of seconds, such as 0.5"
+        raise ArgumentTypeError(message)
+    return value
+
+
+def duration(text: str) -> timedelta:
+    """Answer a duration such as 30d, 12h, 90m."""
+    found = _duration(text)
+    try:
+        return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else _refuse(text)
+    except OverflowError:
+        return _refuse(text)
+
+
+def _refuse(text: str) -> timedelta:
+    message = f"{text!r} is not a duration: write a number and s, m, h, d or w, such as 30d"
+    raise ArgumentTypeError(message)
