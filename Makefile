@@ -43,7 +43,7 @@ test: .venv/test-installed ## everything, on private servers; ends with what was
 	@rm -f .cache/not-run; mkdir -p .cache; export SESSIONSTORE_TEST_NOT_RUN=.cache/not-run; set -x; \
 	$(PYTEST) tests/ecosystem --ds=tests.ecosystem.settings --cov --cov-report= --cov-fail-under=0; \
 	neighbours=$$?; \
-	$(PYTEST) -n $(JOBS) -m "not soak" --cov --cov-append --cov-report=term:skip-covered $(ARGS) && \
+	$(PYTEST) -n $(JOBS) --dist loadscope -m "not soak" --cov --cov-append --cov-report=term:skip-covered $(ARGS) && \
 	exit $$neighbours
 
 lint: .venv/dev-installed ## ruff, and the format
