@@ -6,7 +6,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 
-from sessionstore import expiry, journal
+from sessionstore import expiry, journal, telemetry
 from sessionstore.cleaning import clear_expired
 from sessionstore.conf import conf
 from sessionstore.record import Record
@@ -25,6 +25,7 @@ class SessionBackend(ConflictingSession):
     # Whether this request has given the session a new key: a login does it at most once.
     has_new_key = False
 
+    @telemetry.measured("save")
     def save(self, must_create: bool = False) -> None:
         """Store what has changed, in as few statements as that takes; nothing changed takes none.
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from django.contrib.sessions.backends.base import UpdateError
 
-from sessionstore import expiry
+from sessionstore import expiry, telemetry
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.keys import Key
 from sessionstore.merge import Merged, is_same, merge
@@ -164,6 +164,7 @@ class ConflictingSession(WritingSession):
     def _tell_merged(self, merged: Merged | None) -> None:
         if merged is not None:
             row = self._known_row()
+            telemetry.merged(conflicts=len(merged.conflicts))
             session_merged.send(
                 type(self), handle=self.handle, user_id=row.user_id, conflicts=merged.conflicts
             )

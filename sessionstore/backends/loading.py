@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.backends.base import SessionBase
 
-from sessionstore import expiry, journal
+from sessionstore import expiry, journal, telemetry
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.keys import Key
@@ -68,6 +68,8 @@ class LoadedSession(_DjangoSession):
         if text != self._session_key:
             key = conf.keyring.open(self._session_key)
             self._opened = (self._session_key, key)
+            if key is None and self._session_key:
+                telemetry.refused("key")
         return key
 
     def _take_key(self, key: Key, *, is_new: bool = False) -> None:
@@ -94,6 +96,7 @@ class LoadedSession(_DjangoSession):
     def get_rows(cls) -> Any:
         raise NotImplementedError
 
+    @telemetry.measured("load")
     def load(self) -> dict[str, Any]:
         """Read the row and answer its data; {} and no key when there is no live row.
 
@@ -124,6 +127,7 @@ class LoadedSession(_DjangoSession):
         data = None if decoded is None else loads(decoded.payload)
         if decoded is None or data is None:
             security_log.warning("Session %s is damaged; it counts as empty", key.handle)
+            telemetry.refused("data")
             return {}, None, False
         return data, decoded.payload, decoded.stale
 

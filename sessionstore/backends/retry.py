@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections
 
+from sessionstore import telemetry
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.faults import Fault, classify, code_of
 
@@ -70,12 +71,14 @@ def _again(
         if tried == limit.tries or time.monotonic() + pause >= ends_at:
             break
         logger.info("Database error %s, try %d of %d", code_of(error), tried + 1, limit.tries)
+        telemetry.retried(fault.value, code_of(error))
         time.sleep(pause)
         try:
             return operation()
         except (DatabaseError, InterfaceError) as again:
             error = again
     code = code_of(error)
+    telemetry.gave_up(code)
     logger.error("Gave up on the session table: database error %s", code)
     message = f"The session table is not available (database error {code})."
     raise SessionStoreUnavailable(message) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sessionstore import expiry
+from sessionstore import expiry, telemetry
 
 from .turn import turn
 
@@ -68,7 +68,10 @@ def clear_expired(
     with turn(rows.alias, rows.table) as is_ours:
         if not is_ours:
             return Cleaned(0, 0, time.monotonic() - started, Ending.BUSY)
-        return _loop(rows, pace or Pace(), stop, on_batch, started)
+        with telemetry.cleaning(rows.table) as tell:
+            cleaned = _loop(rows, pace or Pace(), stop, on_batch, started)
+            tell(cleaned.removed, cleaned.ending.value)
+        return cleaned
 
 
 def _loop(

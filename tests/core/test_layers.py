@@ -22,7 +22,7 @@ LAYERS = [
     {"codec", "express_format", "merge", "expiry", "faults", "journal"},
     {"keys"},
     {"crypto"},
-    {"record", "exceptions"},
+    {"record", "exceptions", "telemetry"},
 ]
 WITHOUT_DJANGO = set().union(*LAYERS[7:])
 BANNED_NAMES = {"utils", "helpers", "common", "misc"}
