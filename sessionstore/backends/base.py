@@ -143,6 +143,11 @@ class SessionBackend(ConflictingSession):
         self._authenticated_at = expiry.now_ms()
         self.modified = True
 
+    def unmark_authenticated(self) -> None:
+        """Take the stamp away: whoever acts here has not proved to be this user."""
+        self._authenticated_at = None
+        self.modified = True
+
     @property
     def authenticated_at_ms(self) -> int | None:
         """When the user proved who they are, in milliseconds; None when never or not known."""

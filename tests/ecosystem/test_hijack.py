@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.ecosystem.conftest import Table, key_of
+from tests.ecosystem.conftest import STOCK, Table, key_of
 
 
 @pytest.fixture
@@ -61,6 +61,22 @@ def test_the_expiry_is_kept(admin: Client, table: Table, ann: User) -> None:
     acquire(admin, ann)
     assert admin.session["_session_expiry"] == 900
     assert admin.cookies["sessionid"]["max-age"] == 900
+
+
+def test_an_impersonation_is_no_proof_of_who_acts(admin: Client, table: Table, ann: User) -> None:
+    """What asks for a recent login goes on asking, as the other user and on the way back."""
+    if table.engine == STOCK:
+        return  # knows no such stamp
+    assert stamp(table, admin) is not None
+    acquire(admin, ann)
+    assert stamp(table, admin) is None
+    admin.post("/hijack/release/")
+    assert stamp(table, admin) is None
+
+
+def stamp(table: Table, client: Client) -> int | None:
+    """When the user of a session proved who they are."""
+    return table.store(key_of(client)).authenticated_at_ms
 
 
 def test_logout_while_hijacked_ends_all(admin: Client, table: Table, ann: User) -> None:

@@ -14,6 +14,9 @@ import django
 
 from tests.harness.servers import CACHE
 
+# What is taken of the release: the tests of sessions, and MaxMind's addresses for tests.
+PARTS = ("/tests/sessions_tests/", "/tests/gis_tests/data/geoip2/GeoLite2-")
+
 
 class SdistMissingError(Exception):
     """The release is not in the cache and could not be downloaded."""
@@ -21,7 +24,7 @@ class SdistMissingError(Exception):
 
 def tests_folder() -> Path:
     """Answer the folder with `sessions_tests`, downloaded on first use."""
-    folder = CACHE / f"django-{django.__version__}"
+    folder = CACHE / f"django-tests-{django.__version__}"
     if not folder.exists():
         CACHE.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as name:
@@ -41,7 +44,7 @@ def _download(folder: Path) -> None:
         raise SdistMissingError(f"Django's source release could not be downloaded: {reason}")
     [archive] = folder.glob("*.tar.gz")
     with tarfile.open(archive) as release:
-        wanted = [one for one in release.getmembers() if "/tests/sessions_tests/" in one.name]
+        wanted = [one for one in release.getmembers() if any(part in one.name for part in PARTS)]
         # Compat: Python 3.11.2, Debian's, has no filters yet.
         safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         release.extractall(folder, wanted, **safely)  # noqa: S202 - Django's own release

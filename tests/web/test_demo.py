@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
 
@@ -169,9 +170,58 @@ def test_the_buttons_of_the_panel_do_what_they_say(demo):
 def test_pages_bring_along_all_that_they_use(demo):
     """Nothing is inline and nothing comes from elsewhere, so that a strict policy holds."""
     visitor = Visitor()
-    for path in ("/", "/cart/", "/account/login/", "/account/logout/"):
+    for path in ("/", "/cart/", "/verbs/", "/account/login/", "/account/logout/"):
         page = visitor.get(f"{demo.first}{path}")
         assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", page)
         assert set(re.findall(r'(?:src|href)="https?://([^/"]+)', page)) <= {
             demo.second.removeprefix("http://")
         }
+
+
+def test_guessing_is_slowed_down(demo):
+    """The sixth password is not looked at any more (ASVS 6.3.1)."""
+    visitor = Visitor()
+    login = f"{demo.first}/account/login/"
+    for _ in range(4):
+        assert "correct username" in visitor.post(
+            login, form_on=login, username="bob", password="wrong"
+        )
+    for password in ("wrong", PASSWORD):
+        with pytest.raises(HTTPError) as refused:
+            visitor.post(login, form_on=login, username="bob", password=password)
+        assert refused.value.code == 429
+        assert "Too many wrong passwords" in refused.value.read().decode()
+
+
+def columns_of(page: str) -> dict[str, tuple[str, str]]:
+    """Before and after, by the name of the column."""
+    rows = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td>', page)
+    return {name: tuple(re.sub("<.*?>", "", cell) for cell in cells) for name, *cells in rows}
+
+
+@pytest.mark.parametrize(
+    ("verb", "changed"),
+    [
+        ("save", {"Version", "Last seen", "Data"}),
+        ("touch", {"Last seen"}),
+        ("reload", set()),
+        ("regenerate", {"Cookie", "Row (handle)", "Version", "Last seen", "Data"}),
+        ("destroy", {"Cookie", "Row (handle)", "Version", "Last seen", "Expires", "Data"}),
+        ("cycle", {"Cookie", "Row (handle)", "Version", "Last seen"}),
+    ],
+)
+def test_each_verb_changes_what_it_says(demo, verb, changed):
+    """What a learner sees is what happened. The end follows last seen, in whole seconds."""
+    visitor = Visitor()
+    verbs = f"{demo.first}/verbs/"
+    for _ in range(2):
+        visitor.post(f"{demo.first}/hood/set/", form_on=verbs, name="a", value="b")
+    page = visitor.post(f"{verbs}{verb}/", form_on=verbs)
+    seen = {name for name, (_, after) in columns_of(page).items() if after != "the same"}
+    assert len(columns_of(page)) == 6
+    assert seen - {"Expires"} == changed - {"Expires"}
+
+
+def test_a_forged_comparison_is_not_shown(demo):
+    """What the address carries is signed."""
+    assert "Before" not in Visitor().get(f"{demo.first}/verbs/?pressed=forged")

@@ -1,16 +1,19 @@
 """The devices page: see where you are signed in, and end it there."""
 
 import importlib
+import os
 import re
 import sys
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
 
 from sessionstore import descriptions
 from sessionstore.devices import PER_PAGE
 from sessionstore.models import Session
+from tests.harness import django_sdist
 from tests.harness.statements import record_statements
 from tests.web.conftest import key_of, sign_in
 
@@ -224,8 +227,6 @@ def test_a_session_that_is_renamed_meanwhile_is_ended_all_the_same(browser, phon
             sign_in(phone, user)
         return execute(sql, params, many, context)
 
-    from django.db import connection  # noqa: PLC0415
-
     with connection.execute_wrapper(rename_before_the_delete):
         end(browser, "revoke", handle=other)
     assert renamed
@@ -270,3 +271,42 @@ def test_a_user_agent_cannot_inject_markup(user):
     evil = Client(enforce_csrf_checks=True, headers={"user-agent": "<script>alert(1)</script>"})
     sign_in(evil, user)
     assert "<script>alert" not in page(evil)
+
+
+@pytest.fixture
+def geoip(settings):
+    """MaxMind's data for tests, as a project would set them up."""
+    try:
+        folder = django_sdist.tests_folder() / "gis_tests" / "data" / "geoip2"
+    except django_sdist.SdistMissingError as error:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+    settings.GEOIP_PATH = folder
+    settings.GEOIP_CITY = "GeoLite2-City-Test.mmdb"
+    settings.GEOIP_COUNTRY = "GeoLite2-Country-Test.mmdb"
+    descriptions.geoip_reader.cache_clear()
+    yield settings
+    # Closes the file, about which Python would complain.
+    reader = descriptions.geoip_reader()
+    descriptions.geoip_reader.cache_clear()
+    del reader
+
+
+def test_the_place_is_shown_where_the_project_has_set_up_geoip2(browser, phone, user, geoip):
+    """City and country of the address; nothing for one that is in no list."""
+    sign_in(browser, user)
+    sign_in(phone, user)
+    html = page(browser)
+    assert "London, United Kingdom" in html
+    assert html.count(" · ") == 1
+
+
+def test_data_of_countries_alone_give_the_country(geoip):
+    """The smaller of MaxMind's free lists."""
+    geoip.GEOIP_CITY = "missing"
+    assert descriptions.place_of("81.2.69.142") == "United Kingdom"
+
+
+def test_without_data_there_is_no_place():
+    """Nothing is set up, nothing is asked."""
+    descriptions.geoip_reader.cache_clear()
+    assert descriptions.place_of("81.2.69.142") == ""

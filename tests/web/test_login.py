@@ -7,6 +7,7 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest
 
 from tests.web.conftest import key_of, press, sign_in
+from tests.web.hashers import CountingHasher
 
 
 def user_of(browser):
@@ -139,3 +140,17 @@ def test_the_choice_of_the_last_login_counts(browser, user):
     sign_in(browser, user)
     assert not browser.session.is_shared
     assert sign_in(browser, user, keep="on").cookies["sessionid"]["max-age"]
+
+
+@pytest.mark.parametrize("state", ["unknown", "inactive", "wrong password"])
+def test_every_failure_takes_the_time_of_one_hash(browser, user, settings, state):
+    """The clock tells no more than the text does (ASVS 6.3.8)."""
+    settings.PASSWORD_HASHERS = ["tests.web.hashers.CountingHasher"]
+    user.set_password("correct horse")
+    user.is_active = state != "inactive"
+    user.save()
+    CountingHasher.hashes = 0
+    name = "nobody" if state == "unknown" else "ann"
+    password = "wrong" if state == "wrong password" else "correct horse"
+    press(browser, "/account/login/", username=name, password=password)
+    assert CountingHasher.hashes == 1

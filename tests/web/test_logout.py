@@ -66,3 +66,26 @@ def test_pages_work_under_the_middleware_that_asks_everybody_to_sign_in(
     assert sign_in(browser, user).status_code == 302
     assert "You are signed out" in press(browser, "/account/logout/").content.decode()
     assert press(browser, "/account/logout/").status_code == 200
+
+
+def test_the_browser_is_asked_to_clear_only_what_the_site_has_chosen(browser, user, settings):
+    """Nothing by default: clearing caches is slow, and storage belongs to the whole origin."""
+    sign_in(browser, user)
+    assert "Clear-Site-Data" not in press(browser, "/account/logout/").headers
+    settings.SESSIONSTORE_CLEAR_SITE_DATA = ["cache", "storage"]
+    sign_in(browser, user)
+    assert "Clear-Site-Data" not in browser.get("/account/logout/").headers
+    answer = press(browser, "/account/logout/")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    sign_in(browser, user)
+    answer = press(browser, "/account/logout/", next="/bye/")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+
+
+def test_the_cookie_of_a_signed_out_browser_opens_nothing(browser, user):
+    """Whoever kept it is a visitor."""
+    sign_in(browser, user)
+    kept = key_of(browser)
+    press(browser, "/account/logout/")
+    browser.cookies["sessionid"] = kept
+    assert browser.get("/plain/").content == b""
