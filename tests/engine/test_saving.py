@@ -299,10 +299,9 @@ def test_a_value_that_cannot_be_stored_is_named(store, saved):
     session = store(saved.session_key)
     session["cart"] = {"lines": [1, {"item": object()}]}
     assert session.modified
-    with pytest.raises(
-        SessionNotSerializable, match=r"session\['cart'\]\['lines'\]\[1\]\['item'\]"
-    ):
+    with pytest.raises(SessionNotSerializable) as error:
         session.save()
+    assert str(error.value).startswith("session['cart']['lines'][1]['item'] cannot be stored")
     assert store(saved.session_key).load() == {"a": 1}
 
 
