@@ -73,7 +73,7 @@ def is_taken_id(error: BaseException) -> bool:
     if hasattr(cause, "sqlite_errorcode"):
         return code == _SQLITE_TAKEN
     if code == _MYSQL_TAKEN:
-        return bool(_names_primary(str(cause)))
+        return bool(_names_primary(str(cause.args[-1])))
     if code == _POSTGRES_TAKEN:
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None) or ""
         return constraint.endswith("_pkey")

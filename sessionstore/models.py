@@ -90,7 +90,10 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
 
 
 class AbstractSession(models.Model):
-    """The columns of the design, for a table of your own: subclass it and add what you need."""
+    """The columns of a session, for a table of your own: subclass it and add what you need."""
+
+    # Lets SessionRouter recognise the tables of other apps.
+    is_session_table = True
 
     digest = DigestField(primary_key=True, editable=False)
     data = models.BinaryField()

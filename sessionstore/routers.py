@@ -17,7 +17,8 @@ class SessionRouter:
         return self.db_for_write(model)
 
     def db_for_write(self, model: type[Model], **_: Any) -> str | None:
-        return conf.database if model._meta.app_label == APP_LABEL else None
+        is_ours = model._meta.app_label == APP_LABEL or getattr(model, "is_session_table", False)
+        return conf.database if is_ours else None
 
     def allow_relation(self, *_: Any, **__: Any) -> None:
         return None

@@ -23,6 +23,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 SESSION_ENGINE = "sessionstore.backends.sql"
 INSTALLED_APPS = [
     "sessionstore",
+    "tests.owntable",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -12,6 +12,7 @@ from .lifetime import IDLE_KEY, SHARED_IDLE_S, Lifetime, policy_of
 from .loading import LoadedSession
 
 EXPIRY_KEY = "_session_expiry"
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class ExpiringSession(LoadedSession):
@@ -32,7 +33,8 @@ class ExpiringSession(LoadedSession):
     def get_expiry_age(self, **given: Any) -> int:
         """Answer the whole seconds until the session ends; the arguments as above."""
         seen, own = self._seen_and_own(given)
-        return (self._end(seen, own) - seen) // timedelta(seconds=1)
+        # The row's times are cut to milliseconds, which must not cost the age a whole second.
+        return (self._end(seen, own) - seen + _MILLISECOND) // timedelta(seconds=1)
 
     async def aget_expiry_date(self, **options: Any) -> datetime:
         await self._aget_session()
@@ -80,7 +82,8 @@ class ExpiringSession(LoadedSession):
 
     def _seen_and_own(self, given: dict[str, Any]) -> tuple[datetime, Any]:
         own = given["expiry"] if "expiry" in given else self.get(EXPIRY_KEY)
-        return _aware(given.get("modification") or timezone.now()), own
+        seen = given.get("modification")
+        return _aware_now() if seen is None else _aware(seen), own
 
     def _end(self, seen: datetime, own: Any) -> datetime:
         if isinstance(own, str):
@@ -111,11 +114,27 @@ class ExpiringSession(LoadedSession):
 
 def _storable(value: Any) -> Any:
     if isinstance(value, timedelta):
-        value = timezone.now() + value
+        value = _aware_now() + value
     if isinstance(value, datetime):
-        return _aware(value).astimezone(UTC).isoformat()
+        return _aware(value).isoformat()
     return value
 
 
+def _aware_now() -> datetime:
+    """Answer Django's idea of now; a naive one that two moments share is the present one of them.
+
+    With USE_TZ = False the hour of an autumn clock change comes twice.
+    """
+    now = timezone.now()
+    if timezone.is_aware(now):
+        return _aware(now)
+    present = datetime.now(UTC)
+    return min(
+        (_aware(now.replace(fold=fold)) for fold in (0, 1)), key=lambda it: abs(it - present)
+    )
+
+
 def _aware(moment: datetime) -> datetime:
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    """Answer a moment in UTC: sums and differences in a zone of its own follow the wall clock."""
+    aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    return aware.astimezone(UTC)

@@ -1,0 +1,136 @@
+"""The model, its queries, the router, and tables of your own."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connections
+
+from sessionstore.models import Session
+from sessionstore.routers import SessionRouter
+from tests.owntable.engine import SessionStore as OwnStore
+from tests.owntable.models import ShopSession
+
+
+def rows(session):
+    return Session.objects.using(session.rows.alias)
+
+
+def test_live_and_expired_are_apart(store, saved, clock, settings):
+    """By the clock of the web server, which wrote the times."""
+    assert [*rows(saved).live()] == [*rows(saved).all()]
+    clock.advance(seconds=settings.SESSION_COOKIE_AGE)
+    assert [*rows(saved).live()] == []
+    assert rows(saved).expired().get().is_live is False
+
+
+def test_a_users_sessions_are_found(store, signed_in, saved):
+    """By instance or by key, integer or text (CVE-2026-82311)."""
+    user = User(pk=7)
+    for given in (user, 7, "7"):
+        assert rows(signed_in).for_user(given).get().handle == signed_in.handle
+    assert not rows(signed_in).for_user(8)
+
+
+def test_user_keys_differ_in_case(store, database):
+    """MariaDB and MySQL compare text without case: a and A must stay two users."""
+    for user in ("a", "A"):
+        session = store()
+        session["_auth_user_id"] = user
+        session.save()
+    assert Session.objects.using(database).for_user("a").count() == 1
+    assert session.rows.remove_of_user("a") == 1
+    assert Session.objects.using(database).for_user("A").count() == 1
+
+
+def test_a_key_finds_its_row(store, saved):
+    """And what is no key finds none, without SQL."""
+    assert rows(saved).by_key(saved.session_key).get().get_decoded() == {"a": 1}
+    assert not rows(saved).by_key("forged")
+
+
+def test_a_handle_finds_its_row(store, saved):
+    """That is how pages and logs name it."""
+    row = rows(saved).by_handle(saved.handle).get()
+    assert str(row) == row.handle == saved.handle
+    assert not rows(saved).by_handle("no handle")
+
+
+def test_times_are_aware_datetimes(store, saved, clock, settings):
+    """Whatever USE_TZ says, exact to the millisecond."""
+    settings.USE_TZ = False
+    row = rows(saved).get()
+    assert row.created_at.tzinfo is not None
+    assert rows(saved).filter(created_at=row.created_at).exists()
+    assert rows(saved).filter(created_at__lte=row.created_at).exists()
+
+
+def test_a_damaged_row_decodes_to_nothing(store, saved):
+    """As at a load."""
+    rows(saved).update(data=b"damaged")
+    assert rows(saved).get().get_decoded() == {}
+
+
+def test_rows_survive_dumpdata(store, saved, tmp_path):
+    """Times and bytes come back as they were."""
+    path = tmp_path / "sessions.json"
+    call_command("dumpdata", "sessionstore", database=saved.rows.alias, output=str(path))
+    rows(saved).all().delete()
+    call_command("loaddata", str(path), database=saved.rows.alias, verbosity=0)
+    assert store(saved.session_key).load() == {"a": 1}
+
+
+def test_the_router_sends_only_sessions(settings):
+    """Everything else stays where the other routers put it."""
+    router = SessionRouter()
+    assert router.db_for_write(Session) is None
+    settings.SESSIONSTORE_DATABASE = "sessions"
+    assert router.db_for_read(Session) == router.db_for_write(Session) == "sessions"
+    assert router.db_for_write(User) is None
+    assert router.allow_migrate("sessions", "sessionstore") is True
+    assert router.allow_migrate("default", "sessionstore") is False
+    assert router.allow_migrate("default", "auth") is None
+
+
+@pytest.mark.django_db(databases="__all__")
+def test_the_migration_is_complete():
+    """No change of the model waits for a migration."""
+    call_command("makemigrations", "sessionstore", check=True, dry_run=True, verbosity=0)
+
+
+def test_the_columns_are_those_of_the_design(database):
+    """Also the types that decide about speed and exactness."""
+    connection = connections[database]
+    with connection.cursor() as cursor:
+        columns = connection.introspection.get_table_description(cursor, "sessionstore_session")
+        constraints = connection.introspection.get_constraints(cursor, "sessionstore_session")
+    assert [column.name for column in columns] == [
+        *("digest", "data", "version", "user_id", "created_at", "authenticated_at"),
+        *("last_seen_at", "expires_at", "ip", "user_agent"),
+    ]
+    indexed = {tuple(one["columns"]) for one in constraints.values() if one["index"]}
+    assert {("user_id",), ("expires_at",)} <= indexed
+    if connection.vendor == "mysql":
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW COLUMNS FROM sessionstore_session")
+            types = {row[0]: row[1] for row in cursor.fetchall()}
+        assert types["digest"] == "binary(32)"
+        assert types["data"] == "longblob"
+
+
+def test_another_table_with_extra_columns(database):
+    """A subclass of the engine and of the model; no swappable setting."""
+    session = OwnStore()
+    session["cart"] = {"total": 30}
+    session["_auth_user_id"] = "7"
+    session.save()
+    row = ShopSession.objects.using(database).get()
+    assert (row.cart_total, row.user_id) == (30, "7")
+    again = OwnStore(session.session_key)
+    again["cart"]["total"] = 40
+    again.save()
+    again.cycle_key()
+    assert ShopSession.objects.using(database).get().cart_total == 40
+    del again["cart"]
+    again.save()
+    assert ShopSession.objects.using(database).get().cart_total is None
+    assert Session.objects.using(database).count() == 0
