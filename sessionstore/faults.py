@@ -18,7 +18,7 @@ _SQLITE_TRANSIENT = {5, 6}  # SQLITE_BUSY and SQLITE_LOCKED with all their exten
 _SQLITE_TAKEN = 1555  # SQLITE_CONSTRAINT_PRIMARYKEY
 _MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
 _MISSING_TABLE = {1146, "42P01"}
-_names_primary = re.compile(r"for key '([^']*\.)?PRIMARY'").search
+_names_primary = re.compile(r"for key '([^']*\.)?PRIMARY'$").search
 _CLOSED = ("closed", "Lost connection", "gone away", "server closed the connection", "terminating")
 
 
@@ -73,6 +73,7 @@ def is_taken_id(error: BaseException) -> bool:
     if hasattr(cause, "sqlite_errorcode"):
         return code == _SQLITE_TAKEN
     if code == _MYSQL_TAKEN:
+        # The text itself: str() of the error escapes its quotes when the digest contains one.
         return bool(_names_primary(str(cause.args[-1])))
     if code == _POSTGRES_TAKEN:
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None) or ""
