@@ -1,0 +1,66 @@
+'use strict'
+
+const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const escape = text => String(text).replace(/[&<>"']/g, sign => ESCAPES[sign])
+const euro = cents => `€${(cents / 100).toFixed(2)}`
+
+function layout ({ content, user, session, config }) {
+  const account = user
+    ? `<form method="post" action="/logout"><button class="link">Sign out, ${escape(user.username)}</button></form>`
+    : '<a href="/login">Sign in</a>'
+  const stored = session ? JSON.stringify(session, null, 2) : ''
+  return `<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <title>The Cookie Jar, on Express</title>
+  <link rel="icon" href="/static/demo_site/icon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="/static/sessionstore/sessionstore.css">
+  <link rel="stylesheet" href="/static/demo_site/shop.css">
+</head>
+<body class="ss-page">
+<header class="top"><div class="top-row">
+  <a class="brand" href="/"><img src="/static/demo_site/icon.svg" alt="" width="32" height="32">The Cookie Jar, on Express</a>
+  <nav aria-label="Main"><a href="${escape(config.django)}">The same shop on Django</a>${account}</nav>
+</div></header>
+<div class="columns">
+  <main class="shop">${content}</main>
+  <aside class="ss-card" aria-labelledby="hood"><h2 id="hood">What the row holds</h2>
+    <p class="ss-quiet">Django hides <code>cookie</code> and shares the rest.</p>
+    <pre tabindex="0">${escape(stored)}</pre></aside>
+</div>
+</body>
+</html>`
+}
+
+function shop (products, cart) {
+  const rows = Object.entries(products).map(([slug, { name, cents }]) => `
+    <tr><th scope="row">${escape(name)}</th>
+      <td class="number"><form method="post" action="/cart/${slug}" class="quantity">
+        <button name="less" class="step" aria-label="One less: ${escape(name)}">−</button>
+        <span>${escape(cart[slug] || 0)}</span>
+        <button name="more" class="step" aria-label="One more: ${escape(name)}">+</button></form></td>
+      <td class="number">${euro(cents * (cart[slug] || 0))}</td></tr>`)
+  const total = Object.entries(products)
+    .reduce((sum, [slug, { cents }]) => sum + cents * (cart[slug] || 0), 0)
+  return `<section class="ss-card" aria-labelledby="title"><h1 id="title">Cart</h1>
+    <table class="lines">
+    <thead><tr><th scope="col">Biscuit</th><th scope="col" class="number">Quantity</th><th scope="col" class="number">Price</th></tr></thead>
+    <tbody>${rows.join('')}</tbody>
+    <tfoot><tr><th scope="row" colspan="2">Total</th><td class="number">${euro(total)}</td></tr></tfoot>
+    </table></section>`
+}
+
+function login (error) {
+  return `<section class="ss-card" aria-labelledby="title"><h1 id="title">Sign in</h1>
+    ${error ? `<p role="alert">${escape(error)}</p>` : ''}
+    <form method="post" action="/login">
+      <p><label for="username">User name</label><br><input id="username" name="username" autocomplete="username" required></p>
+      <p><label for="password">Password</label><br><input id="password" name="password" type="password" autocomplete="current-password" required></p>
+      <p><button class="ss-button">Sign in</button></p>
+    </form></section>`
+}
+
+module.exports = { layout, shop, login }
