@@ -10,7 +10,7 @@ import json
 import math
 import re
 import secrets as random_source
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -123,8 +123,8 @@ def _refuse_constant(name: str) -> None:
 def encode(data: Mapping[str, Any], cookie: Mapping[str, Any]) -> str:
     """Write the JSON of a row: compact, `cookie` first, as Express does.
 
-    Raises `SessionNotSerializable`, which names the path of the key, for whatever Express would lose or
-    change: a reserved name, an integer beyond 2^53, NaN, Infinity, a value JSON does not have.
+    Raises `SessionNotSerializable`, which names the path of the key, for whatever Express would
+    lose or change: a reserved name, an integer beyond 2^53, NaN, Infinity, no JSON at all.
     """
     if taken := RESERVED_NAMES.intersection(data):
         raise _unstorable(min(taken), "Express keeps this name for itself; use another one")
@@ -213,10 +213,3 @@ def rounded_half_up(at_ms: int) -> int:
 def rounded_up(at_ms: int) -> int:
     """Return whole seconds as connect-pg-simple stores and compares them (`Math.ceil`)."""
     return -(-at_ms // 1000)
-
-
-def usable_secrets(secrets: object) -> Sequence[str] | None:
-    """Return `secrets` if they are one or more non-empty strings, the first of them in use."""
-    if isinstance(secrets, list | tuple) and secrets:
-        return secrets if all(isinstance(s, str) and s for s in secrets) else None
-    return None

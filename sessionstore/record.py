@@ -27,7 +27,7 @@ class Record:
     """
 
     id: Any
-    data: bytes = field(repr=False)
+    data: Any = field(repr=False)
     version: Any
     user_id: str | None
     created_at: int

@@ -8,7 +8,6 @@ from django.contrib.sessions.backends.base import CreateError, UpdateError
 
 from sessionstore import expiry, journal, telemetry
 from sessionstore.cleaning import clear_expired
-from sessionstore.conf import conf
 from sessionstore.record import Record
 from sessionstore.signals import session_created, session_cycled
 
@@ -53,7 +52,7 @@ class SessionBackend(ConflictingSession):
         Raises CreateError when five keys in a row are taken.
         """
         for _ in range(_CREATE_TRIES):
-            if self._insert(conf.keyring.mint()):
+            if self._insert(self.keyring.mint()):
                 self.has_new_key = True
                 self._tell_created()
                 return
@@ -67,7 +66,7 @@ class SessionBackend(ConflictingSession):
         UpdateError, or a new key would undo a logout.
         """
         self._get_session()
-        old, new = self._row, conf.keyring.mint()
+        old, new = self._row, self.keyring.mint()
         old_handle = self.handle
         if old is not None:
             try:
@@ -111,12 +110,12 @@ class SessionBackend(ConflictingSession):
 
     def exists(self, session_key: str | None) -> bool:
         """Tell whether a key has a live row; a malformed or forged one costs no SQL."""
-        key = conf.keyring.open(session_key)
+        key = self.keyring.open(session_key)
         return key is not None and self.rows.fetch(key.id, expiry.now_ms()) is not None
 
     def delete(self, session_key: str | None = None) -> None:
         """Delete a row, this session's when no key is given, without reading it first."""
-        key = self._key if session_key is None else conf.keyring.open(session_key)
+        key = self._key if session_key is None else self.keyring.open(session_key)
         if key is None:
             return
         row = self._row if self._row is not None and self._row.id == key.id else None

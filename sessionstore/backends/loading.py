@@ -66,7 +66,7 @@ class LoadedSession(_DjangoSession):
         """The opened key; None for a key that is malformed or not ours."""
         text, key = self._opened
         if text != self._session_key:
-            key = conf.keyring.open(self._session_key)
+            key = self.keyring.open(self._session_key)
             self._opened = (self._session_key, key)
             if key is None and self._session_key:
                 telemetry.refused("key")
@@ -118,7 +118,7 @@ class LoadedSession(_DjangoSession):
             self._row, self._base = row.without_data(), payload
             self._must_rewrite = stale or key.stale
             if key.stale:
-                self._take_key(conf.keyring.renew(key))
+                self._take_key(self.keyring.renew(key))
         return data
 
     def _read(self, row: Record, key: Key) -> tuple[dict[str, Any], bytes | None, bool]:
@@ -134,6 +134,10 @@ class LoadedSession(_DjangoSession):
     @property
     def codec(self) -> Any:
         return conf.codec
+
+    @property
+    def keyring(self) -> Any:
+        return conf.keyring
 
     def _fail(self, error: Exception) -> None:
         self._failure = error

@@ -35,7 +35,7 @@ class SqlRows(ManyRows):
         self._statements: dict[str, Statements] = {}
 
     @staticmethod
-    def next_version(version: int, data: bytes) -> int:  # noqa: ARG004 - elsewhere the data are the version
+    def next_version(version: Any, data: Any) -> Any:  # noqa: ARG004 - elsewhere the data are the version
         """Answer the version that a row has after ``data`` were written over ``version``."""
         return version + 1
 
@@ -49,7 +49,7 @@ class SqlRows(ManyRows):
     def insert(self, record: Record) -> None:
         """Insert a row. Raises TakenId when its digest exists; never an upsert."""
         alias = self.alias
-        values = [record.id, record.created_at, *self._changed(alias, record)]
+        values = self._inserted(alias, record)
         try:
             attempt(alias, WRITE, lambda: self._insert(alias, values))
         except (DatabaseError, InterfaceError) as error:
@@ -79,7 +79,7 @@ class SqlRows(ManyRows):
         alias = self.alias
         if in_transaction(alias):
             return False
-        values = [seen, expires, digest, expected_version, seen, expiry.now_ms()]
+        values = self._touched(digest, seen, expires, expected_version)
 
         def once() -> int:
             try:
@@ -159,6 +159,12 @@ class SqlRows(ManyRows):
         inside = in_transaction(alias)
         with transaction.atomic(using=alias) if inside else nullcontext():
             self._execute(alias, self._sql(alias).insert, values)
+
+    def _touched(self, digest: bytes, seen: int, expires: int, version: Any) -> list[Any]:
+        return [seen, expires, digest, version, seen, expiry.now_ms()]
+
+    def _inserted(self, alias: str, record: Record) -> list[Any]:
+        return [record.id, record.created_at, *self._changed(alias, record)]
 
     def _changed(self, alias: str, record: Record) -> list[Any]:
         values = [getattr(record, name) for name in CHANGED]

@@ -1,5 +1,6 @@
 """The settings: each with its type, its default and one sentence. The only reader of Django's."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,12 +12,12 @@ from sessionstore.codec import Codec
 from sessionstore.expiry import PRESETS, Policy, default_touch_interval_ms
 from sessionstore.keys import Keyring
 
+from .express import express
 from .setting import UNSET, Setting
 from .values import (
     dotted,
     duration_ms,
     flag,
-    mapping,
     names,
     one_of,
     optional,
@@ -124,8 +125,9 @@ class Conf:
     express = Setting(
         "EXPRESS",
         None,
-        optional(mapping),
-        "How to read the table and the cookies of express-session.",
+        optional(express),
+        "How to find and read the table and the cookies of express-session.",
+        is_secret=True,
     )
 
     @classmethod
@@ -189,6 +191,14 @@ class Conf:
     @property
     def cookie_name(self) -> str:
         return settings.SESSION_COOKIE_NAME
+
+    @property
+    def expires_at_browser_close(self) -> bool:
+        return settings.SESSION_EXPIRE_AT_BROWSER_CLOSE
+
+    @property
+    def authentication_backends(self) -> Sequence[str]:
+        return settings.AUTHENTICATION_BACKENDS
 
     @property
     def use_tz(self) -> bool:

@@ -15,10 +15,19 @@ class Setting(Generic[T]):
     Raises ValueError at access when the value is wrong; ``checks`` tells so at start-up.
     """
 
-    def __init__(self, name: str, default: Any, parse: Callable[[Any], T], doc: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        default: Any,
+        parse: Callable[[Any], T],
+        doc: str,
+        *,
+        is_secret: bool = False,
+    ) -> None:
         self.name = f"SESSIONSTORE_{name}"
         self.default = default
         self.parse = parse
+        self.is_secret = is_secret
         self.__doc__ = doc
 
     def __set_name__(self, owner: type, attribute: str) -> None:
@@ -41,5 +50,7 @@ class Setting(Generic[T]):
         try:
             return self.parse(self.default if value is UNSET else value)
         except ValueError as error:
-            message = f"{self.name} must be {error}; it is {value!r}."
+            # Security: what a check prints ends in logs.
+            told = "" if self.is_secret else f"; it is {value!r}"
+            message = f"{self.name} must be {error}{told}."
             raise ValueError(message) from None

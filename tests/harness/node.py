@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "express"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "express"
 
 
 @functools.cache

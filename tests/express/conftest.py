@@ -1,0 +1,87 @@
+"""A table that both halves share, on each database, and Node processes that are kept."""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+
+from sessionstore.backends.express import SessionStore
+from tests.express.peer import NAME, SECRETS, Browser, Peer, Peers
+
+
+@pytest.fixture(scope="session")
+def peers(django_db_setup: None) -> Iterator[Peers]:
+    """Node processes, each started when first asked for, ended before the databases are."""
+    running = Peers()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def express_site(settings) -> None:
+    """A site on the Express engine."""
+    settings.SESSION_ENGINE = "sessionstore.backends.express"
+    settings.SESSION_COOKIE_NAME = NAME
+    settings.ROOT_URLCONF = "tests.express.urls"
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS}
+
+
+@pytest.fixture
+def shared_table(database: str, express_site, settings) -> Iterator[Callable[..., str]]:
+    """Make the table of SESSIONSTORE_EXPRESS, with further keys of that setting when given."""
+    made: list[str] = []
+
+    def make(*, mark: bool = False, guard: bool = False, **express: Any) -> str:
+        settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, **express}
+        call_command("expresstable", "--create", verbosity=0, stdout=io.StringIO())
+        if mark or guard:
+            what = "--add-guard" if guard else "--add-mark"
+            call_command("expresstable", what, stdout=io.StringIO())
+        SessionStore().rows._composed.clear()
+        table = express.get("table") or (
+            "session" if express.get("layout") == "connect-pg-simple" else "sessions"
+        )
+        made.append(table)
+        return table
+
+    yield make
+    with connections[database].cursor() as cursor:
+        for table in set(made):
+            cursor.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+@pytest.fixture
+def browser(database: str, shared_table, peers: Peers) -> Browser:
+    """A browser before a site whose two halves share the store's own table."""
+    return open_site(database, shared_table, peers)
+
+
+def open_site(
+    database: str, shared_table, peers: Peers, *, mark: bool = False, guard: bool = False
+) -> Browser:
+    """Answer a browser before the two halves, in the layout that the database calls for."""
+    postgres = connections[database].vendor == "postgresql"
+    if postgres:
+        shared_table(mark=mark, guard=guard, layout="connect-pg-simple")
+    else:
+        shared_table(mark=mark, guard=guard)
+    return Browser(peers.get(database, store="pg" if postgres else "mysql"))
+
+
+@pytest.fixture
+def node_clock(clock, browser: Browser) -> Iterator[Callable[..., None]]:
+    """Move the clocks of both halves; Node's stands where Python's stands."""
+    peer = browser.peer
+    assert isinstance(peer, Peer)
+
+    def advance(**time: float) -> None:
+        clock.advance(**time)
+        peer.control("clock", {"ms": clock.now_ms})
+
+    advance(seconds=0)
+    yield advance
+    peer.control("clock", {"ms": None})

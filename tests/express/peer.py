@@ -1,0 +1,142 @@
+"""The Express application as a process, and a browser that talks to both halves."""
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
+from typing import Any
+
+from django.db import connections
+from django.test import Client
+
+from tests.harness.node import EXAMPLE, require_node
+
+NAME = "connect.sid"
+SECRETS = ["keyboard cat"]
+
+
+class Peer:
+    """One Node process; ended by `stop`."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            ["node", "server.js"],
+            cwd=EXAMPLE,
+            env={**os.environ, **environment, "PORT": "0", "PEER": "1", "NODE_ENV": "test"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert "listens" in line, line + self.process.stdout.read()
+        self.port = int(line.rpartition(":")[2])
+
+    def ask(
+        self, path: str, body: Any = None, *, cookie: str | None = None
+    ) -> tuple[int, Any, list[str]]:
+        """POST JSON; answer status, JSON (or text) and the Set-Cookie headers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {"Content-Type": "application/json"} | ({"Cookie": cookie} if cookie else {})
+        with contextlib.closing(connection):
+            connection.request("POST", path, json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read().decode()
+        with contextlib.suppress(ValueError):
+            text = json.loads(text)
+        return response.status, text, response.headers.get_all("Set-Cookie") or []
+
+    def control(self, path: str, body: Any = None) -> Any:
+        """Ask a route that has no session."""
+        status, answer, _ = self.ask(f"/control/{path}", body)
+        assert status == 200, answer
+        return answer
+
+    def store(self, verb: str, *arguments: Any) -> Any:
+        """Call a verb of the real Node store."""
+        return self.control(f"store/{verb}", list(arguments))
+
+    def stop(self) -> None:
+        """End the process, by its id."""
+        self.process.terminate()
+        self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+class Peers:
+    """Node processes by their configuration; each is started once and kept."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, Peer] = {}
+
+    def get(self, alias: str, *, store: str = "mysql", **options: Any) -> Peer:
+        """Answer the Express application on a database, with these options."""
+        require_node()
+        key = json.dumps([alias, store, options], sort_keys=True)
+        if key not in self.running:
+            database = connections[alias].settings_dict
+            self.running[key] = Peer(
+                {
+                    "SESSION_STORE": store,
+                    "DB_HOST": "127.0.0.1",
+                    "DB_PORT": str(database["PORT"]),
+                    "DB_USER": database["USER"],
+                    "DB_NAME": database["NAME"],
+                    "SESSION_SECRETS": json.dumps(options.get("secrets", SECRETS)),
+                    "SESSION_OPTIONS": json.dumps(options.get("session", {})),
+                    "STORE_OPTIONS": json.dumps(options.get("store_options", {})),
+                }
+            )
+        return self.running[key]
+
+    def stop(self) -> None:
+        """End all of them."""
+        for peer in self.running.values():
+            peer.stop()
+        self.running.clear()
+
+
+@dataclass(slots=True)
+class Browser:
+    """One cookie jar and the two halves of a site; what a real browser sends, byte for byte."""
+
+    peer: Peer | None = None
+    cookie: str | None = None
+    name: str = NAME
+    set_cookies: list[str] = field(default_factory=list)
+
+    def express(self, *steps: list[Any]) -> dict[str, Any]:
+        """Run steps in Express; answer {id, loaded, session, user}."""
+        assert self.peer is not None
+        status, answer, set_cookies = self.peer.ask("/peer", list(steps), cookie=self._header())
+        assert status == 200, answer
+        self._take(set_cookies)
+        return answer
+
+    def django(self, *steps: list[Any], status: int = 200) -> dict[str, Any]:
+        """Run steps in Django; answer {session, user, key}."""
+        headers = {"cookie": header} if (header := self._header()) else {}
+        client = Client(raise_request_exception=False)
+        response = client.generic(
+            "POST", "/run/", json.dumps(steps), "application/json", headers=headers
+        )
+        assert response.status_code == status, response.content[:2000]
+        self._take([morsel.OutputString() for morsel in response.cookies.values()])
+        return response.json() if status == 200 else {}
+
+    def _header(self) -> str | None:
+        return f"{self.name}={self.cookie}" if self.cookie else None
+
+    def _take(self, set_cookies: list[str]) -> None:
+        self.set_cookies = set_cookies
+        for line in set_cookies:
+            name, _, rest = line.partition("=")
+            if name != self.name:
+                continue
+            value, *_ = rest.partition(";")
+            attributes = SimpleCookie(line)[self.name]
+            self.cookie = None if attributes["max-age"] == "0" else value

@@ -1,0 +1,64 @@
+"""The Django half of the tests: runs the steps that a test names, as the Express half does."""
+
+import json
+import threading
+from typing import Any
+
+from django.contrib.auth import alogout, get_user, login, logout
+from django.contrib.auth.models import User
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+
+_gates: dict[str, tuple[threading.Event, threading.Event]] = {}
+
+
+def gate(name: str) -> tuple[threading.Event, threading.Event]:
+    """Answer the two events "it has arrived" and "it may go on" of a request that is held."""
+    return _gates.setdefault(name, (threading.Event(), threading.Event()))
+
+
+def hold(_request: HttpRequest, name: str) -> None:
+    arrived, released = gate(name)
+    arrived.set()
+    assert released.wait(30)
+
+
+def sign_in(request: HttpRequest, user_id: int) -> None:
+    login(request, User.objects.get(pk=user_id), "django.contrib.auth.backends.ModelBackend")
+
+
+STEPS: dict[str, Any] = {
+    "set": lambda request, name, value: request.session.__setitem__(name, value),
+    "delete": lambda request, name: request.session.pop(name, None),
+    "expiry": lambda request, seconds: request.session.set_expiry(seconds),
+    "save": lambda request: request.session.save(),
+    "reload": lambda request: request.session.reload(),
+    "cycle": lambda request: request.session.cycle_key(),
+    "flush": lambda request: request.session.flush(),
+    "login": sign_in,
+    "logout": logout,
+    "hold": hold,
+    "read": lambda request: request.session.get("anything"),
+    "fail": lambda _request: 1 / 0,
+}
+
+
+@csrf_exempt
+def run(request: HttpRequest) -> JsonResponse:
+    """Run [["set", "a", 1], ...] and answer what the session holds then."""
+    for step, *arguments in json.loads(request.body):
+        STEPS[step](request, *arguments)
+    user = get_user(request)
+    held = dict(request.session.items())
+    return JsonResponse({"session": held, "user": user.pk, "key": request.session.session_key})
+
+
+@csrf_exempt
+async def leave(request: HttpRequest) -> JsonResponse:
+    """Log out in an async view."""
+    await alogout(request)
+    return JsonResponse({})
+
+
+urlpatterns = [path("run/", run), path("leave/", leave)]
