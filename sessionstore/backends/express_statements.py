@@ -42,59 +42,80 @@ def columns_of(alias: str, settings: ExpressSettings) -> list[str]:
         return [column[0] for column in cursor.description]
 
 
+# {live} and {unchanged} are conditions, {at} is a placeholder of a time in the column's own type.
+_TEXTS = {
+    "fetch": "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {live} AND {expires} >= {at}",
+    "insert": "INSERT INTO {table} ({sid}, {data}, {expires}) VALUES (%s, %s, {at})",
+    "update": "UPDATE {table} SET {data} = %s, {expires} = {at} WHERE {unchanged}",
+    "rename": "UPDATE {table} SET {sid} = %s, {data} = %s, {expires} = {at} WHERE {unchanged}",
+    "touch": "UPDATE {table} SET {expires} = {at} WHERE {unchanged} "
+    "AND {expires} < {at} AND {expires} >= {at}",
+    "expired": "SELECT {sid} FROM {table} WHERE {expires} < {at} LIMIT %s",
+    "delete": "DELETE FROM {table} WHERE {sid} IN ({{sids}})",
+    # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
+    "delete_expired": "DELETE FROM {table} WHERE {sid} IN ({{sids}}) AND {seconds} + 0 < %s",
+    "count": "SELECT COUNT(*) FROM {table} WHERE {unmarked} AND {expires} >= {at}",
+    "page": "SELECT {sid}, {stored} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
+    "AND {sid} > %s ORDER BY {sid} LIMIT %s",
+}
+_REMOVE = "DELETE FROM {table} WHERE {sid} = %s"
+_REMOVE_BY_MARK = (
+    "UPDATE {table} SET {mark} = %s, {data} = %s, "
+    "{expires} = CASE WHEN {expires} < {at} THEN {at} ELSE {expires} END WHERE {live}"
+)
+_LEAVE_MARK = "INSERT INTO {table} ({sid}, {data}, {expires}, {mark}) VALUES (%s, %s, {at}, %s)"
+_IS_MARKED = "SELECT 1 FROM {table} WHERE {sid} = %s AND {mark} IS NOT NULL"
+# SQLite locks by writing, whatever mode its transaction began in.
+_SQLITE_LOCK = "UPDATE {table} SET {data} = {data} WHERE {sid} = %s"
+
+
 def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
     """Answer the statements; looks once whether the table has the mark column."""
-    connection = connections[alias]
-    quote = connection.ops.quote_name
-    table = quoted_table(alias, settings)
-    sid, data, expires, mark = map(
-        quote, (settings.id, settings.data, settings.expires, settings.mark)
-    )
     has_mark = settings.mark in columns_of(alias, settings)
+    words = _words(alias, settings, has_mark=has_mark)
+    vendor = connections[alias].vendor
+    texts = {name: text.format(**words) for name, text in _TEXTS.items()}
+    return ExpressStatements(
+        has_mark=has_mark,
+        lock=texts["fetch"] if vendor == "sqlite" else f"{texts['fetch']} FOR UPDATE",
+        before_lock=_SQLITE_LOCK.format(**words) if vendor == "sqlite" else None,
+        # Above READ COMMITTED a waiter fails instead of reading what it waited for.
+        begin_lock="SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+        if vendor == "postgresql"
+        else None,
+        remove=(_REMOVE_BY_MARK if has_mark else _REMOVE).format(**words),
+        leave_mark=_LEAVE_MARK.format(**words),
+        is_marked=_IS_MARKED.format(**words),
+        **texts,
+    )
+
+
+def _words(alias: str, settings: ExpressSettings, *, has_mark: bool) -> dict[str, str]:
+    """Answer what stands for the braces in the texts."""
+    quote = connections[alias].ops.quote_name
+    sid, data, expires = map(quote, (settings.id, settings.data, settings.expires))
+    mark = quote(settings.mark)
     stored, at, seconds = data, "%s", expires
     if settings.is_postgres_layout:
         zone = _time_zone(alias, settings)
         # The column has no zone: Node writes and compares in the zone of its own connections.
         stored, at = f"{data}::text", f"(to_timestamp(%s) AT TIME ZONE {zone})"
         seconds = f"CAST(EXTRACT(EPOCH FROM {expires} AT TIME ZONE {zone}) AS bigint)"
-    live = f"{sid} = %s AND {mark} IS NULL" if has_mark else f"{sid} = %s"
-    unchanged = f"{live} AND {stored} = %s"
-    fetch = f"SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {live} AND {expires} >= {at}"  # noqa: S608 - quoted names
-    changes = f"{data} = %s, {expires} = {at}"
-    sqlite, postgres = connection.vendor == "sqlite", connection.vendor == "postgresql"
-    marking = (
-        f"UPDATE {table} SET {mark} = %s, {data} = %s, "  # noqa: S608 - quoted names
-        f"{expires} = CASE WHEN {expires} < {at} THEN {at} ELSE {expires} END WHERE {live}"
-    )
-    delete = f"DELETE FROM {table} WHERE {sid} IN ({{sids}})"  # noqa: S608 - quoted names
-    return ExpressStatements(
-        has_mark=has_mark,
-        fetch=fetch,
-        lock=fetch if sqlite else f"{fetch} FOR UPDATE",
-        # SQLite locks by writing, whatever mode its transaction began in.
-        before_lock=f"UPDATE {table} SET {data} = {data} WHERE {sid} = %s" if sqlite else None,  # noqa: S608 - quoted names
-        begin_lock="SET TRANSACTION ISOLATION LEVEL READ COMMITTED" if postgres else None,
-        insert=f"INSERT INTO {table} ({sid}, {data}, {expires}) VALUES (%s, %s, {at})",  # noqa: S608 - quoted names
-        update=f"UPDATE {table} SET {changes} WHERE {unchanged}",  # noqa: S608 - quoted names
-        rename=f"UPDATE {table} SET {sid} = %s, {changes} WHERE {unchanged}",  # noqa: S608 - quoted names
-        touch=f"UPDATE {table} SET {expires} = {at} WHERE {unchanged} "  # noqa: S608 - quoted names
-        f"AND {expires} < {at} AND {expires} >= {at}",
-        remove=marking if has_mark else f"DELETE FROM {table} WHERE {live}",  # noqa: S608 - quoted names
-        leave_mark=f"INSERT INTO {table} ({sid}, {data}, {expires}, {mark}) "  # noqa: S608 - quoted names
-        f"VALUES (%s, %s, {at}, %s)",
-        is_marked=f"SELECT 1 FROM {table} WHERE {sid} = %s AND {mark} IS NOT NULL",  # noqa: S608 - quoted names
-        expired=f"SELECT {sid} FROM {table} WHERE {expires} < {at} LIMIT %s",  # noqa: S608 - quoted names
-        delete=delete,
-        # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
-        delete_expired=f"{delete} AND {seconds} + 0 < %s",
-        count=f"SELECT COUNT(*) FROM {table} WHERE {_readable(has_mark, mark)}{expires} >= {at}",  # noqa: S608 - quoted names
-        page=f"SELECT {sid}, {stored} FROM {table} WHERE {_readable(has_mark, mark)}"  # noqa: S608 - quoted names
-        f"{expires} >= {at} AND {sid} > %s ORDER BY {sid} LIMIT %s",
-    )
-
-
-def _readable(has_mark: bool, mark: str) -> str:
-    return f"{mark} IS NULL AND " if has_mark else ""
+    unmarked = f"{mark} IS NULL" if has_mark else "1 = 1"
+    live = f"{sid} = %s AND {unmarked}" if has_mark else f"{sid} = %s"
+    return {
+        "table": quoted_table(alias, settings),
+        "sid": sid,
+        "data": data,
+        "expires": expires,
+        "mark": mark,
+        "stored": stored,
+        "at": at,
+        "seconds": seconds,
+        "unmarked": unmarked,
+        "live": live,
+        "unchanged": f"{live} AND {stored} = %s",
+    }
 
 
 def _time_zone(alias: str, settings: ExpressSettings) -> str:

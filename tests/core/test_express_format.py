@@ -46,7 +46,7 @@ COOKIE = {"originalMaxAge": None, "expires": None, "httpOnly": True, "path": "/"
 class TestCookieValue:
     @pytest.mark.parametrize(("sid", "secret", "value"), VECTORS)
     def test_a_known_sid_is_signed_as_express_signs_it(self, sid, secret, value):
-        """Three vectors that cookie-signature produced, among them a dot and letters beyond ASCII."""
+        """Three vectors of cookie-signature, among them a dot and letters beyond ASCII."""
         assert sign(sid, secret) == value
         assert unsign(value, [secret]) == sid
 
@@ -55,7 +55,7 @@ class TestCookieValue:
         script = """
             const { sign } = require('cookie-signature')
             const pairs = JSON.parse(process.argv[1])
-            const signed = pairs.map(([sid, secret]) => encodeURIComponent('s:' + sign(sid, secret)))
+            const signed = pairs.map(pair => encodeURIComponent('s:' + sign(...pair)))
             console.log(JSON.stringify(signed))
         """
         pairs = [[sid, secret] for sid, secret, _ in VECTORS]
@@ -227,7 +227,7 @@ class TestJson:
 
     @pytest.mark.parametrize("digits", ["1152921504606847000", "-9007199254740994", "1" + "0" * 40])
     def test_a_large_number_that_express_wrote_can_be_written_back(self, digits):
-        """A foreign number beyond 2^53 is read as the float it is, and Node reads the same again."""
+        """A number beyond 2^53 is read as the float it is, and Node reads the same again."""
         again = encode(decode('{"cookie":{},"n":' + digits + "}").data, {})
         script = "console.log(JSON.parse(process.argv[1]).n === Number(process.argv[2]))"
         assert run_node(script, again, digits) == "true"

@@ -1,5 +1,6 @@
 """Node itself, with the packages of examples/express, for tests against the real thing."""
 
+import fcntl
 import functools
 import os
 import shutil
@@ -16,13 +17,21 @@ def why_no_node() -> str | None:
     """Install the locked packages once; return None, or why Node cannot be used."""
     if not (shutil.which("node") and shutil.which("npm")):
         return "node and npm are not installed (Debian: apt-get install nodejs npm)"
+    # Workers of one run must not install over each other.
+    with (EXAMPLE / ".installing").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return None if _is_installed() else _install()
+
+
+def _is_installed() -> bool:
     installed = EXAMPLE / "node_modules" / ".package-lock.json"
-    lock = EXAMPLE / "package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-        return None
-    done = subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund"], cwd=EXAMPLE, capture_output=True, text=True
-    )
+    wanted = EXAMPLE / "package-lock.json"
+    return installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime
+
+
+def _install() -> str | None:
+    command = ["npm", "ci", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else f"npm ci failed: {done.stderr.strip()[-300:]}"
 
 

@@ -1,0 +1,90 @@
+"""Django's own tests of sessions, run on a table that Express could use at the same time."""
+
+import io
+import os
+import unittest
+from importlib import import_module
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from django.test import TestCase, TransactionTestCase, override_settings
+
+from sessionstore.backends.express import SessionStore
+from tests.express.peer import SECRETS
+from tests.harness.databases import ALIASES, running, wanted
+from tests.harness.django_sdist import SdistMissingError, sessions_tests
+
+try:
+    contract = sessions_tests()
+except SdistMissingError as error:
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
+        str(error), allow_module_level=True
+    )
+
+PLAIN: dict[str, Any] = {"table": "contract_plain"}
+MARKED: dict[str, Any] = {"table": "contract_marked", "columns": {"revoked_at": "ended"}}
+
+
+def on_a_table(name: str, express: dict[str, Any], base: tuple[type, ...]) -> type:
+    """Answer Django's tests on one table of one database."""
+
+    class Group(*base):
+        databases = {"default", ALIASES[name]}
+        backend = SessionStore
+
+        @classmethod
+        def setUpClass(cls) -> None:
+            # Before the transaction of the class: on MySQL, DDL commits.
+            with override_settings(**here):
+                call_command("expresstable", "--create", stdout=io.StringIO())
+                if "columns" in express:
+                    call_command("expresstable", "--add-mark", stdout=io.StringIO())
+            super().setUpClass()
+
+        @classmethod
+        def tearDownClass(cls) -> None:
+            super().tearDownClass()
+            with connections[ALIASES[name]].cursor() as cursor:
+                cursor.execute(f"DROP TABLE {express['table']}")
+
+    here = {
+        "SESSION_ENGINE": "sessionstore.backends.express",
+        "SESSIONSTORE_DATABASE": ALIASES[name],
+        "SESSIONSTORE_EXPRESS": {"secrets": SECRETS, **express},
+    }
+    return override_settings(**here)(Group)
+
+
+def middleware_tests(path: str) -> type:
+    """Answer Django's tests of its middleware, for a middleware and this engine."""
+    replaced = patch.multiple(
+        contract,
+        DatabaseSession=SessionStore,
+        SessionMiddleware=import_module(path).SessionMiddleware,
+    )
+    base = contract.SessionMiddlewareTests
+    tests = {
+        test: replaced(getattr(base, test)) for test in unittest.TestLoader().getTestCaseNames(base)
+    }
+    return type("Middleware", (base,), tests)
+
+
+GROUPS = {
+    "InTransaction": (PLAIN, (contract.SessionTestsMixin, TestCase)),
+    "WithCommits": (MARKED, (contract.SessionTestsMixin, TransactionTestCase)),
+    "UnderDjangosMiddleware": (PLAIN, (middleware_tests("django.contrib.sessions.middleware"),)),
+    "UnderOurMiddleware": (MARKED, (middleware_tests("sessionstore.middleware"),)),
+}
+for name in wanted():
+    for group, (express, base) in GROUPS.items():
+        title = f"TestExpress{name.title()}{group}"
+        made = on_a_table(name, express, base)
+        made.__name__ = made.__qualname__ = title
+        made.__module__ = __name__
+        if name in running().missing:
+            made = unittest.skip(f"{name} is missing")(made)
+        globals()[title] = made
+        del made
