@@ -17,7 +17,8 @@ from sessionstore.record import Record
 from .base import SessionBackend
 from .expiring import EXPIRY_KEY
 from .express_keys import SidKeyring
-from .express_rows import OURS, ExpressRows, TextVersion, express_settings
+from .express_record import OURS, TextVersion, express_settings
+from .express_rows import ExpressRows
 from .express_users import login_of
 from .loading import security_log
 from .payload import dumps

@@ -1,52 +1,22 @@
-"""The verbs on a table that Express writes too. Everything clever is above them.
-
-The table has neither a version nor a user: the stored text is the version, and what Django needs
-beside it stands in the JSON under ``OURS``, where Express keeps it like any other key.
-"""
+"""The verbs on a table that Express writes too. Everything clever is above them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from sessionstore import expiry
 from sessionstore.conf import conf
-from sessionstore.conf.express import ExpressSettings
-from sessionstore.express_format import TOMBSTONE, decode, lifetime_ms
+from sessionstore.express_format import TOMBSTONE
 from sessionstore.record import Record
 
-from .expiring import EXPIRY_KEY
+from .express_record import TextVersion, express_settings, record_of
 from .express_statements import ExpressStatements, compose
-from .express_users import user_id_of
 from .retry import READ, WRITE, attempt
 from .rows import SqlRows
 
-OURS: Final = "_sessionstore"
 # A request of Express that was under way at the logout may last longer than its session would have.
 _MARK_LIVES_AT_LEAST_MS: Final = 3_600_000
-
-
-@dataclass(frozen=True, slots=True)
-class TextVersion:
-    """The stored text as a version; ``follows`` is the text that it was written over."""
-
-    text: str
-    follows: str | None = None
-
-    def __gt__(self, other: "TextVersion") -> bool:
-        """Tell whether somebody wrote after ``other`` had been tried, or in its stead."""
-        return self.text not in (other.text, other.follows)
-
-
-def express_settings() -> ExpressSettings:
-    """Answer SESSIONSTORE_EXPRESS, which the engine cannot do without."""
-    if conf.express is None:
-        message = 'The engine "express" needs SESSIONSTORE_EXPRESS = {"secrets": [...]}.'
-        raise ImproperlyConfigured(message)
-    return conf.express
 
 
 class ExpressRows(SqlRows):
@@ -55,11 +25,15 @@ class ExpressRows(SqlRows):
     first_version: Any = None
 
     def __init__(self) -> None:
-        self._composed: dict[tuple[str, ExpressSettings], ExpressStatements] = {}
+        self._composed: dict[tuple[str, Any], ExpressStatements] = {}
 
     @property
     def alias(self) -> str:
-        return conf.database or DEFAULT_DB_ALIAS
+        return self._fixed_alias or conf.database or DEFAULT_DB_ALIAS
+
+    @property
+    def table(self) -> str:
+        return ".".join(express_settings().table)
 
     @staticmethod
     def next_version(version: Any, data: Any) -> TextVersion:
@@ -138,6 +112,12 @@ class ExpressRows(SqlRows):
         rows = self._read_all(alias, self._sql(alias).expired, [before // 1000, limit])
         return [sid.encode() for (sid,) in rows]
 
+    def count_expired(self, before: int) -> int:
+        """Answer how many rows expired before ``before``; without an index a scan."""
+        alias = self.alias
+        [(count,)] = self._read_all(alias, self._sql(alias).count_expired, [before // 1000])
+        return int(count)
+
     def count(self) -> int:
         """Answer how many sessions are live."""
         alias = self.alias
@@ -198,47 +178,4 @@ class ExpressRows(SqlRows):
         if not rows or rows[0][0] != sid or rows[0][1] in (None, TOMBSTONE):
             return None
         _, text, seconds = rows[0]
-        return _record(row_id, text, int(seconds) * 1000, now)
-
-
-def _record(row_id: bytes, text: str, expires_at: int, now: int) -> Record | None:
-    """Answer the row as the engine knows rows; None when a deadline of Django's has passed."""
-    stored = decode(text)
-    data, cookie = ({}, {}) if stored is None else (stored.data, stored.cookie)
-    ours, own_end = data.pop(OURS, None), _own_end(data)
-    times = ours if isinstance(ours, dict) else {}
-    lifetime = lifetime_ms(cookie) or express_settings().expiration_ms
-    created, authenticated = map(_time, (times.get("created_at"), times.get("authenticated_at")))
-    record = Record(
-        id=row_id,
-        data=text,
-        version=TextVersion(text),
-        user_id=user_id_of(data),
-        created_at=now if created is None else created,
-        authenticated_at=authenticated,
-        last_seen_at=min(expires_at - lifetime, now),
-        expires_at=expires_at,
-        extra={
-            "data": None if stored is None else data,
-            "cookie": cookie,
-            "is_stamped": created is not None,
-        },
-    )
-    # Express slides the column; a moment that was fixed can hold only here.
-    ends = [record.started_at + (conf.policy.absolute_ms or 2 * now), own_end or 2 * now]
-    return record if min(ends) > now else None
-
-
-def _own_end(data: dict[str, Any]) -> int | None:
-    """Answer the moment that set_expiry() fixed; what Express cannot have meant is dropped."""
-    if EXPIRY_KEY not in data:
-        return None
-    try:
-        return expiry.to_ms(datetime.fromisoformat(data[EXPIRY_KEY]))
-    except (TypeError, ValueError):
-        del data[EXPIRY_KEY]
-        return None
-
-
-def _time(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+        return record_of(row_id, text, int(seconds) * 1000, now)

@@ -24,6 +24,7 @@ class ExpressStatements:
     leave_mark: str  # sid, data, expires, now
     is_marked: str  # sid
     expired: str  # before, limit
+    count_expired: str  # before
     delete: str  # {sids} in the text stands for a placeholder for each
     delete_expired: str  # the same, before
     count: str  # now
@@ -51,6 +52,7 @@ _TEXTS = {
     "touch": "UPDATE {table} SET {expires} = {at} WHERE {unchanged} "
     "AND {expires} < {at} AND {expires} >= {at}",
     "expired": "SELECT {sid} FROM {table} WHERE {expires} < {at} LIMIT %s",
+    "count_expired": "SELECT COUNT(*) FROM {table} WHERE {expires} < {at}",
     "delete": "DELETE FROM {table} WHERE {sid} IN ({{sids}})",
     # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
     "delete_expired": "DELETE FROM {table} WHERE {sid} IN ({{sids}}) AND {seconds} + 0 < %s",

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from sessionstore.backends.express_rows import express_settings
+from sessionstore.backends.express_record import express_settings
 from sessionstore.backends.express_table import ExpressTable
 from sessionstore.conf import conf
 
