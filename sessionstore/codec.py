@@ -71,7 +71,8 @@ class Codec:
     def decode(self, blob: bytes, key: Key) -> Decoded | None:
         """Answer the payload of ``blob``, or None when it is forged, cut, moved or unknown.
 
-        Never raises and never falls back to a weaker format.
+        Never falls back to a weaker format and raises for no blob, whatever its bytes; only a
+        cipher without its library does (EncryptionUnavailable).
         """
         header = blob[:1]
         if not header:

@@ -34,3 +34,7 @@ class SessionNotSerializable(SessionStoreError, TypeError):
 
 class TakenId(SessionStoreError):
     """An INSERT met an id that is in the table already."""
+
+
+class EncryptionUnavailable(SessionStoreError):
+    """An encrypted session was met, or should be written, without the extra ``[encryption]``."""

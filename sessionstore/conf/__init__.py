@@ -9,6 +9,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from sessionstore.codec import Codec
+from sessionstore.encryption import CIPHER
 from sessionstore.expiry import PRESETS, Policy, default_touch_interval_ms
 from sessionstore.keys import Keyring
 
@@ -161,7 +162,7 @@ class Conf:
 
     @cached_property
     def codec(self) -> Codec:
-        return Codec(self.secrets, self.max_bytes)
+        return Codec(self.secrets, self.max_bytes, cipher=CIPHER, encrypts=self.encrypt)
 
     @cached_property
     def serializer(self) -> Any:

@@ -19,6 +19,7 @@ LAYERS = [
     {"models", "signals", "routers", "clients", "cleaning", "descriptions"},
     {"conf"},
     # Nothing below this line imports Django.
+    {"encryption"},
     {"codec", "express_format", "merge", "expiry", "faults", "journal"},
     {"keys"},
     {"crypto"},

@@ -1,0 +1,146 @@
+"""SESSIONSTORE_ENCRYPT: what the table reveals, switching it on a live site, rotating secrets."""
+
+import hashlib
+
+import pytest
+from django.conf import settings as django_settings
+
+from sessionstore import encryption
+from sessionstore.backends.sql import SessionStore
+from sessionstore.conf import conf
+from sessionstore.encryption import CIPHER
+from sessionstore.exceptions import EncryptionUnavailable
+from sessionstore.keys import Key
+from sessionstore.models import Session
+from tests.harness.statements import record_statements
+
+pytestmark = pytest.mark.django_db
+SECRET = "the alarm code is 4711"
+
+
+@pytest.fixture
+def encrypted(settings):
+    """Sessions are written encrypted."""
+    settings.SESSIONSTORE_ENCRYPT = True
+
+
+def stored(**data) -> SessionStore:
+    """Answer a session that is in the table."""
+    session = SessionStore()
+    session.update(data)
+    session.create()
+    return session
+
+
+def row_of(session: SessionStore) -> Session:
+    return Session.objects.by_key(session.session_key).get()
+
+
+def header_of(session: SessionStore) -> int:
+    return bytes(row_of(session).data)[0] & 0x7F
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_an_encrypted_session_reads_back(encrypted, size):
+    """What was stored comes back, compressed or not."""
+    session = stored(note=SECRET * size)
+    assert SessionStore(session.session_key)["note"] == SECRET * size
+    assert header_of(session) == 2
+
+
+def test_a_dump_with_the_secret_key_reads_nothing(encrypted):
+    """Whoever has every column and SECRET_KEY lacks the bytes that only the cookie holds."""
+    row = row_of(stored(note=SECRET))
+    blob, digest = bytes(row.data), bytes(row.digest)
+    assert SECRET.encode() not in blob
+    assert row.get_decoded() == {}
+    assert conf.codec.decode_sealed(blob, digest) is None
+    # Everything in the row of the right length in place of the cookie's bytes.
+    guesses = [digest[:17], digest[-17:], hashlib.sha256(digest).digest()[:17], b"\0" * 17, digest]
+    for guess in guesses:
+        key = Key(text="", id=digest, material=guess)
+        assert CIPHER.open(django_settings.SECRET_KEY, key, blob[:1], blob[1:]) is None
+
+
+def test_a_blob_moved_to_another_row_is_refused(encrypted):
+    """Each session has a key of its own, and the row's digest is authenticated with the data."""
+    mine, theirs = stored(note=SECRET), stored(note="other")
+    Session.objects.filter(pk=row_of(theirs).pk).update(data=row_of(mine).data)
+    assert dict(SessionStore(theirs.session_key).items()) == {}
+
+
+@pytest.mark.parametrize("position", [0, 5, 20, -1])
+def test_a_changed_bit_is_refused(encrypted, position):
+    """A forged, cut or relabelled blob counts as empty, never as an error."""
+    session = stored(note=SECRET)
+    blob = bytearray(row_of(session).data)
+    blob[position] ^= 0x80
+    for forged in (bytes(blob), bytes(blob[:4]), bytes(blob[:1])):
+        Session.objects.filter(pk=row_of(session).pk).update(data=forged)
+        assert dict(SessionStore(session.session_key).items()) == {}
+
+
+@pytest.mark.parametrize(("before", "after", "header"), [(False, True, 2), (True, False, 1)])
+def test_switching_rewrites_each_row_on_use(settings, client, before, after, header):
+    """On and off again on a live table: old rows are readable and rewritten by the next request."""
+    settings.SESSIONSTORE_ENCRYPT = before
+    session = stored(note=SECRET)
+    settings.SESSIONSTORE_ENCRYPT = after
+    again = SessionStore(session.session_key)
+    assert again["note"] == SECRET
+    assert again.modified
+    with record_statements() as seen:
+        again.save()
+    assert len(seen.about("sessionstore_session")) == 1
+    assert header_of(session) == header
+    once_more = SessionStore(session.session_key)
+    assert once_more["note"] == SECRET
+    assert not once_more.modified
+
+
+def test_secrets_rotate_under_encryption(encrypted, settings):
+    """Nobody is signed out while the old secret is a fallback, and everybody when it is dropped."""
+    session = stored(note=SECRET)
+    old = settings.SECRET_KEY
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "n" * 50, [old]
+    rotated = SessionStore(session.session_key)
+    assert rotated["note"] == SECRET
+    rotated.save()
+    settings.SECRET_KEY_FALLBACKS = []
+    assert SessionStore(rotated.session_key)["note"] == SECRET
+    assert dict(SessionStore(session.session_key).items()) == {}
+
+
+def test_cycling_the_key_encrypts_under_the_new_one(encrypted):
+    """A login renames the row; its data open with the new cookie and not with the old one."""
+    session = stored(note=SECRET)
+    session.cycle_key()
+    assert SessionStore(session.session_key)["note"] == SECRET
+
+
+def test_concurrent_changes_merge_under_encryption(encrypted):
+    """A conflict reads the other's blob with the same key."""
+    first = stored(a=1)
+    second = SessionStore(first.session_key)
+    second["b"] = 2
+    first["c"] = 3
+    second.save()
+    first.save()
+    assert dict(SessionStore(first.session_key).items()) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_without_the_library_nothing_is_written_in_the_clear(encrypted, monkeypatch):
+    """A server that lacks the extra fails loudly: no weaker format, no empty session over it."""
+    session = stored(note=SECRET)
+    monkeypatch.setattr(encryption, "AESGCM", None)
+    with pytest.raises(EncryptionUnavailable, match=r"django-sessionstore\[encryption\]"):
+        stored(note=SECRET)
+    with pytest.raises(EncryptionUnavailable):
+        SessionStore(session.session_key).load()
+
+
+def test_each_write_has_a_nonce_of_its_own(encrypted):
+    """The same data under the same key never make the same blob."""
+    codec = conf.codec
+    key = conf.keyring.mint()
+    assert len({codec.encode(b"{}", key) for _ in range(100)}) == 100
