@@ -41,7 +41,8 @@ def forwarded_for(hops: int) -> Callable[[HttpRequest], str | None]:
 
     def forwarded(request: HttpRequest) -> str | None:
         entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        return entries[-hops].strip() if len(entries) >= hops else remote_addr(request)
+        entry = entries[-hops].strip() if len(entries) >= hops else ""
+        return entry or remote_addr(request)
 
     return forwarded
 
