@@ -1,7 +1,8 @@
 """The shop: look, fill a cart, sign in, order."""
 
+from datetime import timedelta
+
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -9,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from demo_site import cart
 from demo_site.catalogue import PRODUCTS
+from sessionstore.decorators import recent_login_required
 
 
 @require_GET
@@ -39,10 +41,13 @@ def change_cart(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("cart" if "more" in request.POST else "shop")
 
 
-@login_required
+@recent_login_required(max_age=timedelta(hours=1))
 @require_http_methods(["GET", "HEAD", "POST"])
 def checkout(request: HttpRequest) -> HttpResponse:
-    """Order: the cart of the anonymous visitor is still there after signing in."""
+    """Order: the cart of the anonymous visitor is still there after signing in.
+
+    Orders are worth money, so a login of yesterday does not do.
+    """
     lines = cart.lines(request)
     if request.method == "POST":
         request.session.pop(cart.CART, None)

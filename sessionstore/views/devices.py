@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -33,7 +34,8 @@ class DevicesView(LoginRequiredMixin, TemplateView):
         return {**super().get_context_data(**kwargs), "title": _("Your devices"), "page": page}
 
 
-@method_decorator(csrf_protect, name="dispatch")
+# It sends visitors to the login itself, with a way back that is no POST.
+@method_decorator([login_not_required, csrf_protect], name="dispatch")
 class _EndView(RecentLoginRequiredMixin, View):
     """A POST that ends something: with a recent login, and back to the list."""
 

@@ -21,6 +21,12 @@ def plain(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.user.get_username())
 
 
+def remember(request: HttpRequest) -> HttpResponse:
+    """A page that remembers something of its visitor."""
+    request.session["seen"] = True
+    return plain(request)
+
+
 @does_not_touch
 def poll(request: HttpRequest) -> HttpResponse:
     """A page that a script asks for again and again."""
@@ -82,6 +88,7 @@ def template(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("account/", include("sessionstore.urls")),
     path("plain/", plain),
+    path("remember/", remember),
     path("poll/", poll),
     path("async-poll/", async_poll),
     path("careful/", careful),
