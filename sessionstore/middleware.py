@@ -1,6 +1,7 @@
 """Django's session middleware, with what a server-side store can do better."""
 
 import time
+from functools import partial
 from typing import Any
 
 from django.contrib.sessions.backends.base import UpdateError
@@ -13,6 +14,8 @@ from django.utils.http import http_date
 
 from . import journal
 from .backends.base import SessionBackend
+from .backends.old_table import tables_to_clear
+from .cleaning.background import cleaner
 from .clients import client_of
 from .conf import conf
 from .exceptions import SessionStoreUnavailable
@@ -31,6 +34,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
+        if issubclass(self.SessionStore, SessionBackend):
+            cleaner.start(partial(tables_to_clear, self.SessionStore))
         request._sessionstore_journal = journal.begin()  # type: ignore[attr-defined]
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any, Self
 
 from django.db import router
@@ -55,3 +56,13 @@ class OldTable:
         if not conf.use_tz:
             moment = timezone.make_naive(moment)
         return self.model._default_manager.using(self.alias).filter(expire_date__lt=moment)
+
+
+def tables_to_clear(store: Any) -> list[Any]:
+    """Answer the table of an engine, and the one that its sessions are adopted from."""
+    tables = [store.get_rows()]
+    if conf.adopt_from:
+        old = import_module(conf.adopt_from).SessionStore
+        if hasattr(old, "get_model_class"):
+            tables.append(OldTable(old.get_model_class()))
+    return tables

@@ -1,49 +1,59 @@
-"""One cleaner at a time per table, by an advisory lock of the database."""
+"""One cleaner at a time per table, by an advisory lock."""
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore.faults import code_of
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 logger = logging.getLogger("sessionstore")
 _A_WEEK_S = 7 * 24 * 3600
 
 
-@contextmanager
-def turn(alias: str, table: str) -> Iterator[bool]:
+def turn(alias: str, table: str) -> AbstractContextManager[bool]:
     """Hold the turn to clean ``table``; False when another cleaner has it.
 
-    The lock lives on a connection of its own, in PostgreSQL as a transaction that does nothing
-    else: a lock of the session would break under a transaction pooler. SQLite has no such locks.
-    Two cleaners at once do no harm, they only waste work; so where the lock cannot be had (a
+    Two cleaners at once do no harm, they only waste work. So where the lock cannot be had (a
     cluster that refuses GET_LOCK, no connection left) the work goes on without it.
     """
     connection: Any = connections[alias]
-    take = {"postgresql": _take_on_postgresql, "mysql": _take_on_mysql}.get(connection.vendor)
-    if take is None:
-        yield True
-        return
-    own = connection.copy()
+    if connection.vendor == "postgresql":
+        return _by_connection(connection.copy(), table, _take_on_postgresql)
+    if connection.vendor == "mysql":
+        return _by_connection(connection.copy(), table, _take_on_mysql)
+    # SQLite has no such locks, but all its users are on one machine.
+    name = str(connection.settings_dict["NAME"])
+    return nullcontext(True) if fcntl is None or "memory" in name else _by_file(name, table)
+
+
+@contextmanager
+def _by_connection(own: Any, table: str, take: Callable[[Any, str], bool]) -> Iterator[bool]:
+    """Hold a lock on a connection of its own, which ends it whatever happens."""
     try:
-        yield _taken(take, own, table)
+        try:
+            taken = take(own, table)
+        except (DatabaseError, InterfaceError) as error:
+            logger.info("Cleaning without an advisory lock: database error %s", code_of(error))
+            taken = True
+        yield taken
     finally:
         own.close()
 
 
-def _taken(take: Any, own: Any, table: str) -> bool:
-    try:
-        return bool(take(own, table))
-    except (DatabaseError, InterfaceError) as error:
-        logger.info("Cleaning without an advisory lock: database error %s", code_of(error))
-        return True
-
-
 def _take_on_postgresql(own: Any, table: str) -> bool:
+    """Lock in a transaction: a lock of the session would break under a transaction pooler."""
     number = int.from_bytes(_name(table), "big", signed=True)
     own.set_autocommit(False)
     with own.cursor() as cursor:
@@ -61,6 +71,31 @@ def _take_on_mysql(own: Any, table: str) -> bool:
         cursor.execute("SET SESSION wait_timeout = %s", [_A_WEEK_S])
         cursor.execute("SELECT GET_LOCK(%s, 0)", [name])
         return bool(cursor.fetchone()[0] == 1)
+
+
+@contextmanager
+def _by_file(database: str, table: str) -> Iterator[bool]:
+    name = _name(f"{Path(database).resolve()}.{table}").hex()
+    path = Path(tempfile.gettempdir()) / f"sessionstore-{name}.lock"
+    try:
+        # Security: the folder is everybody's, so never through somebody else's link.
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError:
+        logger.info("Cleaning without a lock: %s belongs to somebody else", path)
+        yield True
+        return
+    try:
+        yield _locked(file)
+    finally:
+        os.close(file)
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _name(text: str) -> bytes:

@@ -105,7 +105,6 @@ def test_json_tells_what_was_done(database):
     assert told["dry_run"] is False
 
 
-@pytest.mark.only_on("mariadb", "postgresql", "mysql")
 def test_one_cleaner_works_at_a_time(database):
     """A second one leaves with a code of its own, and once the first has gone it works."""
     add_rows(1, expires_in_s=HOUR_AGO, alias=database)

@@ -8,9 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore import expiry
-from sessionstore.backends.old_table import OldTable
+from sessionstore.backends.old_table import tables_to_clear
 from sessionstore.cleaning import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, clear_expired
-from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.faults import code_of, is_missing_table
 from sessionstore.management.arguments import HelpFormatter, positive, seconds
@@ -162,12 +161,9 @@ def _tables(store: Any, options: dict[str, Any]) -> list[Any]:
         known = ", ".join(connections)
         message = f"There is no database {database!r} in DATABASES, only {known}."
         raise CommandError(message)
-    tables = [table_of(store, database=database)]
-    if conf.adopt_from and not database and not options["engine"]:
-        old = engine_named(conf.adopt_from)
-        if hasattr(old, "get_model_class"):
-            tables.append(OldTable(old.get_model_class()))
-    return tables
+    if database or options["engine"]:
+        return [table_of(store, database=database)]
+    return tables_to_clear(store)
 
 
 def _backlog(tables: list[Any]) -> int:
