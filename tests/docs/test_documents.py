@@ -1,0 +1,148 @@
+"""What README and docs/ claim is true: a document that lies fails here."""
+
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from sessionstore.backends.sql import SessionStore
+from sessionstore.conf import Conf
+from sessionstore.conf.setting import UNSET
+
+ROOT = Path(__file__).parents[2]
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+SOURCE = "\n".join(path.read_text() for path in (ROOT / "sessionstore").rglob("*.py"))
+each_document = pytest.mark.parametrize("path", DOCS, ids=[path.name for path in DOCS])
+
+
+def text(name):
+    return (ROOT / name).read_text()
+
+
+def blocks(name, language):
+    """Answer the code blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", text(name), re.DOTALL)
+
+
+def test_every_setting_is_documented_with_its_default():
+    """By the words that stand beside it in the source."""
+    rows = re.findall(
+        r"^\| `(SESSIONSTORE_\w+)` \| (.+?) \| (.+) \|$", text("docs/settings.md"), re.MULTILINE
+    )
+    assert {name: (default, words) for name, default, words in rows} == {
+        setting.name: (
+            "from the idle timeout" if setting.default is UNSET else f"`{setting.default!r}`",
+            setting.__doc__,
+        )
+        for setting in Conf.all_settings()
+    }
+
+
+@each_document
+def test_every_setting_that_is_named_exists(path):
+    """A setting that was renamed must not live on in the documentation."""
+    names = set(re.findall(r"\bSESSIONSTORE_[A-Z_]+\b", path.read_text()))
+    assert names <= {setting.name for setting in Conf.all_settings()} | {
+        "SESSIONSTORE_TEST_DATABASES"
+    }
+
+
+@each_document
+def test_every_link_leads_somewhere(path):
+    """Links between documents are relative, to files that exist."""
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text()):
+        if not target.startswith("http"):
+            assert (path.parent / target).exists(), target
+
+
+@each_document
+def test_every_block_of_python_compiles(path):
+    """An example with a typing mistake is worse than none."""
+    for block in blocks(path.relative_to(ROOT), "python"):
+        compile(block, str(path), "exec")
+
+
+@each_document
+def test_every_command_that_is_named_exists(path):
+    """Ours and Django's."""
+    for command in re.findall(r"manage\.py (\w+)", path.read_text()):
+        assert command in get_commands(), command
+
+
+def test_every_check_is_documented():
+    """By its id, in one table; and no id is left that no check has."""
+    in_source = set(re.findall(r"sessionstore\.([EW]\d{3})\b", SOURCE))
+    documented = set(re.findall(r"^\| `([EW]\d{3})` \|", text("docs/checks.md"), re.MULTILINE))
+    assert documented == in_source
+
+
+def test_every_document_is_within_reach():
+    """The README leads to each page."""
+    assert not [path.name for path in DOCS[2:] if f"docs/{path.name}" not in text("README.md")]
+
+
+def test_the_readme_is_short():
+    """Who wants to know more reads on."""
+    assert len(text("README.md").splitlines()) < 150
+
+
+def test_methods_that_are_named_exist():
+    """On the session that a view gets."""
+    for name in ("docs/express-names.md", "docs/how-it-works.md", "README.md"):
+        for method in re.findall(r"request\.session\.(\w+)", text(name)):
+            assert hasattr(SessionStore, method), method
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md"])
+def test_the_three_lines_make_a_project_that_works(tmp_path, name):
+    """Its settings as printed, migrated, checked, and cleaned by the command that is named."""
+    lines = next(block for block in blocks(name, "python") if "SESSION_ENGINE" in block)
+    (tmp_path / "settings.py").write_text(
+        f"{lines}\n"
+        "SECRET_KEY = 'only for this test' * 4\n"
+        "INSTALLED_APPS += ['django.contrib.auth', 'django.contrib.contenttypes']\n"
+        "INSTALLED_APPS = list(dict.fromkeys(INSTALLED_APPS))\n"
+        "TEMPLATES = [{'BACKEND': 'django.template.backends.django.DjangoTemplates', 'OPTIONS': "
+        "{'context_processors': ['django.template.context_processors.request', "
+        "'django.contrib.auth.context_processors.auth', "
+        "'django.contrib.messages.context_processors.messages']}}]\n"
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db'}}\n"
+    )
+    (tmp_path / "use.py").write_text(
+        "import django; django.setup()\n"
+        "from django.conf import settings\n"
+        "from importlib import import_module\n"
+        "store = import_module(settings.SESSION_ENGINE).SessionStore\n"
+        "session = store(); session['a'] = 1; session.save()\n"
+        "assert store(session.session_key)['a'] == 1\n"
+    )
+    for command in (
+        ["-m", "django", "check", "--fail-level", "WARNING"],
+        ["-m", "django", "migrate"],
+        ["use.py"],
+        ["-m", "django", "clearsessions"],
+    ):
+        ran = subprocess.run(
+            [sys.executable, "-W", "error", *command],
+            cwd=tmp_path,
+            env={"PYTHONPATH": f"{ROOT}:.", "DJANGO_SETTINGS_MODULE": "settings"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_table_of_ones_own_is_the_tested_one():
+    """docs/extending.md shows what tests/owntable does."""
+    shown = "".join(blocks("docs/extending.md", "python"))
+    engine = import_module("tests.owntable.engine")
+    for line in ('return {"cart_total": data.get("cart", {}).get("total")}', "def extra_columns("):
+        assert line in shown
+        assert line in Path(engine.__file__).read_text()
+    assert "cart_total = models.IntegerField(null=True)" in shown
+    assert "cart_total = models.IntegerField(null=True)" in text("tests/owntable/models.py")
