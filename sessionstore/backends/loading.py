@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import DatabaseError, InterfaceError
 
 from sessionstore import expiry, journal, telemetry
 from sessionstore.conf import conf
@@ -107,14 +108,17 @@ class LoadedSession(_DjangoSession):
         key = self._key
         try:
             row = self.rows.fetch(key.id, expiry.now_ms()) if key else None
-        except Exception as error:
+        except (DatabaseError, InterfaceError, SessionStoreUnavailable) as error:
             self._fail(error)
             raise
         if key is None or row is None:
             self._session_key = None
             return {}
         data, payload, stale = self._read(row, key)
-        if not hasattr(self, "_session_cache"):
+        if payload is None:
+            # Who could write to the table must not get a session that goes on under their key.
+            self._session_key = None
+        elif not hasattr(self, "_session_cache"):
             self._row, self._base = row.without_data(), payload
             self._must_rewrite = stale or key.stale
             if key.stale:
@@ -122,7 +126,7 @@ class LoadedSession(_DjangoSession):
         return data
 
     def _read(self, row: Record, key: Key) -> tuple[dict[str, Any], bytes | None, bool]:
-        """Answer a row's data, its payload, and whether it should be written again."""
+        """Answer a row's data, its payload (None when damaged), and whether to write it again."""
         decoded = self.codec.decode(row.data, key)
         data = None if decoded is None else loads(decoded.payload)
         if decoded is None or data is None:

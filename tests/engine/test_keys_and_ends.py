@@ -150,6 +150,7 @@ def test_a_damaged_row_is_an_empty_session(store, saved, damage, caplog):
     with caplog.at_level("WARNING", "sessionstore.security"):
         session = store(saved.session_key)
         assert dict(session.items()) == {}
+        assert session.session_key is None
     assert [record.name for record in caplog.records] == ["sessionstore.security"]
     assert saved.handle in caplog.text
     assert saved.session_key not in caplog.text
