@@ -90,6 +90,18 @@ def test_a_wrong_password_opens_nothing(browser, user, clock):
     assert browser.get("/careful/").status_code == 302
 
 
+def test_a_backend_that_finds_somebody_else_confirms_nothing(browser, user, settings):
+    """Only the user who is signed in can confirm."""
+    get_user_model().objects.create_user("eve", password="evil")
+    sign_in(browser, user)
+    settings.AUTHENTICATION_BACKENDS = [
+        "tests.web.backends.WhoeverHasThisPassword",
+        "django.contrib.auth.backends.ModelBackend",
+    ]
+    assert press(browser, "/account/confirm/", password="evil").status_code == 200
+    assert press(browser, "/account/confirm/", password=PASSWORD).status_code == 302
+
+
 def test_confirming_does_not_lead_away_from_the_site(browser, user):
     """`next` is only for addresses of this site."""
     sign_in(browser, user)
