@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 class WhoeverHasThisPassword(ModelBackend):
     """Ignores the name."""
 
-    def authenticate(self, request: Any, password: str | None = None, **_: Any) -> User | None:
+    def authenticate(self, *_: Any, password: str | None = None, **__: Any) -> User | None:
         """Find the last user with the password."""
         users = User.objects.order_by("-pk")
         return next((user for user in users if user.check_password(password or "")), None)

@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncClient
 
 from tests.web.conftest import PASSWORD, key_of, press, sign_in
@@ -157,3 +158,10 @@ def test_after_a_post_the_way_back_is_the_page_of_its_form(client, user, clock, 
     clock.advance(minutes=61)
     response = client.post("/class/", headers={"referer": referer})
     assert goes_to(response) == ("/account/confirm/", back)
+
+
+def test_an_engine_that_knows_no_stamp_is_named(client, db, settings):
+    """A misconfigured site reads what to do, and lets nobody through."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    with pytest.raises(ImproperlyConfigured, match="SESSION_ENGINE to name an engine of sessions"):
+        client.get("/poll/")
