@@ -116,8 +116,10 @@ class Launched:
             raise ServerFailedError(f"{self.name} failed:\n{self.log_tail()}")
 
     def log_tail(self) -> str:
-        """Answer the last lines that the process wrote."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        """Answer the errors and the last lines that the process wrote."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if "ERROR" in line or "FATAL" in line]
+        return "\n".join([*errors, *lines[-15:]])
 
     def stop(self) -> None:
         """End this process, by its id only: politely first, then for certain."""
@@ -147,10 +149,15 @@ def launch(
     if account:
         line += ["--reuid", account, "--regid", str(pwd.getpwnam(account).pw_gid)]
         line += ["--clear-groups"]
+    # A MariaDB that starts deletes the temporary tables of every other one in the same folder.
+    temporary = log.with_name(f"{log.stem}-tmp")
+    if not temporary.exists():
+        owned_folder(temporary, account)
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*line, "--", *map(str, command)],
             cwd=log.parent,
+            env={**os.environ, "TMPDIR": str(temporary)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
