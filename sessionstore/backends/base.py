@@ -12,6 +12,7 @@ from sessionstore.record import Record
 from sessionstore.signals import session_created, session_cycled
 
 from .conflicts import ConflictingSession, Gone
+from .payload import checked_dumps
 from .writing import UNSET
 
 # Only a taken id is a reason to try another one, and 136 random bits do not collide twice.
@@ -41,8 +42,10 @@ class SessionBackend(ConflictingSession):
             self._create_under(key, or_fail=must_create)
         else:
             self._find_row()
-            if self._is_marked or self._has_changed():
-                self._write(key)
+            # Optimization: serialised once, to compare and to write.
+            payload = checked_dumps(self._session_cache)
+            if self._is_marked or self._has_changed(payload):
+                self._write(key, payload)
             elif self._set or self._touch_due():
                 self.touch()
 
@@ -67,7 +70,7 @@ class SessionBackend(ConflictingSession):
         """
         self._get_session()
         old, new = self._row, self.keyring.mint()
-        old_handle = self.handle
+        old_key = self._key
         if old is not None:
             try:
                 self._write(new)
@@ -79,12 +82,14 @@ class SessionBackend(ConflictingSession):
             self._take_key(new, is_new=True)
             self._set = True
         self.has_new_key = True
-        session_cycled.send(
-            type(self),
-            handle=self.handle,
-            old_handle=old_handle,
-            user_id=None if old is None else old.user_id,
-        )
+        # Optimization: a handle is made only when somebody listens.
+        if session_cycled.receivers:
+            session_cycled.send(
+                type(self),
+                handle=self.handle,
+                old_handle=None if old_key is None else old_key.handle,
+                user_id=None if old is None else old.user_id,
+            )
 
     def touch(self) -> bool:
         """Move the time of last use on, whether or not that is due; one UPDATE.
@@ -193,8 +198,10 @@ class SessionBackend(ConflictingSession):
             self.create()
 
     def _tell_created(self) -> None:
-        row = self._known_row()
-        session_created.send(type(self), handle=self.handle, user_id=row.user_id)
+        # Optimization: as in cycle_key().
+        if session_created.receivers:
+            row = self._known_row()
+            session_created.send(type(self), handle=self.handle, user_id=row.user_id)
 
     def _find_row(self) -> None:
         """Read the row of a session whose data somebody put there without loading it."""

@@ -31,13 +31,13 @@ class Gone(UpdateError):  # noqa: N818 - it says what is
 class ConflictingSession(WritingSession):
     """Writes so that of any number of concurrent changes none is lost."""
 
-    def _write(self, key: Key) -> None:
+    def _write(self, key: Key, payload: bytes | None = None) -> None:
         """Write the session into its row, under ``key``, which may be a new one.
 
-        Raises Gone when there is no row.
+        ``payload`` are its serialised data, if known. Raises Gone when there is no row.
         """
         row = self._known_row()
-        written = self._writing(self._session_cache, key, row)
+        written = self._writing(self._session_cache, key, row, payload=payload)
         if self._put(row, written):
             self._accept(written, key)
             return

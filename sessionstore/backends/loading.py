@@ -190,16 +190,19 @@ class LoadedSession(_DjangoSession):
             except (TypeError, ValueError):
                 return
 
-    def _has_changed(self) -> bool:
-        return self._must_rewrite or self._client_changed() or self._is_changed()
+    def _has_changed(self, payload: bytes | None = None) -> bool:
+        return self._must_rewrite or self._client_changed() or self._is_changed(payload)
 
-    def _is_changed(self) -> bool:
-        """Compare the data with the loaded bytes; data that cannot be written have changed."""
+    def _is_changed(self, payload: bytes | None = None) -> bool:
+        """Compare the data (``payload``, if known) with the loaded bytes.
+
+        Data that cannot be written have changed.
+        """
         data = self._session_cache
         if self._base is None:
             return bool(data)
         try:
-            return dumps(data) != self._base
+            return (dumps(data) if payload is None else payload) != self._base
         except (TypeError, ValueError):
             return True
 

@@ -40,13 +40,19 @@ class WritingSession(ExpiringSession):
         return {}
 
     def _writing(
-        self, data: dict[str, Any], key: Key, row: Record | None, *, inserts: bool = False
+        self,
+        data: dict[str, Any],
+        key: Key,
+        row: Record | None,
+        *,
+        payload: bytes | None = None,
+        inserts: bool = False,
     ) -> Writing:
         """Answer what ``data`` look like under ``key``, in the row that so far is ``row``.
 
         Raises SessionTooLarge or SessionNotSerializable before anything was written.
         """
-        payload = checked_dumps(data)
+        payload = checked_dumps(data) if payload is None else payload
         blob = self.codec.encode(payload, key)
         now = expiry.now_ms()
         created_at, authenticated_at, seen = now, None, now
