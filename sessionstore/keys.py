@@ -25,8 +25,7 @@ _well_formed = re.compile(r"[0-9a-v]{40}").fullmatch
 _handle_formed = re.compile(r"[A-Za-z0-9_-]{16}").fullmatch
 
 
-# Optimization: not frozen, though nobody changes one: each request opens one.
-@dataclass(slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Key:
     """An opened key. ``text`` goes into the cookie, ``id`` is what the table knows it by.
 

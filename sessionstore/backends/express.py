@@ -67,9 +67,15 @@ class SessionStore(SessionBackend):
     # --- writing
 
     def _writing(
-        self, data: dict[str, Any], key: Key, row: Record | None, *, inserts: bool = False
+        self,
+        data: dict[str, Any],
+        key: Key,
+        row: Record | None,
+        *,
+        payload: bytes | None = None,
+        inserts: bool = False,
     ) -> Writing:
-        written = super()._writing(data, key, row, inserts=inserts)
+        written = super()._writing(data, key, row, payload=payload, inserts=inserts)
         cookie = self._cookie(data, {} if row is None else row.extra["cookie"], written.record)
         text = encode(self._in_json(data, written.record), cookie)
         follows = None if row is None or inserts else row.version.text
