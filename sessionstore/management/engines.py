@@ -6,6 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from sessionstore.conf import conf
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.faults import code_of, is_missing_table
 
 SHORT_NAMES = ("sql", "cached_sql", "express", "leaving")
 
@@ -43,3 +45,14 @@ def table_of(store: Any, *, database: str | None) -> Any:
         raise CommandError(message)
     rows = get_rows()
     return rows.using(database) if database else rows
+
+
+def failure(error: Exception, tables: list[Any]) -> str:
+    """Say what the database refused, in words for an operator."""
+    if isinstance(error, SessionStoreUnavailable):
+        return f"{error} What was done stays done; run it again."
+    if is_missing_table(error):
+        names = " or ".join(f"{rows.table} in database {rows.alias!r}" for rows in tables)
+        return f"There is no table {names}. Has manage.py migrate run there?"
+    # Security: the driver's own message may hold data of a row.
+    return f"The database refused (error {code_of(error)})."

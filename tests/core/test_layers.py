@@ -14,7 +14,7 @@ LAYERS = [
     {"apps", "urls", "admin", "management", "templatetags", "migrations"},
     {"checks", "views", "middleware", "receivers"},
     {"forms", "decorators"},
-    {"devices", "importers"},
+    {"devices", "importers", "revoking", "statistics"},
     {"backends"},
     {"models", "signals", "routers", "clients", "cleaning", "descriptions"},
     {"conf"},

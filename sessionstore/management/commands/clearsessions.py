@@ -11,9 +11,8 @@ from sessionstore import expiry
 from sessionstore.backends.old_table import tables_to_clear
 from sessionstore.cleaning import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, clear_expired
 from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.faults import code_of, is_missing_table
 from sessionstore.management.arguments import HelpFormatter, positive, seconds
-from sessionstore.management.engines import engine_named, table_of
+from sessionstore.management.engines import engine_named, failure, table_of
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 
@@ -93,7 +92,7 @@ class Command(BaseCommand):
         try:
             done = self._count(tables) if options["dry_run"] else self._clear(tables, options)
         except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
-            raise CommandError(_failure(error, tables)) from error
+            raise CommandError(failure(error, tables)) from error
         self._report(done, options)
 
     def _clear(self, tables: list[Any], options: dict[str, Any]) -> list[tuple[Any, Cleaned]]:
@@ -205,13 +204,3 @@ def _as_text(rows: Any, cleaned: Cleaned, *, dry_run: bool) -> str:
     if dry_run:
         return f"Would delete {count} from {where}."
     return f"Deleted {count} from {where} in {cleaned.seconds:.1f} s."
-
-
-def _failure(error: Exception, tables: list[Any]) -> str:
-    if isinstance(error, SessionStoreUnavailable):
-        return f"{error} What was deleted stays deleted; run it again."
-    if is_missing_table(error):
-        names = " or ".join(f"{rows.table} in database {rows.alias!r}" for rows in tables)
-        return f"There is no table {names}. Has manage.py migrate run there?"
-    # Security: the driver's own message may hold data of a row.
-    return f"The database refused (error {code_of(error)})."

@@ -1,0 +1,149 @@
+"""End sessions: a user's, old ones, those of users who are disabled or gone, or all."""
+
+import sys
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError
+
+from sessionstore import expiry, revoking
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.keys import digest_range
+from sessionstore.management.arguments import HelpFormatter, duration
+from sessionstore.management.engines import engine_named, failure, table_of
+from sessionstore.management.interrupts import asked_to_stop
+from sessionstore.management.progress import progress
+
+STOPPED = 3
+_EPILOG = f"""\
+exit codes:
+  0  every session that was meant has ended (or was counted, with --dry-run)
+  1  nobody or nothing of that name, no "yes", or the database refused
+  2  a wrong argument
+  {STOPPED}  stopped by SIGTERM before it was done: run it again
+
+A session that has ended is signed out at its next request, on every server.
+"""
+
+
+class Command(BaseCommand):
+    help = "End sessions. Say which by exactly one of the first six options."
+    requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(
+            prog_name, subcommand, epilog=_EPILOG, formatter_class=HelpFormatter, **kwargs
+        )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--user", metavar="NAME", help="of the user with this login name")
+        which.add_argument(
+            "--user-id", metavar="ID", help="of the user with this primary key, also if it is gone"
+        )
+        which.add_argument(
+            "--handle", help="the one with this handle, as device page, admin and log show it"
+        )
+        which.add_argument(
+            "--older-than",
+            type=duration,
+            metavar="AGE",
+            help="those that were signed in (or created) longer ago, such as 30d, 12h, 90m",
+        )
+        which.add_argument(
+            "--inactive", action="store_true", help="of users who are disabled or gone"
+        )
+        which.add_argument("--all", action="store_true", help="of everybody, visitors included")
+        parser.add_argument("--dry-run", action="store_true", help="only count; end nothing")
+        parser.add_argument(
+            "--no-input", "--noinput", action="store_true", help="do not ask for a yes"
+        )
+
+    def handle(self, **options: Any) -> None:
+        rows = table_of(engine_named(None), database=None)
+        if not revoking.has_users(rows) and not options["all"]:
+            message = "The table of Express has no columns to choose by: only --all ends sessions."
+            raise CommandError(message)
+        try:
+            if options["handle"]:
+                self._revoke_handle(rows, options)
+            else:
+                self._revoke(rows, _chosen(rows, options), options)
+        except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
+            raise CommandError(failure(error, [rows])) from error
+
+    def _revoke(self, rows: Any, chosen: list[revoking.Which], options: dict[str, Any]) -> None:
+        counts = [revoking.count(rows, which) for which in chosen]
+        words = chosen[0].words if len(chosen) == 1 else "of users who are disabled or gone"
+        if options["dry_run"]:
+            self.stdout.write(f"Would end {_sessions(sum(counts))} {words}.")
+            return
+        if sum(counts) and not options["no_input"]:
+            _ask(f"This ends {_sessions(sum(counts))} {words}.")
+        ended = 0
+        shows = options["verbosity"] > 0
+        with asked_to_stop() as stop, progress(lambda: sum(counts), wanted=shows) as tell:
+            for which in chosen:
+                ended += revoking.revoke(rows, which, stop=stop, on_batch=tell)
+            stopped = stop()
+        if shows:
+            self.stdout.write(f"Ended {_sessions(ended)} {words}.")
+        if stopped:
+            message = "Stopped before the end: it was asked to stop. Run it again."
+            raise CommandError(message, returncode=STOPPED)
+
+    def _revoke_handle(self, rows: Any, options: dict[str, Any]) -> None:
+        handle = options["handle"]
+        try:
+            digest_range(handle)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        found = revoking.count_handle(rows, handle)
+        if not found:
+            message = f"There is no session with the handle {handle} (any more)."
+            raise CommandError(message)
+        if options["dry_run"]:
+            self.stdout.write(f"Would end {_sessions(found)}.")
+            return
+        if not options["no_input"]:
+            _ask(f"This ends {_sessions(found)}.")
+        self.stdout.write(f"Ended {_sessions(revoking.revoke_handle(rows, handle))}.")
+
+
+def _chosen(rows: Any, options: dict[str, Any]) -> list[revoking.Which]:
+    if options["all"]:
+        return [revoking.all_until_now()]
+    if options["inactive"]:
+        return [revoking.of_user(user_id) for user_id in revoking.inactive_user_ids(rows)]
+    if options["older_than"]:
+        age_ms = int(options["older_than"].total_seconds() * 1000)
+        return [revoking.started_before(expiry.now_ms() - age_ms)]
+    return [revoking.of_user(options["user_id"] or _id_of(options["user"]))]
+
+
+def _id_of(name: str) -> str:
+    """Answer the primary key of a user as sessions hold it."""
+    model: Any = get_user_model()
+    try:
+        user = model._default_manager.get_by_natural_key(name)
+    except model.DoesNotExist:
+        message = (
+            f"There is no user {name!r}. If the account is deleted, use --user-id with its primary "
+            f"key, or --inactive."
+        )
+        raise CommandError(message) from None
+    return str(model._meta.pk.value_to_string(user))
+
+
+def _sessions(count: int) -> str:
+    return f"{count:,} session{'' if count == 1 else 's'}"
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        message = f"{question} Nobody is there to say yes: add --no-input."
+        raise CommandError(message)
+    if input(f"{question} Type 'yes' to go on: ") != "yes":
+        message = "Nothing was ended."
+        raise CommandError(message)

@@ -1,0 +1,186 @@
+"""The command that ends sessions."""
+
+import logging
+import sys
+from datetime import timedelta
+from functools import partial
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from sessionstore import expiry, revoking
+from sessionstore.backends.sql import SessionStore
+from sessionstore.models import Session
+from tests.harness.threads import run_together
+from tests.ops.rows import add_rows, count_rows
+
+IN_AN_HOUR = 3600
+DAY_MS = 86_400_000
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("revokesessions", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def end(*arguments: str) -> str:
+    return run(*arguments, "--no-input")
+
+
+@pytest.fixture
+def ann(database) -> User:
+    """Somebody with three sessions, beside four of others."""
+    user = User.objects.create(username="ann")
+    add_rows(3, expires_in_s=IN_AN_HOUR, alias=database, user_id=str(user.pk))
+    add_rows(2, expires_in_s=IN_AN_HOUR, alias=database, user_id="none")
+    add_rows(2, expires_in_s=IN_AN_HOUR, alias=database)
+    return user
+
+
+def test_the_sessions_of_a_user_end(database, ann):
+    """By the login name; those of others stay."""
+    assert end("--user=ann") == f"Ended 3 sessions of the user with the id {ann.pk}.\n"
+    assert count_rows(database) == 4
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_user_who_is_gone_can_be_named_by_id(database, ann):
+    """The account may have been deleted first."""
+    ann_id = ann.pk
+    ann.delete()
+    assert "Ended 3 sessions" in end(f"--user-id={ann_id}")
+
+
+@pytest.mark.only_on("sqlite")
+def test_an_unknown_user_is_an_error(database):
+    """With the way out for an account that was deleted."""
+    with pytest.raises(CommandError, match=r"no user 'bob'.*--user-id"):
+        end("--user=bob")
+
+
+def test_all_sessions_end(database, ann):
+    """Those of visitors too, in batches."""
+    add_rows(1200, expires_in_s=IN_AN_HOUR, alias=database)
+    assert end("--all") == "Ended 1,207 sessions of everybody.\n"
+    assert count_rows(database) == 0
+
+
+def test_old_sessions_end(database):
+    """Their age counts from the login, or from the creation where nobody signed in."""
+    now = expiry.now_ms()
+    add = partial(add_rows, 1, expires_in_s=IN_AN_HOUR, alias=database)
+    add(created_at=now - 40 * DAY_MS)
+    add(created_at=now - 40 * DAY_MS, authenticated_at=now - 31 * DAY_MS)
+    [kept] = add(created_at=now - 40 * DAY_MS, authenticated_at=now - 29 * DAY_MS)
+    add(created_at=now - 29 * DAY_MS)
+    assert "Ended 2 sessions that began before" in end("--older-than=30d")
+    assert Session.objects.using(database).filter(pk=kept.pk).exists()
+
+
+def test_sessions_of_disabled_and_deleted_users_end(database, ann):
+    """Visitors have no user, and stay; so does who is active."""
+    User.objects.create(username="bob", is_active=False, pk=4711)
+    add_rows(1, expires_in_s=IN_AN_HOUR, alias=database, user_id="4711")
+    assert "Ended 3 sessions of users who are disabled or gone" in end("--inactive")
+    left = Session.objects.using(database).values_list("user_id", flat=True)
+    assert sorted(left, key=str) == [str(ann.pk)] * 3 + [None] * 2
+
+
+def test_one_session_ends_by_its_handle(database, ann):
+    """The handle is what pages and logs show."""
+    handle = Session.objects.using(database).for_user(ann).first().handle
+    assert end(f"--handle={handle}") == "Ended 1 session.\n"
+    assert count_rows(database) == 6
+    with pytest.raises(CommandError, match="no session with the handle"):
+        end(f"--handle={handle}")
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--handle=short"], "'short' is not a session handle"),
+        (["--older-than=soon"], "'soon' is not a duration"),
+        (["--older-than=99999999999d"], "is not a duration"),
+        ([], "one of the arguments --user --user-id"),
+        (["--all", "--inactive"], "not allowed with"),
+    ],
+)
+def test_wrong_arguments_are_explained(database, arguments, message):
+    """Each message says what would be right."""
+    with pytest.raises(CommandError, match=message):
+        end(*arguments)
+
+
+@pytest.mark.parametrize("which", ["--all", "--user=ann", "--inactive", "--older-than=1s"])
+def test_a_dry_run_ends_nothing(database, ann, which):
+    """It tells the same count."""
+    told = run(which, "--dry-run")
+    assert told.startswith("Would end ")
+    assert count_rows(database) == 7
+    assert told.replace("Would end", "Ended").split()[:2] == end(which).split()[:2]
+
+
+@pytest.mark.only_on("sqlite")
+def test_without_a_terminal_it_asks_for_no_input(database, ann, monkeypatch):
+    """A cron job must say that it means it."""
+    monkeypatch.setattr(sys, "stdin", StringIO())
+    with pytest.raises(CommandError, match=r"This ends 7 sessions of everybody.*--no-input"):
+        run("--all")
+    assert count_rows(database) == 7
+
+
+@pytest.mark.only_on("sqlite")
+def test_on_a_terminal_it_asks(database, ann, monkeypatch):
+    """Only a whole yes counts."""
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    with pytest.raises(CommandError, match="Nothing was ended"):
+        run("--all")
+    monkeypatch.setattr("builtins.input", lambda _: "yes")
+    assert "Ended 7 sessions" in run("--all")
+
+
+def test_a_session_that_is_being_renamed_does_not_escape(database):
+    """Logins that change keys while the user is revoked leave no row of that user behind."""
+    sessions = []
+    for _ in range(8):
+        session = SessionStore()
+        session["_auth_user_id"] = "7"
+        session.save()
+        sessions.append(session)
+
+    def rename(session) -> None:
+        for _ in range(20):
+            session.cycle_key()
+
+    def revoke() -> int:
+        return revoking.revoke(SessionStore.get_rows(), revoking.of_user("7"))
+
+    run_together([*(partial(rename, session) for session in sessions), revoke])
+    assert Session.objects.using(database).for_user("7").count() == 0
+
+
+@pytest.mark.only_on("sqlite")
+def test_revocations_are_logged(database, ann, caplog):
+    """On the logger of security, with counts and ids, as ASVS 16.3.1 asks."""
+    with caplog.at_level(logging.INFO, "sessionstore.security"):
+        end("--user=ann")
+    assert caplog.messages == [f"Revoked 3 sessions of the user with the id {ann.pk}"]
+
+
+@pytest.mark.only_on("sqlite")
+def test_visitors_who_come_meanwhile_do_not_make_it_endless(database, monkeypatch):
+    """Sessions that began after the command are not meant."""
+    add_rows(1, expires_in_s=IN_AN_HOUR, alias=database)
+    which = revoking.all_until_now()
+
+    def visit(_: int) -> None:
+        now = expiry.now_ms() + int(timedelta(minutes=1).total_seconds() * 1000)
+        add_rows(1, expires_in_s=IN_AN_HOUR, alias=database, created_at=now)
+
+    assert revoking.revoke(SessionStore.get_rows(), which, on_batch=visit) == 1
+    assert count_rows(database) == 1
