@@ -23,6 +23,8 @@ class ExpressRows(SqlRows):
     """The table of SESSIONSTORE_EXPRESS as a few verbs; one object serves all threads."""
 
     first_version: Any = None
+    # There is no column of the user, so no session can be found by its user.
+    knows_users = False
 
     def __init__(self) -> None:
         self._composed: dict[tuple[str, Any], ExpressStatements] = {}

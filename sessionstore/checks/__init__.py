@@ -4,9 +4,9 @@
 lists the ids.
 """
 
-from django.core.checks import register
+from django.core.checks import Tags, register
 
-from . import deployment, settings
+from . import deployment, express, settings
 
 TAG = "sessionstore"
 
@@ -14,3 +14,7 @@ for check in settings.CHECKS:
     register(check, TAG)
 for check in deployment.CHECKS:
     register(check, TAG, deploy=True)
+for check in express.CHECKS:
+    register(check, TAG)
+for check in express.DATABASE_CHECKS:
+    register(check, TAG, Tags.database)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
 from typing import Any
 
 from django.db import connections
@@ -138,5 +137,4 @@ class Browser:
             if name != self.name:
                 continue
             value, *_ = rest.partition(";")
-            attributes = SimpleCookie(line)[self.name]
-            self.cookie = None if attributes["max-age"] == "0" else value
+            self.cookie = None if "max-age=0" in rest.lower().split("; ") else value

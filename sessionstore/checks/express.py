@@ -1,0 +1,141 @@
+"""Checks of a site that shares its sessions with Express."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's names
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+
+from sessionstore.backends.express import SessionStore
+from sessionstore.backends.express_record import express_settings
+from sessionstore.backends.express_table import ExpressTable
+from sessionstore.conf import conf
+
+
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """E050, E051: the engine lacks its setting, or the layout its database."""
+    if not _shares_with_express():
+        return []
+    try:
+        layout_needs_postgres = express_settings().is_postgres_layout
+    except ImproperlyConfigured as error:
+        hint = 'Set SESSIONSTORE_EXPRESS = {"secrets": ["the secret of express-session"]}.'
+        return [Error(str(error), hint=hint, id="sessionstore.E050")]
+    except ValueError:
+        return []  # E001 tells.
+    if layout_needs_postgres and connections[_alias()].vendor != "postgresql":
+        return [
+            Error(
+                f"The layout connect-pg-simple needs PostgreSQL; {_alias()!r} is another database.",
+                hint="Use the layout express-mysql-session, or set SESSIONSTORE_DATABASE.",
+                id="sessionstore.E051",
+            )
+        ]
+    return []
+
+
+def check_unavailable(**_: Any) -> list[CheckMessage]:
+    """E052, W050, I050: what needs a column that an Express table does not have."""
+    if not _shares_with_express():
+        return []
+    found: list[CheckMessage] = [
+        Error(
+            f"{setting} does nothing with the Express engine: {reason}.",
+            hint=f"Remove {setting}.",
+            id="sessionstore.E052",
+        )
+        for setting, attribute, reason in (
+            ("SESSIONSTORE_MAX_PER_USER", "max_per_user", "its table has no user column"),
+            ("SESSIONSTORE_ENCRYPT", "encrypt", "Express has to read the data"),
+            (
+                "SESSIONSTORE_ADOPT_FROM",
+                "adopt_from",
+                "Express knows its own cookies only",
+            ),
+        )
+        if _is_set(attribute)
+    ]
+    if _has_device_pages():
+        hint = "Include only the pages of sessionstore that the site uses: login and logout."
+        message = "The pages about one's devices stay empty: an Express table has no user column."
+        found.append(Warning(message, hint=hint, id="sessionstore.W050"))
+    if apps.is_installed("django.contrib.admin"):
+        message = "The admin lists and ends no session of an Express table."
+        found.append(Info(message, id="sessionstore.I050"))
+    return found
+
+
+def check_agreement(**_: Any) -> list[CheckMessage]:
+    """W051, W052: names and formats on which both halves must agree."""
+    if not _shares_with_express():
+        return []
+    found: list[CheckMessage] = []
+    if conf.cookie_name == "sessionid":
+        found.append(
+            Warning(
+                "SESSION_COOKIE_NAME is Django's own, and Express looks for another cookie.",
+                hint='Set SESSION_COOKIE_NAME = "connect.sid", or what `name` is in Express.',
+                id="sessionstore.W051",
+            )
+        )
+    if not conf.serializer_path.endswith("JSONSerializer"):
+        found.append(
+            Warning(
+                f"SESSION_SERIALIZER = {conf.serializer_path!r} is not used: Express reads JSON.",
+                hint="Remove SESSION_SERIALIZER.",
+                id="sessionstore.W052",
+            )
+        )
+    return found
+
+
+def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """E053, W053: how the table differs; only with ``check --database ALIAS``."""
+    alias = _alias()
+    if not _shares_with_express() or alias not in (databases or ()):
+        return []
+    try:
+        differences = ExpressTable(alias, express_settings()).differences()
+    except (ImproperlyConfigured, ValueError):
+        return []
+    hint = "manage.py expresstable --check tells more."
+    return [
+        Error(f"{one.text}.", hint=hint, id="sessionstore.E053")
+        if one.breaks
+        else Warning(f"{one.text}.", hint=hint, id="sessionstore.W053")
+        for one in differences
+    ]
+
+
+def _shares_with_express() -> bool:
+    try:
+        return issubclass(import_string(f"{conf.engine_path}.SessionStore"), SessionStore)
+    except ImportError:
+        return False
+
+
+def _is_set(attribute: str) -> bool:
+    try:
+        return bool(getattr(conf, attribute))
+    except ValueError:
+        return False  # E001 tells.
+
+
+def _alias() -> str:
+    return conf.database or DEFAULT_DB_ALIAS
+
+
+def _has_device_pages() -> bool:
+    try:
+        reverse("sessionstore:devices")
+    except NoReverseMatch:
+        return False
+    return True
+
+
+CHECKS = [check_settings, check_unavailable, check_agreement]
+DATABASE_CHECKS = [check_table]
