@@ -20,6 +20,9 @@ _MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
 _MISSING_TABLE = {1146, "42P01"}
 _names_primary = re.compile(r"for key '([^']*\.)?PRIMARY'$").search
 _CLOSED = ("closed", "Lost connection", "gone away", "server closed the connection", "terminating")
+# psycopg reports a failed connect without its code; these texts are 53300, 28P01 and 3D000.
+_REFUSED = ("too many clients", "connection slots", "authentication failed", "does not exist")
+_LIBPQ_BAD = 1  # ConnStatusType CONNECTION_BAD
 
 
 class Fault(enum.Enum):
@@ -61,9 +64,17 @@ def classify(error: BaseException, *, connection_closed: bool = False) -> Fault:
     if isinstance(code, str) and code.startswith("08"):
         return Fault.LOST
     # mysqlclient answers (0, '') on a connection that is closed already; psycopg no code at all.
-    if code in (None, 0) and (connection_closed or any(word in str(cause) for word in _CLOSED)):
+    if code in (None, 0) and (connection_closed or _tells_of_loss(cause)):
         return Fault.LOST
     return Fault.PERMANENT
+
+
+def _tells_of_loss(cause: BaseException) -> bool:
+    text = str(cause)
+    if any(words in text for words in _REFUSED):
+        return False
+    is_bad = getattr(getattr(cause, "pgconn", None), "status", None) == _LIBPQ_BAD
+    return is_bad or any(words in text for words in _CLOSED)
 
 
 def is_taken_id(error: BaseException) -> bool:

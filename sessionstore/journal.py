@@ -13,11 +13,15 @@ Deletion = Callable[[], object]
 
 @dataclass(slots=True)
 class Journal:
-    """``deletions`` are those whose transaction has not committed; each can be run again."""
+    """``deletions`` are those whose transaction has not committed; each can be run again.
+
+    ``failure`` makes a 503 of an error page; ``gave_up`` also ends all further tries.
+    """
 
     deletions: list[Deletion] = field(default_factory=list)
     flushed: bool = False
     failure: Exception | None = None
+    gave_up: Exception | None = None
 
     def add(self, deletion: Deletion) -> None:
         self.deletions.append(deletion)

@@ -46,12 +46,12 @@ class SessionMiddleware(DjangoSessionMiddleware):
         try:
             if not isinstance(session, SessionBackend):
                 return super().process_response(request, response)
-            if events.failure is None:
-                self._finish(request, response, session, flushed=events.flushed)
-            elif response.status_code >= _SERVER_ERROR:
-                response = _unavailable(response)
             for deletion in events.deletions:
                 deletion()
+            if events.failure is not None and response.status_code >= _SERVER_ERROR:
+                response = _unavailable(response)
+            elif not session.failed_to_load:
+                self._finish(request, response, session, flushed=events.flushed)
         except SessionStoreUnavailable:
             return _unavailable(response)
         finally:

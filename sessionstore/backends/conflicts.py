@@ -8,18 +8,18 @@ from typing import Any, TypeVar, cast
 from django.contrib.sessions.backends.base import UpdateError
 
 from sessionstore import expiry, telemetry
-from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.keys import Key
 from sessionstore.merge import Merged, is_same, merge
 from sessionstore.record import Record
 from sessionstore.signals import session_merged
 
 from .payload import loads
-from .retry import jitter, losses
+from .retry import jitter, losses, unavailable
 from .writing import Writing, WritingSession
 
 T = TypeVar("T")
-_TOTAL_S = 2.0
+# On Galera: full jitter of 5 ms x 2^n up to 100 ms, 2 s in all.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOTAL_S = 0.005, 0.100, 2.0
 _TOO_BUSY = "Too many requests change this session at once."
 _OPTIMISTIC_TRANSACTS = 2
 
@@ -48,7 +48,7 @@ class ConflictingSession(WritingSession):
                 self._accept(written, key)
                 self._tell_merged(merged)
                 return
-        raise SessionStoreUnavailable(_TOO_BUSY)
+        raise unavailable(_TOO_BUSY)
 
     def _merge_and_put(self, key: Key, *, lock: bool) -> tuple[Writing, Merged | None] | None:
         """Merge with the stored row and write that; None when it moved once more.
@@ -95,7 +95,7 @@ class ConflictingSession(WritingSession):
                 written, answer = outcome
                 self._accept(written, self._key_of_row())
                 return answer
-        raise SessionStoreUnavailable(_TOO_BUSY)
+        raise unavailable(_TOO_BUSY)
 
     def _try(
         self, change: Callable[[Any], T], tries: "_Tries", *, lock: bool
@@ -135,7 +135,7 @@ class ConflictingSession(WritingSession):
         ends_at = time.monotonic() + _TOTAL_S
         tried = 1
         while time.monotonic() < ends_at:
-            time.sleep(jitter(tried))
+            time.sleep(jitter(tried, first=_FIRST_PAUSE_S, longest=_LONGEST_PAUSE_S))
             yield False
             tried += 1
 
@@ -194,5 +194,5 @@ class _Tries:
             return True
         if losses() > self.losses and theirs.version > tried.version:
             message = "The connection broke, and whether the change was stored cannot be known."
-            raise SessionStoreUnavailable(message)
+            raise unavailable(message)
         return False

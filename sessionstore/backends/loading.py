@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, InterfaceError
 
-from sessionstore import expiry, journal, telemetry
+from sessionstore import expiry, telemetry
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.keys import Key
@@ -99,7 +99,7 @@ class LoadedSession(_DjangoSession):
 
     @telemetry.measured("load")
     def load(self) -> dict[str, Any]:
-        """Read the row and answer its data; {} and no key when there is no live row.
+        """Read the row and answer its data; {} and no key without a live, undamaged row.
 
         A load that failed fails again at once for the rest of the request.
         """
@@ -109,7 +109,7 @@ class LoadedSession(_DjangoSession):
         try:
             row = self.rows.fetch(key.id, expiry.now_ms()) if key else None
         except (DatabaseError, InterfaceError, SessionStoreUnavailable) as error:
-            self._fail(error)
+            self._failure = error
             raise
         if key is None or row is None:
             self._session_key = None
@@ -143,11 +143,9 @@ class LoadedSession(_DjangoSession):
     def keyring(self) -> Any:
         return conf.keyring
 
-    def _fail(self, error: Exception) -> None:
-        self._failure = error
-        events = journal.current()
-        if events is not None and isinstance(error, SessionStoreUnavailable):
-            events.failure = error
+    @property
+    def failed_to_load(self) -> bool:
+        return self._failure is not None
 
     @property
     def _is_loaded(self) -> bool:

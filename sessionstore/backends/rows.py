@@ -37,6 +37,11 @@ class SqlRows(ManyRows):
         self._statements: dict[str, Statements] = {}
 
     @staticmethod
+    def digest_of(row_id: bytes) -> bytes:
+        """Answer what log records may name a row by."""
+        return row_id
+
+    @staticmethod
     def next_version(version: Any, data: Any) -> Any:  # noqa: ARG004 - elsewhere the data are the version
         """Answer the version that a row has after ``data`` were written over ``version``."""
         return version + 1
@@ -46,14 +51,14 @@ class SqlRows(ManyRows):
     def fetch(self, digest: bytes, now: int, *, lock: bool = False) -> Record | None:
         """Answer the live row, or None. ``lock`` (inside a transaction) keeps others out of it."""
         alias = self.alias
-        return attempt(alias, READ, lambda: self._fetch(alias, digest, now, lock))
+        return attempt(alias, READ, lambda: self._fetch(alias, digest, now, lock), digest=self.digest_of(digest))
 
     def insert(self, record: Record) -> None:
         """Insert a row. Raises TakenId when its digest exists; never an upsert."""
         alias = self.alias
         values = self._inserted(alias, record)
         try:
-            attempt(alias, WRITE, lambda: self._insert(alias, values))
+            attempt(alias, WRITE, lambda: self._insert(alias, values), digest=self.digest_of(record.id))
         except (DatabaseError, InterfaceError) as error:
             if is_taken_id(error):
                 # Security: the driver's message holds the digest; only the fact goes up.
@@ -64,13 +69,13 @@ class SqlRows(ManyRows):
         """Write a row whose version is as expected; False when no row matched."""
         alias = self.alias
         values = [*self._changed(alias, record), record.id, expected_version]
-        return self._write(alias, self._sql(alias).update, values) > 0
+        return self._write(alias, self._sql(alias).update, values, self.digest_of(record.id)) > 0
 
     def rename(self, old_digest: bytes, record: Record, expected_version: Any) -> bool:
         """Write a row and change its primary key in one statement; False when no row matched."""
         alias = self.alias
         values = [record.id, *self._changed(alias, record), old_digest, expected_version]
-        return self._write(alias, self._sql(alias).rename, values) > 0
+        return self._write(alias, self._sql(alias).rename, values, self.digest_of(old_digest)) > 0
 
     def touch(self, digest: bytes, seen: int, expires: int, expected_version: Any) -> bool:
         """Move a live, unchanged row's times on, never back; False when there was none.
@@ -91,12 +96,12 @@ class SqlRows(ManyRows):
                     return 0
                 raise
 
-        return attempt(alias, WRITE, once) > 0
+        return attempt(alias, WRITE, once, digest=self.digest_of(digest)) > 0
 
     def remove(self, digest: bytes) -> int:
         """Delete a row without reading it; answer 1 or 0."""
         alias = self.alias
-        return self._write(alias, self._sql(alias).remove, [digest])
+        return self._write(alias, self._sql(alias).remove, [digest], self.digest_of(digest))
 
     # --- transactions
 
@@ -145,8 +150,8 @@ class SqlRows(ManyRows):
         cursor.execute(sql, values)
         return int(cursor.rowcount)
 
-    def _write(self, alias: str, sql: str, values: Sequence[Any]) -> int:
-        return attempt(alias, WRITE, lambda: self._execute(alias, sql, values))
+    def _write(self, alias: str, sql: str, values: Sequence[Any], digest: bytes | None = None) -> int:
+        return attempt(alias, WRITE, lambda: self._execute(alias, sql, values), digest=digest)
 
     def _fetch(self, alias: str, digest: bytes, now: int, lock: bool) -> Record | None:
         sql = self._sql(alias)

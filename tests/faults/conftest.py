@@ -1,0 +1,55 @@
+"""What the tests of faults share."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+
+from tests.faults.sites import OURS, Site, browser
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, settings: Any) -> Site:
+    """One of the two sites; ours for a test that does not ask for both."""
+    chosen: Site = getattr(request, "param", OURS)
+    for name, value in chosen.settings().items():
+        setattr(settings, name, value)
+    return chosen
+
+
+@pytest.fixture
+def user(database: str) -> User:
+    """The one user."""
+    return User.objects.create_user("ann")
+
+
+@pytest.fixture
+def signed_in(site: Site, user: User) -> Any:
+    """A function that answers a browser in which the user is signed in and a value is set."""
+
+    def sign_in() -> Any:
+        client = browser()
+        assert client.get("/login/").status_code == 200
+        assert client.get("/write/?value=old").status_code == 200
+        return client
+
+    return sign_in
+
+
+@contextmanager
+def another_alias(database: str, name: str, **changes: Any) -> Iterator[str]:
+    """A further alias of the same database, with other settings."""
+    settings = deepcopy(connections.settings[database])
+    for key, value in changes.items():
+        settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
+    connections.settings[name] = settings
+    try:
+        yield name
+    finally:
+        connections[name].close()
+        del connections[name]
+        del connections.settings[name]

@@ -1,0 +1,158 @@
+"""Make a database fail for real: the server or the driver itself raises each error.
+
+An execute wrapper waits for the statements on the session table and sends, in place of the first
+ones, a statement that fails with the wanted code. So the error travels the way of every other:
+server, driver, Django. Whoever injects asks `fired` afterwards.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+
+Code = int | str
+TABLES = ("sessionstore_session", "django_session")
+ALWAYS = 10**9
+
+TRANSIENT: dict[str, list[Code]] = {
+    "mysql": [1020, 1205, 1213, 3572],
+    "postgresql": ["40001", "40P01", "55P03"],
+    "sqlite": [5, 6, 517],
+}
+LOST: dict[str, list[Code]] = {
+    "mysql": [
+        *(1047, 1053, 1290, 1792, 1836, 1927),
+        *(2002, 2003, 2006, 2013, 2014, 2045, 2055, 4031),
+    ],
+    "postgresql": [
+        *("57P01", "57P02", "57P03", "57P05", "25P03", "25006"),
+        *("08000", "08001", "08003", "08006"),
+    ],
+    "sqlite": [],
+}
+PERMANENT: dict[str, list[Code]] = {
+    "mysql": [1021, 1030, 1114, 1153, 1406, 1142, 1317, 3024, 1969, 1040, 1203, 1226],
+    "postgresql": ["53100", "22001", "42501", "57014", "53300", "XX000"],
+    "sqlite": [8, 13, 11],
+}
+
+
+@dataclass(slots=True)
+class Injection:
+    """How often the fault has fired so far, and on which statements."""
+
+    times: int
+    fired: int = 0
+
+
+def about_sessions(sql: str) -> bool:
+    """Tell whether a statement is about a session table."""
+    return any(table in sql for table in TABLES)
+
+
+@contextmanager
+def first_statements_fail(alias: str, code: Code, times: int) -> Iterator[Injection]:
+    """Let the first `times` statements on the session table fail with `code`."""
+    connection = connections[alias]
+    injection = Injection(times)
+
+    def wrapper(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        if injection.fired < injection.times and about_sessions(str(sql)):
+            injection.fired += 1
+            fail(connection, code, lambda text: execute(text, None, False, context))
+            raise AssertionError(f"{code} was not raised")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wrapper):
+        yield injection
+
+
+def fail(connection: Any, code: Code, execute: Callable[[str], Any]) -> None:
+    """Let the database raise `code`."""
+    if connection.vendor == "mysql" and int(code) in range(2000, 3000):
+        # Codes of the client library: a server cannot send them, so the driver's own error it is.
+        with connection.wrap_database_errors:
+            raise connection.Database.OperationalError(code, "injected")
+    elif connection.vendor == "mysql":
+        execute(f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'injected'")
+    elif connection.vendor == "postgresql":
+        text = f"RAISE EXCEPTION USING ERRCODE = '{code}', MESSAGE = 'injected'"
+        execute(f"DO $$ BEGIN {text}; END $$")
+    else:
+        SQLITE[code](connection, execute)
+
+
+def _busy(connection: Any, execute: Callable[[str], Any]) -> None:
+    execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        execute("BEGIN IMMEDIATE")
+    finally:
+        other.close()
+        connection.connection.execute("PRAGMA busy_timeout = 20000")
+
+
+def _locked(connection: Any, execute: Callable[[str], Any]) -> None:
+    connection.connection.execute("CREATE TABLE IF NOT EXISTS locked (a)")
+    reader = connection.connection.execute("SELECT 1 FROM sqlite_master")
+    try:
+        execute("DROP TABLE locked")  # while a cursor of the same connection still reads
+    finally:
+        reader.close()
+
+
+def _busy_snapshot(connection: Any, execute: Callable[[str], Any]) -> None:
+    connection.connection.execute("CREATE TABLE IF NOT EXISTS locked (a)")
+    connection.connection.execute("BEGIN DEFERRED")
+    connection.connection.execute("SELECT COUNT(*) FROM locked").fetchall()
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    try:
+        other.execute("INSERT INTO locked VALUES (1)")
+        execute("INSERT INTO locked VALUES (2)")  # on top of a snapshot that is old by now
+    finally:
+        other.close()
+        connection.connection.execute("ROLLBACK")
+
+
+def _read_only(connection: Any, execute: Callable[[str], Any]) -> None:
+    execute("PRAGMA query_only = 1")
+    try:
+        execute("CREATE TABLE refused (a)")
+    finally:
+        connection.connection.execute("PRAGMA query_only = 0")
+
+
+def _full(connection: Any, execute: Callable[[str], Any]) -> None:
+    execute("PRAGMA max_page_count = 1")  # which SQLite raises to the present size
+    try:
+        execute("CREATE TABLE refused AS SELECT zeroblob(1000000)")
+    finally:
+        connection.connection.execute("PRAGMA max_page_count = 1073741823")
+
+
+def _corrupt(connection: Any, execute: Callable[[str], Any]) -> None:
+    # The page cache of a broken file: a database whose only page says nothing.
+    raw = connection.connection
+    raw.execute("ATTACH ':memory:' AS broken")
+    try:
+        raw.execute("PRAGMA broken.writable_schema = 1")
+        raw.execute("CREATE TABLE broken.a (b)")
+        raw.execute("UPDATE broken.sqlite_master SET rootpage = 99")
+        raw.execute("PRAGMA broken.writable_schema = RESET")
+        execute("SELECT * FROM broken.a")
+    finally:
+        raw.execute("DETACH broken")
+
+
+SQLITE: dict[Code, Callable[[Any, Callable[[str], Any]], None]] = {
+    5: _busy,
+    6: _locked,
+    517: _busy_snapshot,
+    8: _read_only,
+    13: _full,
+    11: _corrupt,
+}

@@ -1,0 +1,246 @@
+"""Each error code of each database, at the first statements of each verb."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, InterfaceError, connections
+
+from tests.faults.figures import note, share
+from tests.faults.injection import (
+    ALWAYS,
+    LOST,
+    PERMANENT,
+    TRANSIENT,
+    Code,
+    first_statements_fail,
+)
+from tests.faults.sites import BOTH, OURS, Site, browser, key_of, user_of
+
+both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """What is done while the database fails, and whether it came out right."""
+
+    prepare: Callable[[Any, Site], Any]
+    act: Callable[[Any, Site], int]
+    is_right: Callable[[Any, Site], bool]
+
+
+def new_browser(signed_in: Any, site: Site) -> Any:
+    """Answer a browser without a session."""
+    return browser()
+
+
+def old_browser(signed_in: Any, site: Site) -> Any:
+    """Answer a browser with a session, which remembers its key."""
+    client = signed_in()
+    client.old_key = key_of(client)
+    return client
+
+
+def expired_rows(signed_in: Any, site: Site) -> None:
+    """Leave three rows that have expired long ago, and one live one."""
+    for _ in range(3):
+        session = site.store()
+        session.set_expiry(-3600)
+        session.create()
+    site.store().create()
+
+
+def get(url: str) -> Callable[[Any, Site], int]:
+    """Answer a function that asks for a page, and answers its status."""
+    return lambda client, site: client.get(url).status_code
+
+
+def clear(client: Any, site: Site) -> int:
+    """Delete the expired rows."""
+    site.store.clear_expired()
+    return 200
+
+
+def holds(value: str) -> Callable[[Any, Site], bool]:
+    """Answer a function that tells whether a browser's session has this value."""
+    return lambda client, site: client.get("/read/").json()["value"] == value
+
+
+def has_moved(client: Any, site: Site) -> bool:
+    """Tell whether the session lives under its new key, and only there."""
+    new = key_of(client)
+    return new != client.old_key and user_of(new) is not None and user_of(client.old_key) is None
+
+
+VERBS = {
+    "load": Verb(old_browser, get("/read/"), holds("old")),
+    "create": Verb(new_browser, get("/write/"), holds("new")),
+    "save": Verb(old_browser, get("/write/"), holds("new")),
+    "delete": Verb(old_browser, get("/logout/"), lambda c, s: user_of(c.old_key) is None),
+    "cycle": Verb(old_browser, get("/cycle/"), has_moved),
+    "login": Verb(
+        new_browser,
+        get("/login/"),
+        lambda c, s: user_of(key_of(c)) is not None and len(s.rows_of(user_of(key_of(c)))) == 1,
+    ),
+    "clear": Verb(expired_rows, clear, lambda c, s: s.rows().count() == 1),
+}
+
+
+def trial(verb: Verb, database: str, code: Code, times: int, signed_in: Any, site: Site) -> str:
+    """Do it once under the fault; answer "right", or what went wrong."""
+    site.rows().delete()
+    client = verb.prepare(signed_in, site)
+    with first_statements_fail(database, code, times) as injection:
+        try:
+            status = verb.act(client, site)
+        except Exception as error:  # noqa: BLE001 - an outcome like a status
+            status = type(error).__name__
+    assert injection.fired >= 1, "the fault was not injected"
+    if status != 200:
+        return f"{status}"
+    assert injection.fired == times, "the fault was not injected"
+    return "right" if verb.is_right(client, site) else "wrong"
+
+
+def matrix(codes: list[Code], database: str, signed_in: Any, site: Site) -> dict[Any, str]:
+    """Try each code on the first 1 and 2 statements of each verb."""
+    return {
+        (name, code, times): trial(verb, database, code, times, signed_in, site)
+        for code in codes
+        for times in (1, 2)
+        for name, verb in VERBS.items()
+    }
+
+
+def summary(outcomes: dict[Any, str]) -> str:
+    """Answer the figure of a matrix: how many were right, and how the others ended."""
+    right = sum(outcome == "right" for outcome in outcomes.values())
+    others = sorted({outcome for outcome in outcomes.values() if outcome != "right"})
+    return share(right, len(outcomes)) + (f" (else {', '.join(others)})" if others else "")
+
+
+@both_sites
+def test_what_may_pass_is_repeated_until_it_does(database, site, signed_in):
+    """Every verb succeeds when its first one or two statements fail, with any such code."""
+    outcomes = matrix(TRANSIENT[connections[database].vendor], database, signed_in, site)
+    note("transient", site, database, summary(outcomes))
+    if site is OURS:
+        assert {key: value for key, value in outcomes.items() if value != "right"} == {}
+
+
+@both_sites
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_what_needs_a_new_connection_is_repeated_on_one(database, site, signed_in):
+    """The same for the codes that tell of a lost connection."""
+    outcomes = matrix(LOST[connections[database].vendor], database, signed_in, site)
+    note("lost", site, f"{database}, each code", summary(outcomes))
+    if site is OURS:
+        assert {key: value for key, value in outcomes.items() if value != "right"} == {}
+
+
+@both_sites
+def test_permanent_errors_are_told_at_once(database, site, signed_in):
+    """No second try, the database's own error, an error page, and nobody is signed out."""
+    wrong = {}
+    trials = 0
+    for code in PERMANENT[connections[database].vendor]:
+        for url in ("/read/", "/write/", "/cycle/", "/logout/"):
+            client = signed_in()
+            key = key_of(client)
+            with first_statements_fail(database, code, ALWAYS) as injection:
+                status = client.get(url).status_code
+            trials += 1
+            readable = key_of(client) == key and user_of(key) is not None
+            outcome = (status, injection.fired, readable)
+            if outcome != (500, 1, True):
+                wrong[code, url] = outcome
+    statuses = sorted({outcome[0] for outcome in wrong.values()})
+    others = f" (else {', '.join(map(str, statuses))})" if wrong else ""
+    note("permanent", site, database, share(trials - len(wrong), trials) + others)
+    if site is OURS:
+        assert wrong == {}
+
+
+def test_the_stores_own_error_is_the_databases(database, site, signed_in):
+    """Who saves by hand sees the real error, with its code, and never "session was deleted"."""
+    session = site.store(key_of(signed_in()))
+    session["a"] = 2
+    code = PERMANENT[connections[database].vendor][0]
+    with (
+        first_statements_fail(database, code, ALWAYS) as injection,
+        pytest.raises((DatabaseError, InterfaceError)),
+    ):
+        session.save()
+    assert injection.fired == 1
+
+
+@both_sites
+def test_giving_up_is_quick_and_told_once(database, site, signed_in, caplog):
+    """A database that always fails: 503 within 2.2 s, 5 tries at most, one error record."""
+    vendor = connections[database].vendor
+    worst = 0.0
+    seen = []
+    for code in [*TRANSIENT[vendor], *LOST[vendor][:2]]:
+        for url in ("/broken/", "/write/", "/cycle/", "/logout/"):
+            client = signed_in()
+            key = key_of(client)
+            caplog.clear()
+            with first_statements_fail(database, code, ALWAYS) as injection:
+                started = time.monotonic()
+                response = client.get(url)
+                worst = max(worst, time.monotonic() - started)
+            records = [r for r in caplog.records if r.name == "sessionstore" and r.levelno == 40]
+            kept = key_of(client) == key and user_of(key) is not None
+            tries = 1 <= injection.fired <= 5
+            seen.append((response.status_code, kept, tries and len(records) == 1))
+            if site is OURS:
+                assert seen[-1] == (503, True, True), (code, url, injection.fired)
+                assert response["Retry-After"] == "5"
+                assert not response.cookies
+    good = sum(status == 503 and kept for status, kept, _ in seen)
+    statuses = sorted({status for status, _, _ in seen})
+    note(
+        "always",
+        site,
+        database,
+        f"{share(good, len(seen))} end as 503 (statuses "
+        f"{', '.join(map(str, statuses))}), at most {worst:.2f} s",
+    )
+    if site is OURS:
+        assert worst < 2.2
+
+
+def test_records_name_the_session_by_its_handle_only(database, site, signed_in, caplog):
+    """A record carries the code and the handle, never the key or the digest."""
+    caplog.set_level("DEBUG", logger="sessionstore")
+    client = signed_in()
+    session = site.store(key_of(client))
+    with first_statements_fail(database, TRANSIENT[connections[database].vendor][0], ALWAYS):
+        client.get("/read/")
+    told = [r.getMessage() for r in caplog.records if r.name == "sessionstore"]
+    assert len(told) == 3  # two repeated tries of a read, and giving up
+    assert all(session.handle in text for text in told)
+    assert session.session_key not in "".join(told)
+
+
+def test_a_view_that_gives_up_costs_no_further_tries(database, site, signed_in):
+    """The page asks six times; the database is asked three times, in the first."""
+    client = signed_in()
+    code = TRANSIENT[connections[database].vendor][0]
+    with first_statements_fail(database, code, ALWAYS) as injection:
+        assert client.get("/broken/").status_code == 503
+    assert injection.fired == 3
+
+
+def test_clearing_deletes_what_has_expired_long_ago_only(database, site, clock):
+    """The grace of five minutes."""
+    session = site.store()
+    session.set_expiry(60)
+    session.create()
+    clock.advance(minutes=5)
+    assert site.store.clear_expired() == 0
+    clock.advance(minutes=2)
+    assert site.store.clear_expired() == 1

@@ -1,0 +1,85 @@
+"""A small site whose views do to the session what the faults are then tried on."""
+
+from typing import Any
+
+from django.contrib import auth
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+
+MARK = "a"
+
+
+def answer(request: HttpRequest) -> HttpResponse:
+    """Answer who the user is and what the session holds, or fail when the address says so."""
+    if "fail" in request.GET:
+        raise RuntimeError("the view fails")
+    user = request.session.get("_auth_user_id")
+    return JsonResponse({"user": user, "value": request.session.get(MARK)})
+
+
+def read(request: HttpRequest) -> HttpResponse:
+    """Read the session."""
+    return answer(request)
+
+
+def write(request: HttpRequest) -> HttpResponse:
+    """Set a value."""
+    request.session[request.GET.get("key", MARK)] = request.GET.get("value", "new")
+    return answer(request)
+
+
+def login(request: HttpRequest) -> HttpResponse:
+    """Sign in as the one user there is."""
+    auth.login(request, User.objects.get(), "django.contrib.auth.backends.ModelBackend")
+    return answer(request)
+
+
+def logout(request: HttpRequest) -> HttpResponse:
+    """Sign out."""
+    auth.logout(request)
+    return answer(request)
+
+
+def cycle(request: HttpRequest) -> HttpResponse:
+    """Change the key."""
+    request.session.cycle_key()
+    return answer(request)
+
+
+def broken_page(request: HttpRequest) -> HttpResponse:
+    """Ask for the session again and again, as the parts of an error page do."""
+    for _ in range(6):
+        try:
+            request.session.get(MARK)
+        except Exception as error:  # noqa: BLE001 - what it is does not matter here
+            last = error
+        else:
+            return answer(request)
+    raise last
+
+
+def as_async(view: Any) -> Any:
+    """Answer the view as a coroutine function that uses the async names of the session."""
+
+    async def read_async(request: HttpRequest) -> HttpResponse:
+        user = await request.session.aget("_auth_user_id")
+        return JsonResponse({"user": user, "value": await request.session.aget(MARK)})
+
+    async def write_async(request: HttpRequest) -> HttpResponse:
+        await request.session.aset(request.GET.get("key", MARK), request.GET.get("value", "new"))
+        return await read_async(request)
+
+    return {"read": read_async, "write": write_async}[view]
+
+
+urlpatterns = [
+    path("read/", read),
+    path("write/", write),
+    path("login/", login),
+    path("logout/", logout),
+    path("cycle/", cycle),
+    path("broken/", broken_page),
+    path("async/read/", as_async("read")),
+    path("async/write/", as_async("write")),
+]
