@@ -51,14 +51,21 @@ class SqlRows(ManyRows):
     def fetch(self, digest: bytes, now: int, *, lock: bool = False) -> Record | None:
         """Answer the live row, or None. ``lock`` (inside a transaction) keeps others out of it."""
         alias = self.alias
-        return attempt(alias, READ, lambda: self._fetch(alias, digest, now, lock), digest=self.digest_of(digest))
+        return attempt(
+            alias,
+            READ,
+            lambda: self._fetch(alias, digest, now, lock),
+            digest=self.digest_of(digest),
+        )
 
     def insert(self, record: Record) -> None:
         """Insert a row. Raises TakenId when its digest exists; never an upsert."""
         alias = self.alias
         values = self._inserted(alias, record)
         try:
-            attempt(alias, WRITE, lambda: self._insert(alias, values), digest=self.digest_of(record.id))
+            attempt(
+                alias, WRITE, lambda: self._insert(alias, values), digest=self.digest_of(record.id)
+            )
         except (DatabaseError, InterfaceError) as error:
             if is_taken_id(error):
                 # Security: the driver's message holds the digest; only the fact goes up.
@@ -150,7 +157,9 @@ class SqlRows(ManyRows):
         cursor.execute(sql, values)
         return int(cursor.rowcount)
 
-    def _write(self, alias: str, sql: str, values: Sequence[Any], digest: bytes | None = None) -> int:
+    def _write(
+        self, alias: str, sql: str, values: Sequence[Any], digest: bytes | None = None
+    ) -> int:
         return attempt(alias, WRITE, lambda: self._execute(alias, sql, values), digest=digest)
 
     def _fetch(self, alias: str, digest: bytes, now: int, lock: bool) -> Record | None:
