@@ -126,7 +126,7 @@ class Launched:
         if self.process.poll() is None:
             self.process.send_signal(_polite_signal(self.name))
         try:
-            self.process.wait(10)
+            self.process.wait(4)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(10)
