@@ -64,7 +64,7 @@ matrix: .venv/test-installed ## each supported Django and Python, on SQLite; nam
 	$(BIN)/nox $(ARGS)
 
 doctor: .venv/demo-installed ## what is wrong with the configuration of the demo
-	$(BIN)/python manage.py check --deploy --tag sessionstore
+	$(BIN)/python manage.py check --deploy --tag sessionstore --database default
 
 clean: ## remove what the targets made
 	rm -rf .venv .nox .cache build dist *.egg-info .coverage .coverage.* demo.sqlite3*

@@ -1,20 +1,18 @@
 """System checks: what is wrong with a configuration, told before the first request meets it.
 
-``manage.py check --tag sessionstore --deploy`` runs them all. One module per topic; docs/checks.md
-lists the ids.
+``manage.py check --tag sessionstore --deploy --database default`` runs them all. One module per
+topic; docs/checks.md lists the ids.
 """
 
 from django.core.checks import Tags, register
 
-from . import deployment, express, settings
+from . import cleanup, deployment, express, settings
 
 TAG = "sessionstore"
 
-for check in settings.CHECKS:
+for check in (*settings.CHECKS, *express.CHECKS):
     register(check, TAG)
 for check in deployment.CHECKS:
     register(check, TAG, deploy=True)
-for check in express.CHECKS:
-    register(check, TAG)
-for check in express.DATABASE_CHECKS:
+for check in (*express.DATABASE_CHECKS, *cleanup.CHECKS):
     register(check, TAG, Tags.database)

@@ -1,0 +1,82 @@
+"""Checks of a table that nobody cleans up; they ask the database, so only with --database."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils.module_loading import import_string
+
+from sessionstore import expiry
+from sessionstore.conf import conf
+from sessionstore.exceptions import SessionStoreError
+from sessionstore.expiry import DAY
+
+from .settings import uses_our_engine
+
+# So many rows that ended so long ago: no clean-up that runs each day leaves them.
+BACKLOG = 100_000
+BACKLOG_AGE_MS = 7 * DAY
+
+
+def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W030: many sessions ended long ago, and their rows are still there."""
+    rows = _rows_on(databases)
+    if rows is None:
+        return []
+    try:
+        found = len(rows.expired(expiry.now_ms() - BACKLOG_AGE_MS, BACKLOG))
+    except (DatabaseError, InterfaceError, SessionStoreError):
+        # Before the first migration there is no table; a database that is down says so elsewhere.
+        return []
+    if found < BACKLOG:
+        return []
+    return [
+        Warning(
+            f"The table {rows.table} holds at least {BACKLOG:,} sessions that ended more than "
+            f"{BACKLOG_AGE_MS // DAY} days ago.",
+            hint="Run manage.py clearsessions each day, by cron or systemd, or set "
+            "SESSIONSTORE_CLEANUP_INTERVAL. docs/operations.md has both.",
+            id="sessionstore.W030",
+        )
+    ]
+
+
+def check_expiry_index(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W031: the index on ``expires_at`` is gone, so each batch of a clean-up reads the table."""
+    rows = _rows_on(databases)
+    # The table of Express belongs to Express: manage.py expresstable --check looks after it.
+    if rows is None or not hasattr(rows, "model"):
+        return []
+    column = rows.model._meta.get_field("expires_at").column
+    connection = connections[rows.alias]
+    try:
+        with connection.cursor() as cursor:
+            found = connection.introspection.get_constraints(cursor, rows.table)
+    except (DatabaseError, InterfaceError):
+        return []
+    if not found or any(one["index"] and one["columns"][:1] == [column] for one in found.values()):
+        return []
+    return [
+        Warning(
+            f"The table {rows.table} has no index that begins with {column}.",
+            hint=f"CREATE INDEX {rows.table}_{column} ON {rows.table} ({column}), on PostgreSQL "
+            f"with CONCURRENTLY.",
+            id="sessionstore.W031",
+        )
+    ]
+
+
+def _rows_on(databases: Sequence[str] | None) -> Any:
+    """Answer the session table if it lies on one of ``databases``, else None."""
+    if not databases or not uses_our_engine():
+        return None
+    try:
+        rows = import_string(f"{conf.engine_path}.SessionStore").get_rows()
+        return rows if rows.alias in databases else None
+    except ValueError:
+        # E001 says which setting is wrong.
+        return None
+
+
+CHECKS = [check_backlog, check_expiry_index]
