@@ -95,10 +95,12 @@ def check_agreement(**_: Any) -> list[CheckMessage]:
 
 def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E053, W053: how the table differs; only with ``check --database ALIAS``."""
-    alias = _alias()
-    if not _shares_with_express() or alias not in (databases or ()):
+    if not _shares_with_express():
         return []
     try:
+        alias = _alias()
+        if alias not in (databases or ()):
+            return []
         differences = ExpressTable(alias, express_settings()).differences()
     except (ImproperlyConfigured, ValueError):
         return []
