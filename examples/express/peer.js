@@ -2,6 +2,7 @@
 
 // The other side of the tests: any session, any value, at any moment, as JSON. Only with PEER=1.
 
+const { promisify } = require('node:util')
 const express = require('express')
 
 const RealDate = Date
@@ -46,11 +47,13 @@ function control (store) {
     waiting.delete(req.params.name)
     res.json(true)
   })
-  router.post('/store/:verb', (req, res) => {
-    store[req.params.verb](...req.body, (error, answer) => {
-      if (error) res.status(500).json(String(error))
-      else res.json(answer === undefined ? null : answer)
-    })
+  router.post('/store/:verb', async (req, res) => {
+    // The verbs take a callback; clearExpiredSessions of express-mysql-session does not.
+    const { verb } = req.params
+    const answer = verb === 'clearExpiredSessions'
+      ? await store[verb]()
+      : await promisify(store[verb]).apply(store, req.body)
+    res.json(answer === undefined ? null : answer)
   })
   return router
 }

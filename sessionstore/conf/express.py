@@ -5,7 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sessionstore.express_format import rounded_half_up, rounded_up
+from sessionstore.express_format import (
+    LAST_DATE_MS,
+    LAST_UNSIGNED,
+    rounded_half_up,
+    rounded_up,
+)
 
 from .values import Callback, dotted, duration_ms, mapping, names, one_of, optional, text
 
@@ -25,11 +30,17 @@ class Layout:
     expires: str
     seconds: Callable[[int], int]
     """How the store rounds milliseconds, both when it writes and when it compares."""
+    last: int
+    """The last second that the column can hold: a later one is cut to it."""
 
 
 LAYOUTS: Final[Mapping[str, Layout]] = {
-    "express-mysql-session": Layout("sessions", "session_id", "data", "expires", rounded_half_up),
-    "connect-pg-simple": Layout("session", "sid", "sess", "expire", rounded_up),
+    "express-mysql-session": Layout(
+        *("sessions", "session_id", "data", "expires"), seconds=rounded_half_up, last=LAST_UNSIGNED
+    ),
+    "connect-pg-simple": Layout(
+        *("session", "sid", "sess", "expire"), seconds=rounded_up, last=LAST_DATE_MS // 1000
+    ),
 }
 
 
@@ -50,7 +61,8 @@ class ExpressSettings:
 
     def seconds(self, milliseconds: int) -> int:
         """Round as the store of this layout rounds."""
-        return LAYOUTS[self.layout].seconds(milliseconds)
+        layout = LAYOUTS[self.layout]
+        return min(layout.seconds(milliseconds), layout.last)
 
     @property
     def is_postgres_layout(self) -> bool:

@@ -86,6 +86,7 @@ class Peers:
                     "DB_USER": database["USER"],
                     "DB_NAME": database["NAME"],
                     "SESSION_SECRETS": json.dumps(options.get("secrets", SECRETS)),
+                    "PGOPTIONS": options.get("pgoptions", ""),
                     "SESSION_OPTIONS": json.dumps(options.get("session", {})),
                     "STORE_OPTIONS": json.dumps(options.get("store_options", {})),
                 }

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import alogout, get_user, login, logout
@@ -32,6 +33,9 @@ STEPS: dict[str, Any] = {
     "set": lambda request, name, value: request.session.__setitem__(name, value),
     "delete": lambda request, name: request.session.pop(name, None),
     "expiry": lambda request, seconds: request.session.set_expiry(seconds),
+    "expiry_at": lambda request, start, seconds: request.session.set_expiry(
+        datetime.fromisoformat(start) + timedelta(seconds=seconds)
+    ),
     "save": lambda request: request.session.save(),
     "reload": lambda request: request.session.reload(),
     "cycle": lambda request: request.session.cycle_key(),
