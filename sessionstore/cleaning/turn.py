@@ -5,7 +5,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,15 @@ def _by_connection(own: Any, table: str, take: Callable[[Any, str], bool]) -> It
             taken = True
         yield taken
     finally:
-        own.close()
+        _let_go(own)
+
+
+def _let_go(own: Any) -> None:
+    """Give the lock back and close; MySQL notices a closed connection only some moments later."""
+    if own.vendor == "mysql" and own.connection is not None:
+        with suppress(DatabaseError, InterfaceError), own.cursor() as cursor:
+            cursor.execute("DO RELEASE_ALL_LOCKS()")
+    own.close()
 
 
 def _take_on_postgresql(own: Any, table: str) -> bool:
