@@ -10,8 +10,12 @@ from typing import Any
 from django.db.models import Case, Value, When
 
 from .backends.base import SessionBackend
+from .backends.limiting import has_room
 from .conf import conf
 from .descriptions import browser_in_words, place_of
+from .models import user_id_of
+from .revocation import revoke_all_of, revoke_each
+from .signals import Reason
 
 PER_PAGE = 20
 
@@ -65,18 +69,33 @@ def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
     of creation stays, and finds it.
     """
     row = _sessions(session).for_user(user).by_handle(handle).only("created_at", "user_id").first()
-    if row is None:
-        return False
-    rows = session.rows
-    return bool(rows.remove(bytes(row.pk)) or rows.remove_renamed(row.user_id, row.created_at))
+    return row is not None and revoke_each([row], reason=Reason.OWNER, session=session) > 0
 
 
 def revoke_others(user: Any, session: SessionBackend) -> int:
     """End every session of this user but the one that asks; answer how many."""
     this = conf.keyring.open(session.session_key)
-    user_id = user._meta.pk.value_to_string(user)
-    removed: int = session.rows.remove_of_user(user_id, but=this.id if this else None)
-    return removed
+    but = this.id if this else None
+    return revoke_all_of(user_id_of(user), reason=Reason.OWNER, but=but, session=session)
+
+
+def may_sign_in(user: Any, session: Any) -> bool:
+    """Tell whether the user may have this session too, where the site denies one too many."""
+    if conf.max_per_user_action != "deny" or not isinstance(session, SessionBackend):
+        return True
+    return has_room(session, user_id_of(user))
+
+
+def give_way(session: SessionBackend) -> bool:
+    """Save a session that has just been signed in; False when there was no room for it.
+
+    Logins at the same moment have all been let in: those that came too late are ended here.
+    """
+    if conf.max_per_user is None or conf.max_per_user_action != "deny":
+        return True
+    session.yields = True
+    session.save()
+    return not session.is_surplus
 
 
 def _sessions(session: SessionBackend) -> Any:

@@ -4,9 +4,11 @@ It lives in a context variable and on the request, not on the session: other app
 ``request.session`` in mid-request.
 """
 
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 Deletion = Callable[[], object]
 
@@ -16,12 +18,14 @@ class Journal:
     """``deletions`` are those whose transaction has not committed; each can be run again.
 
     ``failure`` makes a 503 of an error page; ``gave_up`` also ends all further tries.
+    ``request`` is weak: the request holds the journal.
     """
 
     deletions: list[Deletion] = field(default_factory=list)
     flushed: bool = False
     failure: Exception | None = None
     gave_up: Exception | None = None
+    request: weakref.ref[Any] | None = None
 
     def add(self, deletion: Deletion) -> None:
         self.deletions.append(deletion)
@@ -39,11 +43,36 @@ def current() -> Journal | None:
     return _current.get()
 
 
-def begin() -> Journal:
-    journal = Journal()
+def begin(request: Any) -> Journal:
+    journal = Journal(request=weakref.ref(request))
     _current.set(journal)
     return journal
 
 
 def end() -> None:
     _current.set(None)
+
+
+# Under Django's own middleware nobody tells which session is the request's: it is the first one
+# that was loaded since the request began.
+_first_loaded: ContextVar["weakref.ref[Any] | None"] = ContextVar(
+    "sessionstore_first_loaded", default=None
+)
+
+
+def note_loaded(session: Any) -> None:
+    if _first_loaded.get() is None:
+        _first_loaded.set(weakref.ref(session))
+
+
+def forget_loaded(**_: Any) -> None:
+    _first_loaded.set(None)
+
+
+def session_at_work() -> Any:
+    """Answer the session of the request that runs here, as far as it is known, else None."""
+    events = current()
+    if events is not None and events.request is not None:
+        return getattr(events.request(), "session", None)
+    first = _first_loaded.get()
+    return None if first is None else first()

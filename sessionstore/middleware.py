@@ -19,6 +19,7 @@ from .cleaning.background import cleaner
 from .clients import client_of
 from .conf import conf
 from .exceptions import SessionStoreUnavailable
+from .revocation import end_if_account_is_lost
 
 RETRY_AFTER_S = 5
 _SERVER_ERROR = 500
@@ -36,7 +37,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().process_request(request)
         if issubclass(self.SessionStore, SessionBackend):
             cleaner.start(partial(tables_to_clear, self.SessionStore))
-        request._sessionstore_journal = journal.begin()  # type: ignore[attr-defined]
+        request._sessionstore_journal = journal.begin(request)  # type: ignore[attr-defined]
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)
 
@@ -51,6 +52,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             if events.failure is not None and response.status_code >= _SERVER_ERROR:
                 response = _unavailable(response)
             elif not session.failed_to_load:
+                end_if_account_is_lost(request)
                 self._finish(request, response, session, flushed=events.flushed)
         except SessionStoreUnavailable:
             return _unavailable(response)

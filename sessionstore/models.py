@@ -2,8 +2,11 @@
 """The session table, its fields and its queries."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -58,6 +61,20 @@ class MillisecondsField(models.BigIntegerField):  # type: ignore[type-arg]
         return "" if value is None else value.isoformat()
 
 
+def user_id_of(user: Any) -> str:
+    """Answer a user's key as a login stores it; from an instance or from a key of any form.
+
+    Security: "7" and 7, or a UUID with and without dashes, are one user (CVE-2026-82311).
+    """
+    is_instance = isinstance(user, models.Model)
+    pk: Any = (user if is_instance else get_user_model())._meta.pk
+    try:
+        value = pk.to_python(user.pk if is_instance else user)
+    except ValidationError:  # no key of these users, so nobody's
+        return str(user)
+    return str(pk.value_to_string(SimpleNamespace(**{pk.attname: value})))
+
+
 class SessionQuerySet(models.QuerySet["AbstractSession"]):
     """Queries for people who come from Django's own table."""
 
@@ -71,9 +88,7 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
 
     def for_user(self, user: Any) -> "SessionQuerySet":
         """Sessions of a user, given as an instance or as its primary key of any type."""
-        if isinstance(user, models.Model):
-            user = user._meta.pk.value_to_string(user)
-        return self.filter(user_id=str(user))
+        return self.filter(user_id=user_id_of(user))
 
     def by_key(self, key: str) -> "SessionQuerySet":
         """The session that a cookie's value opens; none for a malformed or forged one."""

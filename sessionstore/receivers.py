@@ -1,13 +1,30 @@
-"""What happens at a login, whoever calls it: our view, the admin, allauth, single sign-on."""
+"""What logins, logouts, changed passwords and lost accounts mean for sessions, whoever causes them.
 
+Ours, Django's, the admin's and allauth's views, commands and the shell all send the same signals.
+"""
+
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from django.contrib.auth.signals import user_logged_in
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import request_started
+from django.db import connections, transaction
+from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from . import journal
 from .backends.base import SessionBackend
+from .backends.writing import USER_KEY
 from .clients import client_of
+from .models import user_id_of
+from .revocation import revoke_all_of
+from .signals import Reason, session_logged_in
 
 try:
     from hijack import signals as hijack
@@ -25,6 +42,39 @@ def remember_login(request: HttpRequest | None = None, **_: Any) -> None:
         session.cycle_key()
     session.client = client_of(request)
     session.mark_authenticated()
+    user_id = session.get(USER_KEY)
+    session_logged_in.send(type(session), handle=session.handle, user_id=user_id, request=request)
+
+
+@receiver(user_logged_out, dispatch_uid="sessionstore.logout")
+def remember_logout(request: HttpRequest | None = None, **_: Any) -> None:
+    """Give the flush that follows its reason."""
+    session = getattr(request, "session", None)
+    if isinstance(session, SessionBackend):
+        session.ends_because = Reason.LOGOUT
+
+
+def end_after_save(
+    instance: Any, created: bool, using: str, update_fields: Any = None, **_: Any
+) -> None:
+    """End the other sessions after a new password, and all after a disabled account.
+
+    A login writes ``last_login`` alone, and a hash that is brought up to date leaves no raw
+    password behind: neither is a change, and neither costs a statement.
+    """
+    if created or not isinstance(instance, get_user_model()):
+        return
+    written = {"password", "is_active"} if update_fields is None else set(update_fields)
+    if "is_active" in written and not getattr(instance, "is_active", True):
+        _end_after_commit(instance, using, Reason.ACCOUNT_DISABLED)
+    elif "password" in written and getattr(instance, "_password", None) is not None:
+        _end_after_commit(instance, using, Reason.PASSWORD_CHANGED)
+
+
+def end_after_delete(instance: Any, using: str, **_: Any) -> None:
+    """End all sessions of an account that is gone."""
+    if isinstance(instance, get_user_model()):
+        _end_after_commit(instance, using, Reason.ACCOUNT_DELETED)
 
 
 def distrust_impersonation(request: HttpRequest, **_: Any) -> None:
@@ -40,3 +90,43 @@ def distrust_impersonation(request: HttpRequest, **_: Any) -> None:
 if hijack:
     for signal in (hijack.hijack_started, hijack.hijack_ended):
         signal.connect(distrust_impersonation, dispatch_uid="sessionstore.hijack")
+
+
+request_started.connect(journal.forget_loaded, dispatch_uid="sessionstore.request_started")
+
+
+def connect_accounts() -> None:
+    """Listen to the users' models only: a receiver for all would slow every delete down."""
+    for model in _account_models():
+        uid = f"sessionstore.{model._meta.label}"
+        post_save.connect(end_after_save, sender=model, dispatch_uid=uid)
+        post_delete.connect(end_after_delete, sender=model, dispatch_uid=uid)
+
+
+def _account_models() -> Iterator[Any]:
+    """Answer the user model with its proxies and children, and what could be swapped in."""
+    bases: tuple[Any, ...] = (AbstractBaseUser,)
+    try:
+        bases = (*bases, get_user_model())
+    except ImproperlyConfigured:  # a site without users
+        return
+    yield from (model for model in apps.get_models() if issubclass(model, bases))
+
+
+def _end_after_commit(user: Any, using: str, reason: Reason) -> None:
+    """End the sessions once the change is there to stay: a rollback ends nothing."""
+    session = journal.session_at_work() if reason is Reason.PASSWORD_CHANGED else None
+    end = partial(_end, user_id_of(user), reason, session)
+    if connections[using].in_atomic_block:
+        transaction.on_commit(end, using=using)
+    else:
+        end()
+
+
+def _end(user_id: str, reason: Reason, session: Any) -> None:
+    """End all but the session in which the user changes the own password.
+
+    Its row is asked for at the commit: the key may have been changed meanwhile.
+    """
+    own = isinstance(session, SessionBackend) and session.user_id == user_id
+    revoke_all_of(user_id, reason=reason, but=session.row_id if own else None)

@@ -1,14 +1,50 @@
-"""Signals of the life of a session. ``sender`` is the engine's class, ``handle`` names the session.
+"""Signals of the life of a session; docs/signals.md lists them with their arguments.
 
-Receivers run inside the request that caused the event; an exception in one goes up to it.
+``sender`` is the engine's class; ``handle`` names the session and opens nothing. Receivers run
+inside the request that caused the event, and what one raises goes up to it.
 """
+
+from enum import StrEnum
 
 from django.dispatch import Signal
 
+
+class Reason(StrEnum):
+    """Why a session was ended before its time."""
+
+    LOGOUT = "logout"  # Django's logout()
+    FLUSHED = "flushed"  # flush() by other code, such as the login of somebody else
+    DELETED = "deleted"  # delete() by other code
+    OWNER = "owner"  # the user, on the devices page
+    ADMIN = "admin"  # staff, in the admin
+    COMMAND = "command"  # revokesessions
+    LIMIT = "limit"  # SESSIONSTORE_MAX_PER_USER
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a reason
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_DELETED = "account_deleted"
+
+
+class Refusal(StrEnum):
+    """Why a cookie opened no session."""
+
+    FORGED = "forged"  # malformed, or not signed by us
+    UNKNOWN = "unknown"  # signed by us, but there is no such row (any more)
+
+
 # handle, user_id: a row was inserted.
 session_created = Signal()
+# handle, user_id, request: somebody signed in, or proved again who they are.
+session_logged_in = Signal()
 # handle, old_handle, user_id: the key was changed and the data kept.
 session_cycled = Signal()
 # handle, user_id, conflicts: two requests changed the session at once. Conflicts are the paths of
 # keys that both changed differently (ours was taken).
 session_merged = Signal()
+# handle, user_id, reason: a session was ended before its time.
+session_revoked = Signal()
+# handle, user_id: a cookie came whose session had reached its end.
+session_expired = Signal()
+# handle (None when forged), reason, client: a cookie came that opens nothing.
+session_refused = Signal()
+# handle, user_id: a request wanted to save a session that had been ended meanwhile.
+session_interrupted = Signal()

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     # Never the engine: the table that sessions are moved from, and Django's own tests of sessions.
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "tests.web.accounts",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -6,12 +6,12 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 
-from sessionstore import expiry, journal, telemetry
+from sessionstore import expiry, telemetry
 from sessionstore.cleaning import clear_expired
-from sessionstore.record import Record
 from sessionstore.signals import session_created, session_cycled
 
-from .conflicts import ConflictingSession, Gone
+from .conflicts import Gone
+from .ending import EndingSession
 from .payload import checked_dumps
 from .writing import UNSET
 
@@ -19,11 +19,8 @@ from .writing import UNSET
 _CREATE_TRIES = 5
 
 
-class SessionBackend(ConflictingSession):
+class SessionBackend(EndingSession):
     """Django's contract on top of rows."""
-
-    # Whether this request has given the session a new key: a login does it at most once.
-    has_new_key = False
 
     @telemetry.measured("save")
     def save(self, must_create: bool = False) -> None:
@@ -32,6 +29,13 @@ class SessionBackend(ConflictingSession):
         With ``must_create`` insert a row or raise CreateError. Raises UpdateError when the row is
         gone, SessionTooLarge or SessionNotSerializable when nothing could be written.
         """
+        try:
+            self._save(must_create=must_create)
+        except UpdateError:
+            self._tell_interrupted()
+            raise
+
+    def _save(self, *, must_create: bool) -> None:
         key = self._key
         if key is not None and not must_create:
             self._get_session()
@@ -76,6 +80,7 @@ class SessionBackend(ConflictingSession):
                 self._write(new)
             except Gone:
                 if old.user_id is not None:
+                    self._tell_interrupted()
                     raise
                 self._row = self._base = None
         if self._row is None:
@@ -117,30 +122,6 @@ class SessionBackend(ConflictingSession):
         """Tell whether a key has a live row; a malformed or forged one costs no SQL."""
         key = self.keyring.open(session_key)
         return key is not None and self.rows.fetch(key.id, expiry.now_ms()) is not None
-
-    def delete(self, session_key: str | None = None) -> None:
-        """Delete a row, this session's when no key is given, without reading it first."""
-        key = self._key if session_key is None else self.keyring.open(session_key)
-        if key is None:
-            return
-        row = self._row if self._row is not None and self._row.id == key.id else None
-        self._end_row(key.id, row)
-        if row is not None:
-            self._row = None  # A save that follows finds no row, and says so.
-
-    def flush(self) -> None:
-        """End the session: the row goes, and so do data and key."""
-        key, row = self._key, self._row
-        if key is not None and not self._key_is_new:
-            self._end_row(key.id, row)
-        self._forget()
-        self._session_cache = {}
-        self._session_key = None
-        self.accessed = self.modified = True
-        self.has_new_key = True
-        events = journal.current()
-        if events is not None:
-            events.flushed = True
 
     def mark_authenticated(self) -> None:
         """Stamp this moment as the one at which the user proved who they are."""
@@ -213,18 +194,3 @@ class SessionBackend(ConflictingSession):
         data = self._session_cache
         self._take_row(row, self._key_of_row())
         self._session_cache = data
-
-    def _end_row(self, row_id: Any, row: Record | None) -> None:
-        """Delete a row, also the one that a concurrent request has just renamed."""
-        rows = self.rows
-
-        def end() -> None:
-            if not rows.remove(row_id) and row is not None and row.user_id is not None:
-                rows.remove_renamed(row.user_id, row.created_at)
-
-        end()
-        events = journal.current()
-        if events is not None and rows.in_transaction():
-            # A rollback takes the DELETE back; then the middleware repeats it.
-            events.add(end)
-            rows.on_commit(lambda: events.forget(end))

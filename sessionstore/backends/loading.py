@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, InterfaceError
 
-from sessionstore import expiry, telemetry
+from sessionstore import expiry, journal, telemetry
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.keys import Key
@@ -20,6 +20,7 @@ from sessionstore.record import Client, Record
 
 from .lifetime import policy_of
 from .payload import dumps, loads
+from .refusing import tell_refused
 
 security_log = logging.getLogger("sessionstore.security")
 _not_given: Any = object()
@@ -108,6 +109,8 @@ class LoadedSession(_DjangoSession):
         key = self._key
         try:
             row = self.rows.fetch(key.id, expiry.now_ms()) if key else None
+            if row is None and self._session_key:
+                tell_refused(self, key)
         except (DatabaseError, InterfaceError, SessionStoreUnavailable) as error:
             self._failure = error
             raise
@@ -120,6 +123,7 @@ class LoadedSession(_DjangoSession):
             self._session_key = None
         elif not hasattr(self, "_session_cache"):
             self._row, self._base = row.without_data(), payload
+            journal.note_loaded(self)
             self._must_rewrite = stale or key.stale
             if key.stale:
                 self._take_key(self.keyring.renew(key))

@@ -30,6 +30,8 @@ class SqlRows(ManyRows):
     """The session table as a few verbs; one object serves all threads."""
 
     first_version = 1
+    # Whether rows can be found by their user.
+    knows_users = True
 
     def __init__(self, model: type[Model], extra: Sequence[str] = ()) -> None:
         self.model = model

@@ -70,7 +70,7 @@ class WritingSession(ExpiringSession):
             version=rows.first_version
             if row is None or inserts
             else rows.next_version(row.version, blob),
-            user_id=_user_id(data),
+            user_id=user_id_in(data),
             created_at=created_at,
             authenticated_at=authenticated_at,
             last_seen_at=seen,
@@ -123,6 +123,7 @@ class WritingSession(ExpiringSession):
         return self._authenticated_at is not UNSET or self._client_changed()
 
 
-def _user_id(data: dict[str, Any]) -> str | None:
+def user_id_in(data: dict[str, Any]) -> str | None:
+    """Answer the user that the data of a session name."""
     user_id = data.get(USER_KEY)
     return None if user_id is None else str(user_id)

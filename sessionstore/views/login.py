@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import logout
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpResponse, HttpResponseRedirect
@@ -13,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from sessionstore.decorators import session_of
+from sessionstore.devices import give_way
 from sessionstore.forms import ConfirmForm, LoginForm
 
 if TYPE_CHECKING:
@@ -35,7 +37,12 @@ class LoginView(auth_views.LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Sign in, then let the session live as long as the user chose for this computer."""
         response = super().form_valid(form)
-        session_of(self.request).set_lifetime(form.lifetime)
+        session = session_of(self.request)
+        session.set_lifetime(form.lifetime)
+        if not give_way(session):
+            logout(self.request)
+            form.add_error(None, form.too_many())
+            return self.form_invalid(form)
         return response
 
 

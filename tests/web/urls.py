@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from django.contrib import admin
+from django.contrib.auth import views as auth_views
 from django.http import HttpRequest, HttpResponse
 from django.template import RequestContext, Template
 from django.urls import include, path
@@ -86,6 +88,9 @@ def template(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("password/", auth_views.PasswordChangeView.as_view(success_url="/plain/")),
+    path("reset/<uidb64>/<token>/", auth_views.PasswordResetConfirmView.as_view(success_url="/")),
     path("account/", include("sessionstore.urls")),
     path("plain/", plain),
     path("remember/", remember),

@@ -1,0 +1,111 @@
+"""One record on the logger ``sessionstore.security`` for each event (ASVS 16.2, 16.3).
+
+A record names a session by its handle, never by its key, and has the same facts as attributes:
+``session_event``, ``session_handle``, ``session_user`` and what else the event knows.
+"""
+
+import logging
+import re
+import threading
+from collections import Counter
+from typing import Any
+
+from django.dispatch import receiver
+
+from . import expiry, signals
+
+logger = logging.getLogger("sessionstore.security")
+
+_REFUSED_EVERY_MS = 1000
+_control = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@receiver(signals.session_created, dispatch_uid="sessionstore.log.created")
+def log_created(handle: str, user_id: str | None, **_: Any) -> None:
+    _log("created", handle, user_id)
+
+
+@receiver(signals.session_logged_in, dispatch_uid="sessionstore.log.logged_in")
+def log_logged_in(handle: str, user_id: str, request: Any, **_: Any) -> None:
+    client = getattr(request.session, "client", None)
+    _log("logged in", handle, user_id, address=_address(client))
+
+
+@receiver(signals.session_cycled, dispatch_uid="sessionstore.log.cycled")
+def log_cycled(handle: str, old_handle: str | None, user_id: str | None, **_: Any) -> None:
+    _log("cycled", handle, user_id, old_handle=old_handle)
+
+
+@receiver(signals.session_merged, dispatch_uid="sessionstore.log.merged")
+def log_merged(handle: str, user_id: str | None, conflicts: Any, **_: Any) -> None:
+    # Security: the names of keys may come from visitors; how many there are is enough here.
+    _log("merged", handle, user_id, conflicts=len(conflicts))
+
+
+@receiver(signals.session_revoked, dispatch_uid="sessionstore.log.revoked")
+def log_revoked(handle: str, user_id: str | None, reason: str, **_: Any) -> None:
+    _log("revoked", handle, user_id, reason=str(reason))
+
+
+@receiver(signals.session_expired, dispatch_uid="sessionstore.log.expired")
+def log_expired(handle: str, user_id: str | None, **_: Any) -> None:
+    _log("expired", handle, user_id)
+
+
+@receiver(signals.session_interrupted, dispatch_uid="sessionstore.log.interrupted")
+def log_interrupted(handle: str | None, user_id: str | None, **_: Any) -> None:
+    _log("interrupted", handle, user_id)
+
+
+@receiver(signals.session_refused, dispatch_uid="sessionstore.log.refused")
+def log_refused(reason: str, handle: str | None, client: Any, **_: Any) -> None:
+    counted = _flood.count(str(reason), now=expiry.now_ms())
+    if counted:
+        facts = {**counted, "address": _address(client)}
+        _log("refused", handle, None, level=logging.WARNING, **facts)
+
+
+class Flood:
+    """Counts refusals, and lets one record a second out: a flood of cookies fills no disk.
+
+    What follows within the second is in the count of the next record.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._told_at: int | None = None
+
+    def count(self, reason: str, *, now: int) -> dict[str, int] | None:
+        """Add one; answer how many there were since the last record, when it is time for one."""
+        with self._lock:
+            self._counts[reason] += 1
+            waits = self._told_at is not None and 0 <= now - self._told_at < _REFUSED_EVERY_MS
+            if waits:
+                return None
+            counted, self._counts, self._told_at = dict(self._counts), Counter(), now
+            return counted
+
+
+_flood = Flood()
+
+
+def _log(
+    event: str, handle: str | None, user_id: Any, *, level: int = logging.INFO, **facts: Any
+) -> None:
+    if not logger.isEnabledFor(level):
+        return
+    known = {"handle": handle, "user": _plain(user_id), **facts}
+    told = {name: value for name, value in known.items() if value is not None}
+    text = "".join(f" {name}={value}" for name, value in told.items())
+    extra = {f"session_{name}": value for name, value in told.items()} | {"session_event": event}
+    logger.log(level, "Session %s:%s", event, text, extra=extra)
+
+
+def _plain(value: Any) -> str | None:
+    # Security: who picks a user key of text must not write lines of the log (ASVS 16.2.5, 16.4.1).
+    return None if value is None else _control.sub("?", str(value))
+
+
+def _address(client: Any) -> str | None:
+    return None if client is None else client.ip

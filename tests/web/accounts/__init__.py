@@ -1,0 +1,1 @@
+"""Users whose keys are no numbers."""

@@ -1,0 +1,378 @@
+"""Sessions that end because something happened to the account, not to the session."""
+
+from functools import partial
+from io import StringIO
+from unittest import mock
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import Client, RequestFactory
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from sessionstore.models import Session
+from tests.harness.statements import record_statements
+from tests.harness.threads import run_together
+from tests.web.accounts.models import Colleague, Staff, TextUser, UuidUser
+from tests.web.conftest import PASSWORD, key_of, press, sign_in
+
+NEW = "a better battery staple"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def others(user) -> list[Client]:
+    """Two more browsers in which the user is signed in."""
+    return [signed_in(user), signed_in(user)]
+
+
+def signed_in(user) -> Client:
+    """A browser with a session of the user."""
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def is_in(browser: Client) -> bool:
+    """Tell whether the site still knows who this is."""
+    return bool(browser.get("/plain/").content)
+
+
+def sessions_of(user) -> int:
+    return Session.objects.for_user(user).count()
+
+
+def change_in_view(browser, user):
+    fields = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    assert press(browser, "/password/", **fields).status_code == 302
+
+
+def change_in_admin(browser, user):
+    fields = {"password1": NEW, "password2": NEW, "usable_password": "true"}
+    url = f"/admin/auth/user/{user.pk}/password/"
+    assert press(browser, url, **fields).status_code == 302
+
+
+@pytest.mark.parametrize("change", [change_in_view, change_in_admin])
+def test_a_new_password_ends_the_others_and_this_one_goes_on_under_a_new_key(
+    browser, user, others, change
+):
+    """Who changes the own password stays; whoever knew the old one is out (ASVS 7.4.3)."""
+    get_user_model().objects.update(is_staff=True, is_superuser=True)
+    sign_in(browser, user)
+    key = key_of(browser)
+    change(browser, user)
+    assert sessions_of(user) == 1
+    assert [is_in(one) for one in (browser, *others)] == [True, False, False]
+    assert key_of(browser) != key
+    assert not browser.session.exists(key)
+
+
+def change_by_reset(user):
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    stranger = Client()
+    url = f"/reset/{uid}/{default_token_generator.make_token(user)}/"
+    url = stranger.get(url).url
+    assert stranger.post(url, {"new_password1": NEW, "new_password2": NEW}).status_code == 302
+
+
+def change_by_command(user):
+    with mock.patch("getpass.getpass", return_value=NEW):
+        call_command("changepassword", user.get_username(), verbosity=0, stdout=StringIO())
+
+
+def change_in_shell(user):
+    user.set_password(NEW)
+    user.save()
+
+
+def change_one_field_in_shell(user):
+    user.set_password(NEW)
+    user.save(update_fields=["password"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [change_by_reset, change_by_command, change_in_shell, change_one_field_in_shell],
+)
+def test_a_password_changed_from_outside_ends_all(user, others, change):
+    """Reset, command, shell: nobody's own session is at work there (ASVS 7.4.3)."""
+    change(user)
+    assert sessions_of(user) == 0
+    assert [is_in(one) for one in others] == [False, False]
+
+
+def test_an_administrator_changes_the_password_of_somebody_else(browser, user, others):
+    """The administrator stays; all of the other go."""
+    boss = User.objects.create_superuser("boss", password=PASSWORD)
+    sign_in(browser, boss)
+    change_in_admin(browser, user)
+    assert (sessions_of(user), sessions_of(boss)) == (0, 1)
+
+
+def test_sessions_of_other_users_stay(user, others):
+    """Only the one whose password it is."""
+    bob = User.objects.create_user("bob", password=PASSWORD)
+    his = signed_in(bob)
+    change_in_shell(user)
+    assert is_in(his)
+
+
+def test_a_disabled_account_has_no_session_also_when_it_is_enabled_again(user, others):
+    """Disable, enable: no old cookie works (ASVS 7.4.2)."""
+    user.is_active = False
+    user.save()
+    assert sessions_of(user) == 0
+    user.is_active = True
+    user.save()
+    assert [is_in(one) for one in others] == [False, False]
+
+
+@pytest.mark.parametrize("find", ["get", "all"])
+def test_a_deleted_account_leaves_no_session(user, others, find):
+    """Neither one nor a queryset of them."""
+    getattr(User.objects, find)().delete()
+    assert Session.objects.count() == 0
+
+
+def test_a_login_and_a_better_hash_end_nothing_and_ask_nothing(user, others, settings):
+    """`last_login`, and the hash that Django brings up to date, are no changes of a password."""
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
+    with record_statements() as seen:
+        user.save(update_fields=["last_login"])
+        user.first_name = "Ann"
+        user.save()
+        assert user.check_password(PASSWORD)
+    assert user.password.startswith("pbkdf2")
+    assert (seen.about("sessionstore_session"), sessions_of(user)) == ([], 2)
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"password": "!"}])
+def test_what_sends_no_signal_is_caught_when_the_session_comes_next(user, others, change):
+    """`QuerySet.update()` is silent: the row goes at the next request, and stays gone."""
+    before = {name: getattr(user, name) for name in change}
+    User.objects.update(**change)
+    assert not is_in(others[0])
+    assert sessions_of(user) == 1
+    User.objects.update(**before)
+    assert not is_in(others[0])
+
+
+def test_an_account_deleted_by_sql_is_caught_too(user, others):
+    """Also in an async view."""
+    User.objects.filter(pk=user.pk)._raw_delete("default")
+    others[0].get("/async-poll/")
+    assert not is_in(others[1])
+    assert Session.objects.count() == 0
+
+
+def test_a_session_of_another_backend_is_left_alone(user, others, settings):
+    """A deployment that has not heard of a backend yet ends nobody's session."""
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend"]
+    assert not is_in(others[0])
+    assert sessions_of(user) == 2
+
+
+def test_a_rollback_of_the_change_ends_nothing(user, others):
+    """The password is the old one again, so everybody stays."""
+    with transaction.atomic():
+        change_in_shell(user)
+        transaction.set_rollback(True)
+    assert [is_in(one) for one in others] == [True, True]
+
+
+def test_the_end_comes_with_the_commit(user, others):
+    """Before it, nothing has changed for anybody else."""
+    with transaction.atomic():
+        change_in_shell(user)
+        assert sessions_of(user) == 2
+    assert sessions_of(user) == 0
+
+
+def test_it_holds_under_atomic_requests(browser, user, others, monkeypatch):
+    """The view's transaction ends before the response: then the others go, and this one stays."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    sign_in(browser, user)
+    change_in_view(browser, user)
+    assert [is_in(one) for one in (browser, *others)] == [True, False, False]
+    assert sessions_of(user) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        (User, {}),
+        (UuidUser, {}),
+        (TextUser, {"id": "o'neil; DROP"}),
+        (TextUser, {"id": "7"}),
+    ],
+)
+@pytest.mark.parametrize("end", ["password", "disable", "delete"])
+def test_users_are_found_by_any_type_of_key(settings, model, fields, end):
+    """Integer, UUID and text (CVE-2026-82311)."""
+    settings.AUTH_USER_MODEL = model._meta.label
+    ann = model.objects.create_user(username="ann", password=PASSWORD, **fields)
+    rest = {name: f"{value}0" for name, value in fields.items()}
+    bob = model.objects.create_user(username="bob", password=PASSWORD, **rest)
+    browsers = [signed_in(ann), signed_in(ann), signed_in(bob)]
+    if end == "password":
+        change_in_shell(ann)
+    elif end == "disable":
+        ann.is_active = False
+        ann.save()
+    else:
+        ann.delete()
+    assert [is_in(one) for one in browsers] == [False, False, True]
+    assert Session.objects.count() == 1
+
+
+def test_a_user_is_found_by_its_key_in_any_form(settings):
+    """A UUID as text, with or without dashes; a number as text."""
+    settings.AUTH_USER_MODEL = "accounts.UuidUser"
+    ann = UuidUser.objects.create_user("ann", PASSWORD)
+    signed_in(ann)
+    for key in (ann, ann.pk, str(ann.pk), ann.pk.hex):
+        assert Session.objects.for_user(key).count() == 1
+
+
+@pytest.mark.parametrize("model", [Staff, Colleague])
+def test_a_user_saved_as_a_child_or_a_proxy_is_the_same_user(settings, model):
+    """The signals of such a model name another sender."""
+    staff = model.objects.create_user("staff", password=PASSWORD)
+    his = signed_in(User.objects.get(pk=staff.pk))
+    change_in_shell(staff)
+    assert not is_in(his)
+    his = signed_in(User.objects.get(pk=staff.pk))
+    staff.delete()
+    assert (is_in(his), Session.objects.count()) == (False, 0)
+
+
+def test_a_model_with_users_of_its_own_ends_nobody_else(user, others):
+    """Number 7 of another table of accounts is another person."""
+    other = TextUser.objects.create_user("x", PASSWORD, id=str(user.pk))
+    change_in_shell(other)
+    other.delete()
+    assert sessions_of(user) == 2
+
+
+# --- how many at once
+
+
+def test_one_login_more_than_allowed_ends_the_oldest(settings, user, clock):
+    """Whatever way they sign in (ASVS 7.1.2)."""
+    settings.SESSIONSTORE_MAX_PER_USER = 2
+    browsers = []
+    for _ in range(4):
+        browsers.append(signed_in(user))
+        clock.advance(seconds=1)
+    assert [is_in(one) for one in browsers] == [False, False, True, True]
+    assert sessions_of(user) == 2
+
+
+def test_signing_in_again_in_the_same_browser_ends_nothing(settings, user, browser, clock):
+    """It is one session still."""
+    settings.SESSIONSTORE_MAX_PER_USER = 2
+    other = signed_in(user)
+    for _ in range(3):
+        clock.advance(seconds=1)
+        sign_in(browser, user)
+    assert is_in(browser)
+    assert is_in(other)
+
+
+def test_expired_sessions_and_other_users_do_not_count(settings, user, clock):
+    """Only what could still be used is too much."""
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    signed_in(User.objects.create_user("bob", password=PASSWORD))
+    signed_in(user)
+    clock.advance(days=15)
+    assert is_in(signed_in(user))
+
+
+def test_a_login_too_many_is_denied_by_the_form(settings, user, browser):
+    """With `deny` who is in stays in, and the form says why."""
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    settings.SESSIONSTORE_MAX_PER_USER_ACTION = "deny"
+    assert sign_in(browser, user).status_code == 302
+    second = Client(enforce_csrf_checks=True)
+    page = sign_in(second, user)
+    assert page.status_code == 200
+    assert "signed in on too many devices" in page.content.decode()
+    assert (is_in(browser), is_in(second), sessions_of(user)) == (True, False, 1)
+    assert sign_in(browser, user).status_code == 302
+
+
+def test_what_cannot_be_denied_ends_the_oldest(settings, user, clock):
+    """The admin, allauth and single sign-on know no such form error; the number holds."""
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    settings.SESSIONSTORE_MAX_PER_USER_ACTION = "deny"
+    first = signed_in(user)
+    clock.advance(seconds=1)
+    assert (is_in(signed_in(user)), is_in(first)) == (True, False)
+
+
+@pytest.mark.parametrize("action", ["oldest", "deny"])
+def test_twenty_logins_at_once_leave_as_many_as_allowed(database, settings, user, action):
+    """No more and no fewer, with real threads and connections (ASVS 7.1.2, 15.4.2)."""
+    settings.SESSIONSTORE_MAX_PER_USER = 3
+    settings.SESSIONSTORE_MAX_PER_USER_ACTION = action
+    browsers = [Client() for _ in range(20)]
+    fields = {"username": "ann", "password": PASSWORD}
+    answers = run_together([partial(one.post, "/account/login/", fields) for one in browsers])
+    assert {answer.status_code for answer in answers} <= {200, 302}
+    assert Session.objects.using(database).live().for_user(user).count() == 3
+    assert sum(map(is_in, browsers)) == 3
+
+
+def test_without_a_limit_a_login_asks_nothing_more(user, db):
+    """The budget of statements stays."""
+    with record_statements() as seen:
+        Client().post("/account/login/", {"username": "ann", "password": PASSWORD})
+    assert len(seen.about("sessionstore_session")) == 1
+
+
+def test_ends_do_not_need_a_request_of_ours(user, others, settings):
+    """With Django's own middleware the signals work too."""
+    settings.MIDDLEWARE = [
+        name.replace("sessionstore.middleware", "django.contrib.sessions.middleware")
+        for name in settings.MIDDLEWARE
+    ]
+    change_in_shell(user)
+    assert sessions_of(user) == 0
+
+
+def test_a_site_on_another_engine_is_left_alone(user, settings):
+    """Users change passwords while our app is merely installed."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
+    change_in_shell(user)
+    user.delete()
+
+
+def test_the_rename_of_a_login_does_not_escape(database, user):
+    """A session whose key changes while its user is disabled is ended too."""
+    browsers = [signed_in(user) for _ in range(8)]
+    request = RequestFactory().get("/")
+    sessions = []
+    for browser in browsers:
+        request.session = browser.session
+        request.session["loaded"] = True
+        sessions.append(request.session)
+
+    def cycle(session):
+        for _ in range(5):
+            session.cycle_key()
+
+    def disable():
+        user.is_active = False
+        user.save()
+
+    run_together([*(partial(cycle, session) for session in sessions), disable])
+    assert Session.objects.using(database).for_user(user).count() == 0

@@ -1,0 +1,214 @@
+"""Each event of a session's life sends its signal, with its arguments and nothing secret."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import UpdateError
+from django.dispatch import Signal
+from django.test import Client
+
+from sessionstore import signals
+from sessionstore.backends.sql import SessionStore
+from sessionstore.conf import conf
+from sessionstore.models import Session
+from sessionstore.signals import Reason, Refusal
+from tests.web.conftest import key_of, press, sign_in
+
+SIGNALS = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
+ARGUMENTS = {
+    "session_created": {"handle", "user_id"},
+    "session_logged_in": {"handle", "user_id", "request"},
+    "session_cycled": {"handle", "old_handle", "user_id"},
+    "session_merged": {"handle", "user_id", "conflicts"},
+    "session_revoked": {"handle", "user_id", "reason"},
+    "session_expired": {"handle", "user_id"},
+    "session_refused": {"handle", "reason", "client"},
+    "session_interrupted": {"handle", "user_id"},
+}
+
+
+@pytest.fixture
+def heard():
+    """What was sent while the test ran: names and arguments, in order."""
+    events: list[tuple[str, dict]] = []
+    receivers = []
+    for name, signal in SIGNALS.items():
+
+        def receive(sender, signal, name=name, **arguments):
+            assert issubclass(sender, SessionStore)
+            assert set(arguments) == ARGUMENTS[name]
+            events.append((name.removeprefix("session_"), arguments))
+
+        signal.connect(receive, weak=False)
+        receivers.append((signal, receive))
+    yield events
+    for signal, receive in receivers:
+        signal.disconnect(receive)
+
+
+@pytest.fixture
+def session(db) -> SessionStore:
+    """A session with a row."""
+    session = SessionStore()
+    session["a"] = 1
+    session.save()
+    return session
+
+
+def names(heard) -> list[str]:
+    return [name for name, _ in heard]
+
+
+def test_every_signal_is_listed_here():
+    """A new one must be tested too."""
+    assert set(SIGNALS) == set(ARGUMENTS)
+
+
+def test_a_login_is_told_by_handle_user_and_request(heard, browser, user):
+    """A new key, the login, and the row."""
+    sign_in(browser, user)
+    assert names(heard) == ["cycled", "logged_in", "created"]
+    handle, user_id = browser.session.handle, str(user.pk)
+    arguments = dict(heard)
+    assert arguments["created"] == {"handle": handle, "user_id": user_id}
+    request = arguments["logged_in"].pop("request")
+    assert (request.path, request.user) == ("/account/login/", user)
+    assert arguments["logged_in"] == {"handle": handle, "user_id": user_id}
+
+
+def test_a_new_key_names_both_handles(heard, session):
+    """Whoever follows a session in the log can go on."""
+    old = session.handle
+    session.cycle_key()
+    assert heard[1:] == [
+        ("cycled", {"handle": session.handle, "old_handle": old, "user_id": None}),
+    ]
+
+
+def test_a_merge_names_the_paths_that_both_changed(heard, session):
+    """Ours was taken."""
+    other = SessionStore(session.session_key)
+    other["a"] = 2
+    other.save()
+    session["a"] = 3
+    session.save()
+    expected = {"handle": session.handle, "user_id": None, "conflicts": (("a",),)}
+    assert heard[1:] == [("merged", expected)]
+
+
+def test_a_logout_is_a_revocation_with_its_reason(heard, browser, user):
+    """And one that finds nothing to end is no event."""
+    sign_in(browser, user)
+    handle = browser.session.handle
+    heard.clear()
+    press(browser, "/account/logout/")
+    expected = {"handle": handle, "user_id": str(user.pk), "reason": Reason.LOGOUT}
+    assert heard == [("revoked", expected)]
+    heard.clear()
+    press(browser, "/account/logout/")
+    assert heard == []
+
+
+def test_other_ends_tell_their_reason(heard, session):
+    """flush() and delete() are called by all kinds of code."""
+    handle = session.handle
+    other = SessionStore()
+    other.create()
+    heard.clear()
+    SessionStore().delete(session.session_key)
+    other.flush()
+    reasons = [(name, arguments["reason"]) for name, arguments in heard]
+    assert reasons == [("revoked", Reason.DELETED), ("revoked", Reason.FLUSHED)]
+    assert heard[0][1]["handle"] == handle
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ends_by_account_tell_each_session(heard, user):
+    """One event for each, with the reason."""
+    handles = []
+    for _ in range(2):
+        browser = Client()
+        browser.force_login(user)
+        handles.append(browser.session.handle)
+    heard.clear()
+    user.set_password("another one")
+    user.save()
+    assert {(name, arguments["reason"]) for name, arguments in heard} == {
+        ("revoked", Reason.PASSWORD_CHANGED)
+    }
+    assert sorted(arguments["handle"] for _, arguments in heard) == sorted(handles)
+    for change, reason in (
+        ({"is_active": False}, Reason.ACCOUNT_DISABLED),
+        (None, Reason.ACCOUNT_DELETED),
+    ):
+        browser = Client()
+        browser.force_login(User.objects.get())
+        heard.clear()
+        User.objects.update(**change) if change else User.objects.all()._raw_delete("default")
+        browser.get("/plain/")
+        assert [arguments["reason"] for _, arguments in heard] == [reason]
+        User.objects.update(is_active=True)
+
+
+def test_a_session_past_its_end_is_told_with_its_user(heard, browser, user, clock):
+    """The row is still there, so it is known whose it was."""
+    sign_in(browser, user)
+    handle = browser.session.handle
+    heard.clear()
+    clock.advance(days=15)
+    browser.get("/plain/")
+    assert heard == [("expired", {"handle": handle, "user_id": str(user.pk)})]
+
+
+@pytest.mark.parametrize("forged", ["0" * 40, "x" * 40, "';DROP TABLE", "0" * 39])
+def test_a_forged_cookie_is_told_with_its_client(heard, browser, db, forged):
+    """It has no handle: whatever stands there was not made by us."""
+    browser.cookies["sessionid"] = forged
+    browser.get("/plain/")
+    [(name, arguments)] = heard
+    assert name == "refused"
+    assert (arguments["handle"], arguments["reason"]) == (None, Refusal.FORGED)
+    assert arguments["client"].ip == "127.0.0.1"
+
+
+def test_a_key_of_ours_without_a_row_is_told_by_its_handle(heard, browser, db):
+    """Somebody may be trying the cookie of a session that was ended."""
+    key = conf.keyring.mint()
+    browser.cookies["sessionid"] = key.text
+    browser.get("/plain/")
+    [(name, arguments)] = heard
+    assert (name, arguments["handle"], arguments["reason"]) == (
+        "refused",
+        key.handle,
+        Refusal.UNKNOWN,
+    )
+
+
+def test_a_save_that_comes_after_the_logout_is_told(heard, session):
+    """And nothing is resurrected."""
+    Session.objects.all().delete()
+    heard.clear()
+    session["a"] = 2
+    with pytest.raises(UpdateError):
+        session.save()
+    assert heard == [("interrupted", {"handle": session.handle, "user_id": None})]
+    assert Session.objects.count() == 0
+
+
+def test_an_anonymous_visitor_is_no_event(heard, browser, db):
+    """No cookie, no signal."""
+    browser.get("/plain/")
+    assert (heard, key_of(browser)) == ([], "")
+
+
+def test_what_a_receiver_raises_goes_up(session):
+    """A receiver that must know, such as an audit trail, can stop what it cannot record."""
+
+    def refuse(**_):
+        raise RuntimeError("the audit trail is full")
+
+    signals.session_cycled.connect(refuse)
+    try:
+        with pytest.raises(RuntimeError, match="audit trail"):
+            session.cycle_key()
+    finally:
+        signals.session_cycled.disconnect(refuse)
