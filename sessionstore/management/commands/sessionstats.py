@@ -1,0 +1,147 @@
+"""Tell how many sessions there are, whose, how old and how large."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError
+from django.template.defaultfilters import filesizeformat
+
+from sessionstore import expiry, statistics
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.management.arguments import HelpFormatter, positive
+from sessionstore.management.engines import engine_named, failure, table_of
+from sessionstore.statistics import Figure, Spread, Statistics
+
+_EPILOG = f"""\
+A table of fewer than {statistics.SAMPLE:,} rows is counted. Of a larger one so many
+random rows are read, and what is computed from them is marked "about": right
+within 2 % of the rows, 19 times of 20. JSON says "is_exact" beside each count.
+Sizes, ages and formats always describe the rows that were read.
+"""
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+class Command(BaseCommand):
+    help = "Tell how many sessions there are, whose, how old and how large."
+    requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(
+            prog_name, subcommand, epilog=_EPILOG, formatter_class=HelpFormatter, **kwargs
+        )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+        parser.add_argument(
+            "--exact", action="store_true", help="count every row: this reads the whole table"
+        )
+        parser.add_argument(
+            "--top",
+            type=positive,
+            default=10,
+            metavar="USERS",
+            help="how many of the users with most sessions to list (default: 10)",
+        )
+        parser.add_argument(
+            "--engine",
+            metavar="NAME",
+            help="dotted path, or sql, cached_sql, express (default: SESSION_ENGINE)",
+        )
+
+    def handle(self, **options: Any) -> None:
+        rows = table_of(engine_named(options["engine"]), database=None)
+        try:
+            if hasattr(rows, "model"):
+                found = statistics.collect(rows, exact=options["exact"], top=options["top"])
+                as_json, lines = asdict(found), _lines(found)
+            else:
+                as_json = _express(rows)
+                lines = [f"{name:<18}{value}" for name, value in as_json.items()]
+        except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
+            raise CommandError(failure(error, [rows])) from error
+        self.stdout.write(
+            json.dumps(as_json, default=datetime.isoformat) if options["json"] else "\n".join(lines)
+        )
+
+
+def _express(rows: Any) -> dict[str, Any]:
+    """Count what an Express table can tell: it has a column for the end and no other."""
+    return {
+        "table": rows.table,
+        "database": rows.alias,
+        "live": rows.count(),
+        "expired": rows.count_expired(expiry.now_ms()),
+    }
+
+
+def _lines(found: Statistics) -> list[str]:
+    """Answer the report in words."""
+    counts = found.counts
+    pairs = [
+        ("table", f"{found.table} of database {found.database!r}"),
+        ("on disk", _size(found.table_bytes)),
+        ("rows", _count(counts.rows)),
+        ("  live", _count(counts.live)),
+        ("    signed in", _count(counts.signed_in)),
+        ("    anonymous", _count(counts.anonymous)),
+        ("  expired", _count(counts.expired) + _since(found.oldest_end)),
+        ("data", _spread(found.data_bytes, _bytes)),
+        ("writes", _spread(found.writes, lambda value: f"{value:,}")),
+        ("age", _spread(found.age_s, _duration)),
+        ("last used before", _spread(found.unused_s, _duration)),
+        ("formats", _formats(found)),
+    ]
+    lines = [f"{name:<18}{value}" for name, value in pairs if value]
+    if found.top_users:
+        lines.append("users with most live sessions")
+        lines += [f"  {user_id:<16}{sessions:,}" for user_id, sessions in found.top_users]
+        if not found.top_is_complete:
+            lines.append("  (of the users in the sample; their counts are exact)")
+    if not counts.rows.is_exact:
+        lines.append(f'"about" is estimated from {found.looked_at:,} rows; --exact counts.')
+    return lines
+
+
+def _count(figure: Figure) -> str:
+    return f"{figure.value:,}" if figure.is_exact else f"about {_rounded(figure.value):,}"
+
+
+def _rounded(value: int) -> int:
+    """Answer three significant digits: more would look more certain than it is."""
+    return round(value, 3 - len(str(value))) if value else 0
+
+
+def _size(figure: Figure | None) -> str:
+    if figure is None:
+        return ""
+    return ("" if figure.is_exact else "about ") + _bytes(figure.value)
+
+
+def _bytes(value: int) -> str:
+    return filesizeformat(value).replace("\xa0", " ")
+
+
+def _since(moment: datetime | None) -> str:
+    return "" if moment is None else f", the oldest since {moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _spread(spread: Spread | None, told: Any) -> str:
+    if spread is None:
+        return ""
+    return (
+        f"median {told(spread.median)}, 95 % up to {told(spread.p95)}, most {told(spread.largest)}"
+    )
+
+
+def _duration(seconds: int) -> str:
+    size, unit = next(pair for pair in _UNITS if seconds >= pair[0] or pair[0] == 1)
+    return f"{seconds // size} {unit}"
+
+
+def _formats(found: Statistics) -> str:
+    total = sum(found.formats.values())
+    counted = sorted(found.formats.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{100 * count / total:.0f} % {name}" for name, count in counted)
