@@ -83,6 +83,7 @@ def note(row: str, site: Site, part: str, figure: str) -> None:
     folder = os.environ.get(VARIABLE)
     if folder:
         name = f"{row}.{site.name}.{part}".replace("/", "-").replace(" ", "_")
+        part = part.replace("default", "sqlite")
         figures = {"row": row, "site": site.name, "part": part, "figure": figure}
         Path(folder, f"{name}.json").write_text(json.dumps(figures))
 

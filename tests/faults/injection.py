@@ -42,10 +42,16 @@ PERMANENT: dict[str, list[Code]] = {
 
 @dataclass(slots=True)
 class Injection:
-    """How often the fault has fired so far, and on which statements."""
+    """How often the fault shall fire, and how often it has."""
 
     times: int
     fired: int = 0
+
+    def is_due(self, sql: Any) -> bool:
+        """Tell whether this statement is one to fail at, and count it."""
+        due = self.fired < self.times and about_sessions(str(sql))
+        self.fired += due
+        return due
 
 
 def about_sessions(sql: str) -> bool:
@@ -60,14 +66,54 @@ def first_statements_fail(alias: str, code: Code, times: int) -> Iterator[Inject
     injection = Injection(times)
 
     def wrapper(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
-        if injection.fired < injection.times and about_sessions(str(sql)):
-            injection.fired += 1
+        if injection.is_due(sql):
             fail(connection, code, lambda text: execute(text, None, False, context))
             raise AssertionError(f"{code} was not raised")
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(wrapper):
         yield injection
+
+
+@contextmanager
+def killed(alias: str, times: int, *, after: bool) -> Iterator[Injection]:
+    """Kill the connection before the first `times` statements on the session table, or after.
+
+    After: the server has carried the statement out, and the answer to it is lost.
+    """
+    connection = connections[alias]
+    injection = Injection(times)
+
+    def wrapper(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
+        if not injection.is_due(sql):
+            return execute(sql, params, many, context)
+        if not after:
+            kill(connection)
+            return execute(sql, params, many, context)
+        execute(sql, params, many, context)
+        kill(connection)
+        execute("SELECT 1", None, False, context)
+        raise AssertionError("the connection was not killed")
+
+    try:
+        with connection.execute_wrapper(wrapper):
+            yield injection
+    finally:
+        connection.close()  # as the end of a request closes one that has failed
+
+
+def kill(connection: Any) -> None:
+    """Let the server end this connection, without a word to the client."""
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            if connection.vendor == "mysql":
+                cursor.execute(f"KILL {connection.connection.thread_id()}")
+            else:
+                pid = connection.connection.info.backend_pid
+                cursor.execute(f"SELECT pg_terminate_backend({pid}, 5000)")
+    finally:
+        other.close()
 
 
 def fail(connection: Any, code: Code, execute: Callable[[str], Any]) -> None:

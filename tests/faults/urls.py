@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import auth
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
@@ -47,6 +48,22 @@ def cycle(request: HttpRequest) -> HttpResponse:
     return answer(request)
 
 
+def logout_in_a_block(request: HttpRequest) -> HttpResponse:
+    """Sign out inside a block that is rolled back, and answer well."""
+    try:
+        with transaction.atomic(using=request.GET["alias"]):
+            auth.logout(request)
+            raise RuntimeError("the block is taken back")
+    except RuntimeError:
+        return HttpResponse("done")
+
+
+def end_another(request: HttpRequest) -> HttpResponse:
+    """End the session of a given key, and fail."""
+    type(request.session)().delete(request.GET["key"])
+    raise RuntimeError("the view fails")
+
+
 def broken_page(request: HttpRequest) -> HttpResponse:
     """Ask for the session again and again, as the parts of an error page do."""
     for _ in range(6):
@@ -79,6 +96,8 @@ urlpatterns = [
     path("login/", login),
     path("logout/", logout),
     path("cycle/", cycle),
+    path("block/", logout_in_a_block),
+    path("end/", end_another),
     path("broken/", broken_page),
     path("async/read/", as_async("read")),
     path("async/write/", as_async("write")),
