@@ -47,6 +47,10 @@ function control (store) {
     waiting.delete(req.params.name)
     res.json(true)
   })
+  router.post('/createDatabaseTable', async (req, res) => {
+    await store.createDatabaseTable()
+    res.json(true)
+  })
   router.post('/store/:verb', async (req, res) => {
     // The verbs take a callback; clearExpiredSessions of express-mysql-session does not.
     const { verb } = req.params

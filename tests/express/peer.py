@@ -38,10 +38,18 @@ class Peer:
         self, path: str, body: Any = None, *, cookie: str | None = None
     ) -> tuple[int, Any, list[str]]:
         """POST JSON; answer status, JSON (or text) and the Set-Cookie headers."""
+        return self.receive(self.send(path, body, cookie=cookie))
+
+    def send(self, path: str, body: Any, *, cookie: str | None) -> http.client.HTTPConnection:
+        """POST JSON and do not wait for the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         headers = {"Content-Type": "application/json"} | ({"Cookie": cookie} if cookie else {})
+        connection.request("POST", path, json.dumps(body), headers)
+        return connection
+
+    def receive(self, connection: http.client.HTTPConnection) -> tuple[int, Any, list[str]]:
+        """Answer what came back."""
         with contextlib.closing(connection):
-            connection.request("POST", path, json.dumps(body), headers)
             response = connection.getresponse()
             text = response.read().decode()
         with contextlib.suppress(ValueError):

@@ -1,0 +1,168 @@
+"""SESSIONSTORE_EXPRESS and the checks of a site that shares its sessions."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from sessionstore.backends.express import SessionStore
+from sessionstore.conf import conf
+from sessionstore.conf.express import passport_user
+
+SECRETS = ["a secret that no check may print"]
+
+
+def ids(**options) -> set[str]:
+    """Answer the ids of our checks about Express, and those of wrong values."""
+    found = {message.id for message in run_checks(tags=["sessionstore"], **options)}
+    return {one for one in found if one == "sessionstore.E001" or one[-3:-1] == "05"}
+
+
+def test_secrets_are_all_that_is_needed(settings):
+    """The defaults are those of express-mysql-session."""
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS}
+    express = conf.express
+    assert (express.table, express.id, express.expires, express.data, express.mark) == (
+        ("sessions",),
+        "session_id",
+        "expires",
+        "data",
+        "revoked_at",
+    )
+    assert (express.expiration_ms, express.user, express.time_zone) == (86_400_000, None, None)
+
+
+def test_the_layout_of_connect_pg_simple_has_names_of_its_own(settings):
+    """Table session with sid, sess and expire."""
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "layout": "connect-pg-simple"}
+    express = conf.express
+    assert (express.table, express.id, express.data, express.expires) == (
+        ("session",),
+        "sid",
+        "sess",
+        "expire",
+    )
+
+
+def test_a_table_may_name_its_schema(settings):
+    """One dot at most."""
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "table": "web.sessions"}
+    assert conf.express.table == ("web", "sessions")
+
+
+def test_expiration_is_a_duration_like_all_others(settings):
+    """A timedelta or whole seconds, where Express counts milliseconds."""
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "expiration": timedelta(hours=1)}
+    assert conf.express.expiration_ms == 3_600_000
+
+
+def test_true_means_the_user_of_passport(settings):
+    """A dotted path or a callable is taken as it is."""
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "user": True}
+    assert conf.express.user is passport_user
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "user": "builtins.len"}
+    assert conf.express.user is len
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"secrets": []},
+        {"secrets": "text"},
+        {"secrets": [""]},
+        {"secrets": None},
+        {"layout": "redis"},
+        {"table": "a.b.c"},
+        {"table": "a`b"},
+        {"table": 1},
+        {"columns": {"data": ""}},
+        {"columns": {"unknown": "x"}},
+        {"columns": "data"},
+        {"expiration": -1},
+        {"user": "no.such.thing"},
+        {"user": 3},
+        {"time_zone": ""},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_a_check_that_prints_no_secret(settings, wrong):
+    """E001 names the key; the value stays out of logs."""
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, **wrong}
+    messages = [one for one in run_checks(tags=["sessionstore"]) if one.id == "sessionstore.E001"]
+    assert len(messages) == 1
+    assert "SESSIONSTORE_EXPRESS must be a dict" in messages[0].msg
+    assert SECRETS[0] not in str(messages[0])
+
+
+class TestChecks:
+    @pytest.fixture(autouse=True)
+    def site(self, express_site) -> None:
+        """A site on the Express engine."""
+
+    def test_a_good_site_is_told_only_about_the_admin(self):
+        """I050 is for information: the admin lists no shared session."""
+        assert ids() == {"sessionstore.I050"}
+
+    def test_the_engine_needs_its_setting(self, settings):
+        """E050 at start-up, and the same words at a request."""
+        settings.SESSIONSTORE_EXPRESS = None
+        assert "sessionstore.E050" in ids()
+        with pytest.raises(ImproperlyConfigured, match="SESSIONSTORE_EXPRESS"):
+            SessionStore("a key of some length").load()
+
+    def test_the_layout_of_postgresql_needs_postgresql(self, settings):
+        """E051: the columns json and timestamp are PostgreSQL's."""
+        settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "layout": "connect-pg-simple"}
+        assert "sessionstore.E051" in ids()
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("SESSIONSTORE_MAX_PER_USER", 3),
+            ("SESSIONSTORE_ENCRYPT", True),
+            ("SESSIONSTORE_ADOPT_FROM", "django.contrib.sessions.backends.db"),
+        ],
+    )
+    def test_what_needs_another_table_is_an_error(self, settings, name, value):
+        """E052: no user column, no seal, no other keys."""
+        setattr(settings, name, value)
+        assert "sessionstore.E052" in ids()
+
+    def test_the_pages_about_devices_are_told(self, settings):
+        """W050: they would stay empty."""
+        settings.ROOT_URLCONF = "tests.urls"
+        assert "sessionstore.W050" in ids()
+
+    def test_djangos_own_cookie_name_is_told(self, settings):
+        """W051: Express looks for connect.sid."""
+        settings.SESSION_COOKIE_NAME = "sessionid"
+        assert "sessionstore.W051" in ids()
+
+    def test_another_serializer_is_told(self, settings):
+        """W052: Express reads JSON."""
+        settings.SESSION_SERIALIZER = "django.core.signing.Other"
+        assert "sessionstore.W052" in ids()
+
+    def test_another_engine_is_told_nothing(self, settings):
+        """None of these checks concerns a site without Express."""
+        settings.SESSION_ENGINE = "sessionstore.backends.sql"
+        settings.SESSION_COOKIE_NAME = "sessionid"
+        assert ids() == set()
+
+
+def test_the_table_is_checked_with_its_database(database, shared_table):
+    """`check --database ALIAS` asks the table: W053, or E053 when it cannot be shared."""
+    shared_table()
+    assert "sessionstore.W053" in ids(databases=[database])
+    assert "sessionstore.W053" not in ids()
+    shared_table(guard=True)
+    assert "sessionstore.W053" not in ids(databases=[database])
+
+
+def test_a_table_that_is_missing_is_an_error(database, shared_table, settings):
+    """E053."""
+    shared_table()
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "table": "missing"}
+    assert "sessionstore.E053" in ids(databases=[database])

@@ -1,0 +1,151 @@
+"""The verbs of express-mysql-session by name, beside those of the Node store itself."""
+
+import pytest
+from django.db import connections
+
+from sessionstore.backends.express_store import ExpressStore
+from sessionstore.exceptions import SessionNotSerializable
+from sessionstore.expiry import to_datetime
+
+COOKIE = {"originalMaxAge": None, "expires": None, "httpOnly": True, "path": "/"}
+
+
+@pytest.fixture
+def store(shared_table) -> ExpressStore:
+    """The verbs on a table without the mark column."""
+    shared_table()
+    return ExpressStore()
+
+
+class TestOnEachDatabase:
+    def test_get_answers_what_set_stored(self, store):
+        """A session with its cookie, as Express has it; None for an id that nobody has."""
+        assert store.set("sid", {"cookie": COOKIE, "a": 1})
+        assert store.get("sid") == {"cookie": COOKIE, "a": 1}
+        assert store.get("other") is None
+
+    def test_set_replaces_a_session(self, store):
+        """The second call of set is an update."""
+        store.set("sid", {"cookie": COOKIE, "a": 1})
+        store.set("sid", {"cookie": COOKIE, "b": 2})
+        assert store.get("sid") == {"cookie": COOKIE, "b": 2}
+
+    def test_set_refuses_what_express_cannot_read(self, store):
+        """The error names the key, and nothing is written."""
+        with pytest.raises(SessionNotSerializable, match="big"):
+            store.set("sid", {"cookie": COOKIE, "big": 2**60})
+        assert store.length() == 0
+
+    def test_a_session_lives_until_the_expiry_of_its_cookie(self, store, clock):
+        """Text or datetime; without one, for `expiration`."""
+        in_a_minute = to_datetime(clock.now_ms + 60_000)
+        store.set("text", {"cookie": {"expires": in_a_minute.isoformat()}})
+        store.set("none", {"cookie": COOKIE})
+        clock.advance(seconds=62)
+        assert set(store.all()) == {"none"}
+        clock.advance(days=1)
+        assert store.all() == {}
+
+    def test_touch_moves_a_live_session_on_and_never_back(self, store, clock):
+        """Express's own touch also revives what has expired, and shortens; ours does neither."""
+        later = to_datetime(clock.now_ms + 120_000).isoformat()
+        store.set("sid", {"cookie": {"expires": to_datetime(clock.now_ms + 60_000).isoformat()}})
+        assert store.touch("sid", {"cookie": {"expires": later}})
+        assert not store.touch(
+            "sid", {"cookie": {"expires": to_datetime(clock.now_ms).isoformat()}}
+        )
+        clock.advance(seconds=90)
+        assert store.get("sid") is not None
+        clock.advance(seconds=60)
+        assert not store.touch("sid", {"cookie": COOKIE})
+        assert store.get("sid") is None
+
+    def test_destroy_ends_a_session(self, store):
+        """True once, False for what is gone."""
+        store.set("sid", {"cookie": COOKIE})
+        assert (store.destroy("sid"), store.destroy("sid")) == (True, False)
+
+    def test_length_and_all_know_the_live_sessions(self, store, clock):
+        """Expired rows are still in the table, and count as nothing."""
+        for number in range(3):
+            store.set(f"sid{number}", {"cookie": COOKIE, "n": number})
+        assert store.length() == 3
+        assert store.all()["sid2"] == {"cookie": COOKIE, "n": 2}
+        clock.advance(days=2)
+        assert (store.length(), store.all()) == (0, {})
+
+    def test_all_leaves_damaged_sessions_out(self, store, database):
+        """Express fails at each request with such a row; a script goes on."""
+        store.set("good", {"cookie": COOKIE})
+        store.set("bad", {"cookie": COOKIE})
+        with connections[database].cursor() as cursor:
+            cursor.execute("UPDATE sessions SET data = '{' WHERE session_id = 'bad'")
+        assert set(store.all()) == {"good"}
+        assert store.get("bad") is None
+
+    def test_all_works_with_other_column_names(self, shared_table):
+        """The Node store answers {undefined: undefined} then."""
+        names = {"session_id": "k", "expires": "e", "data": "d"}
+        shared_table(table="visits", columns=names)
+        store = ExpressStore()
+        store.set("sid", {"cookie": COOKIE, "a": 1})
+        assert store.all() == {"sid": {"cookie": COOKIE, "a": 1}}
+
+    def test_clear_ends_all_sessions(self, store):
+        """More than one page of them."""
+        for number in range(520):
+            store.set(f"sid{number}", {"cookie": COOKIE})
+        assert store.clear() == 520
+        assert store.length() == 0
+
+    def test_clear_expired_sessions_deletes_what_expired(self, store, clock):
+        """In batches by primary key, after five minutes of grace for clocks that differ."""
+        store.set("old", {"cookie": {"expires": to_datetime(clock.now_ms).isoformat()}})
+        store.set("live", {"cookie": COOKIE})
+        assert store.clearExpiredSessions() == 0
+        clock.advance(minutes=6)
+        assert store.clearExpiredSessions() == 1
+        assert set(store.all()) == {"live"}
+
+    def test_an_expired_row_makes_room_for_a_new_session(self, store, clock):
+        """Its id may be used again by a script; nothing of the old data comes back."""
+        store.set("sid", {"cookie": COOKIE, "a": 1})
+        clock.advance(days=2)
+        assert store.set("sid", {"cookie": COOKIE, "b": 1})
+        assert store.get("sid") == {"cookie": COOKIE, "b": 1}
+
+    def test_ids_that_differ_in_case_or_spaces_are_different_sessions(self, store):
+        """MySQL's comparison ignores trailing spaces, so the id is compared again."""
+        store.set("sid", {"cookie": COOKIE})
+        assert store.get("SID") is None
+        assert store.get("sid ") is None
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+class TestBesideTheNodeStore:
+    def test_the_node_store_reads_what_a_script_set(self, browser):
+        """And the reverse."""
+        store = ExpressStore()
+        store.set("sid", {"cookie": COOKIE, "a": "é"})
+        assert browser.peer.store("get", "sid") == {"cookie": COOKIE, "a": "é"}
+        browser.peer.store("set", "sid", {"cookie": COOKIE, "b": 1})
+        assert store.get("sid") == {"cookie": COOKIE, "b": 1}
+
+    @pytest.mark.only_on("mariadb", "mysql")
+    def test_both_stores_answer_the_same_length_and_all(self, browser):
+        """With the names of Express's own schema, both are right."""
+        store = ExpressStore()
+        for number in range(3):
+            store.set(f"sid{number}", {"cookie": COOKIE, "n": number})
+        assert browser.peer.store("length") == store.length() == 3
+        assert browser.peer.store("all") == store.all()
+
+    def test_what_one_destroys_the_other_does_not_find(self, browser):
+        """In both directions."""
+        store = ExpressStore()
+        for sid in ("one", "two"):
+            store.set(sid, {"cookie": COOKIE})
+        store.destroy("one")
+        browser.peer.store("destroy", "two")
+        assert browser.peer.store("get", "one") is None
+        assert store.get("two") is None
