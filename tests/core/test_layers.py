@@ -14,7 +14,7 @@ LAYERS = [
     {"apps", "urls", "admin", "management", "templatetags", "migrations"},
     {"checks", "views", "middleware", "receivers", "security_log"},
     {"forms", "decorators"},
-    {"devices", "importers", "revoking", "statistics"},
+    {"devices", "importers", "mass_revocation", "statistics"},
     {"revocation"},
     {"backends"},
     {"models", "signals", "routers", "clients", "cleaning", "descriptions"},

@@ -7,13 +7,13 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
-from sessionstore import expiry, revoking
+from sessionstore import expiry, mass_revocation
 from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.keys import digest_range
 from sessionstore.management.arguments import HelpFormatter, duration
 from sessionstore.management.engines import engine_named, failure, table_of
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
+from sessionstore.mass_revocation import Which
 
 STOPPED = 3
 _EPILOG = f"""\
@@ -61,31 +61,31 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        rows = table_of(engine_named(None), database=None)
-        if not revoking.has_users(rows) and not options["all"]:
+        session = _session()
+        if not session.rows.knows_users and not options["all"]:
             message = "The table of Express has no columns to choose by: only --all ends sessions."
             raise CommandError(message)
         try:
-            if options["handle"]:
-                self._revoke_handle(rows, options)
-            else:
-                self._revoke(rows, _chosen(rows, options), options)
+            self._revoke(session, _chosen(session, options), options)
         except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
-            raise CommandError(failure(error, [rows])) from error
+            raise CommandError(failure(error, [session.rows])) from error
 
-    def _revoke(self, rows: Any, chosen: list[revoking.Which], options: dict[str, Any]) -> None:
-        counts = [revoking.count(rows, which) for which in chosen]
-        words = chosen[0].words if len(chosen) == 1 else "of users who are disabled or gone"
+    def _revoke(self, session: Any, chosen: list[Which], options: dict[str, Any]) -> None:
+        count = sum(mass_revocation.count(session, which) for which in chosen)
+        words = "of users who are disabled or gone" if options["inactive"] else chosen[0].words
+        if options["handle"] and not count:
+            message = f"There is no session {words} (any more)."
+            raise CommandError(message)
         if options["dry_run"]:
-            self.stdout.write(f"Would end {_sessions(sum(counts))} {words}.")
+            self.stdout.write(f"Would end {_sessions(count)} {words}.")
             return
-        if sum(counts) and not options["no_input"]:
-            _ask(f"This ends {_sessions(sum(counts))} {words}.")
+        if count and not options["no_input"]:
+            _ask(f"This ends {_sessions(count)} {words}.")
         ended = 0
         shows = options["verbosity"] > 0
-        with asked_to_stop() as stop, progress(lambda: sum(counts), wanted=shows) as tell:
+        with asked_to_stop() as stop, progress(lambda: count, wanted=shows) as tell:
             for which in chosen:
-                ended += revoking.revoke(rows, which, stop=stop, on_batch=tell)
+                ended += mass_revocation.revoke(session, which, stop=stop, on_batch=tell)
             stopped = stop()
         if shows:
             self.stdout.write(f"Ended {_sessions(ended)} {words}.")
@@ -93,33 +93,30 @@ class Command(BaseCommand):
             message = "Stopped before the end: it was asked to stop. Run it again."
             raise CommandError(message, returncode=STOPPED)
 
-    def _revoke_handle(self, rows: Any, options: dict[str, Any]) -> None:
-        handle = options["handle"]
+
+def _session() -> Any:
+    store = engine_named(None)
+    table_of(store, database=None)
+    return store()
+
+
+def _chosen(session: Any, options: dict[str, Any]) -> list[Which]:
+    if options["handle"]:
         try:
-            digest_range(handle)
+            return [mass_revocation.of_handle(options["handle"])]
         except ValueError as error:
             raise CommandError(str(error)) from None
-        found = revoking.count_handle(rows, handle)
-        if not found:
-            message = f"There is no session with the handle {handle} (any more)."
-            raise CommandError(message)
-        if options["dry_run"]:
-            self.stdout.write(f"Would end {_sessions(found)}.")
-            return
-        if not options["no_input"]:
-            _ask(f"This ends {_sessions(found)}.")
-        self.stdout.write(f"Ended {_sessions(revoking.revoke_handle(rows, handle))}.")
-
-
-def _chosen(rows: Any, options: dict[str, Any]) -> list[revoking.Which]:
     if options["all"]:
-        return [revoking.all_until_now()]
+        return [mass_revocation.all_until_now()]
     if options["inactive"]:
-        return [revoking.of_user(user_id) for user_id in revoking.inactive_user_ids(rows)]
+        return [
+            mass_revocation.of_user(user_id)
+            for user_id in mass_revocation.inactive_user_ids(session)
+        ]
     if options["older_than"]:
         age_ms = int(options["older_than"].total_seconds() * 1000)
-        return [revoking.started_before(expiry.now_ms() - age_ms)]
-    return [revoking.of_user(options["user_id"] or _id_of(options["user"]))]
+        return [mass_revocation.started_before(expiry.now_ms() - age_ms)]
+    return [mass_revocation.of_user(options["user_id"] or _id_of(options["user"]))]
 
 
 def _id_of(name: str) -> str:

@@ -1,12 +1,12 @@
-"""Ends sessions for an administrator: those of a user, old ones, all; never by one big DELETE.
+"""Ends many sessions for an administrator: those of a user, old ones, all.
 
-A session that is being renamed escapes a DELETE, so each function looks again until it finds none.
+Never by one big DELETE: it would stall live traffic, and miss a session that is being renamed.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,9 +15,12 @@ from django.db import router
 from django.db.models import Q
 
 from . import expiry
+from .backends.base import SessionBackend
 from .cleaning import nap
+from .keys import digest_range
+from .revocation import revoke_each, sessions_of
+from .signals import Reason
 
-security_log = logging.getLogger("sessionstore.security")
 _PAGE = 500
 
 
@@ -46,19 +49,21 @@ def started_before(moment_ms: int) -> Which:
     return Which(f"that began before {moment:%Y-%m-%d %H:%M} UTC", signed_in | never)
 
 
-def has_users(rows: Any) -> bool:
-    """Tell whether the table has columns to choose by; that of Express has none."""
-    return hasattr(rows, "model")
+def of_handle(handle: str) -> Which:
+    """The one that a handle names. Raises ValueError when it is no handle."""
+    low, high = digest_range(handle)
+    return Which(f"with the handle {handle}", Q(pk__gte=low, pk__lte=high))
 
 
-def count(rows: Any, which: Which) -> int:
-    if not has_users(rows):
-        return int(rows.count())
-    return int(_objects(rows).filter(which.condition).count())
+def count(session: SessionBackend, which: Which) -> int:
+    """Count those in the table of ``session``, an empty one of the engine to use."""
+    if not session.rows.knows_users:
+        return int(session.rows.count())
+    return int(sessions_of(session.rows).filter(which.condition).count())
 
 
 def revoke(
-    rows: Any,
+    session: SessionBackend,
     which: Which,
     *,
     stop: Callable[[], bool] = lambda: False,
@@ -72,42 +77,26 @@ def revoke(
     removed, found = 0, True
     while found and not stop():
         found = False
-        for digests in _pages(rows, which):
+        for batch in _batches(session, which):
             found = True
             begun = time.monotonic()
-            batch = rows.remove_many(digests)
-            removed += batch
-            on_batch(batch)
+            ended = batch()
+            removed += ended
+            on_batch(ended)
             if stop():
                 break
             nap(time.monotonic() - begun, stop)
-    security_log.info("Revoked %d sessions %s", removed, which.words)
     return removed
 
 
-def count_handle(rows: Any, handle: str) -> int:
-    return int(_objects(rows).by_handle(handle).count())
-
-
-def revoke_handle(rows: Any, handle: str) -> int:
-    """End the session that a handle names, also when a login is just renaming it."""
-    removed = 0
-    for row in _objects(rows).by_handle(handle).only("created_at", "user_id"):
-        removed += rows.remove(bytes(row.pk)) or (
-            rows.remove_renamed(row.user_id, expiry.to_ms(row.created_at)) if row.user_id else 0
-        )
-    security_log.info("Revoked %d sessions by the handle %s", removed, handle)
-    return removed
-
-
-def inactive_user_ids(rows: Any) -> Iterator[str]:
+def inactive_user_ids(session: SessionBackend) -> Iterator[str]:
     """Answer the ids of users who have sessions, but are disabled or gone.
 
     The users are asked for where they are written: on a replica that lags, new ones are gone.
     """
     after = ""
     while page := list(
-        _objects(rows)
+        sessions_of(session.rows)
         .filter(user_id__gt=after)
         .order_by("user_id")
         .values_list("user_id", flat=True)
@@ -135,24 +124,17 @@ def _active_among(user_ids: list[str]) -> set[str]:
     return {key.value_to_string(user) for user in users.filter(is_active=True).only("pk")}
 
 
-def _pages(rows: Any, which: Which) -> Iterator[list[bytes]]:
-    """Answer the ids in pages, by primary key: a table of any size is read once."""
-    if not has_users(rows):
-        yield from _express_pages(rows)
+def _batches(session: SessionBackend, which: Which) -> Iterator[Callable[[], int]]:
+    """Answer what ends each page of them, by primary key: a table of any size is read once."""
+    rows = session.rows
+    if not rows.knows_users:
+        after = ""
+        while page := rows.page(after, _PAGE):
+            yield partial(rows.remove_many, [sid.encode() for sid, _ in page])
+            after = page[-1][0]
         return
-    found = _objects(rows).filter(which.condition).order_by("pk").values_list("pk", flat=True)
-    after = b""
-    while page := [bytes(pk) for pk in found.filter(pk__gt=after)[:_PAGE]]:
-        yield page
-        after = page[-1]
-
-
-def _express_pages(rows: Any) -> Iterator[list[bytes]]:
-    after = ""
-    while page := rows.page(after, _PAGE):
-        yield [sid.encode() for sid, _ in page]
-        after = page[-1][0]
-
-
-def _objects(rows: Any) -> Any:
-    return rows.model._default_manager.using(rows.alias)
+    chosen = sessions_of(rows).filter(which.condition).order_by("pk")
+    digest = b""
+    while found := list(chosen.filter(pk__gt=digest).only("user_id", "created_at")[:_PAGE]):
+        yield partial(revoke_each, found, reason=Reason.COMMAND, session=session)
+        digest = bytes(found[-1].pk)

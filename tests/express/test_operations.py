@@ -1,0 +1,61 @@
+"""The commands of operation on a table that belongs to Express."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from sessionstore.backends.express import SessionStore
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+@pytest.fixture
+def table(database, shared_table, clock) -> str:
+    """Three sessions that have ended, and two that have not."""
+    name = shared_table(mark=True)
+    for _ in range(3):
+        stored()
+    clock.advance(days=2)
+    for _ in range(2):
+        stored()
+    return name
+
+
+def stored() -> None:
+    session = SessionStore()
+    session["colour"] = "green"
+    session.set_expiry(86_400)
+    session.save()
+
+
+@pytest.mark.only_on("sqlite", "mariadb")
+def test_expired_sessions_are_cleared(table):
+    """Also when the site's own engine is another one."""
+    assert "Would delete 3 expired sessions" in run(
+        "clearsessions", "--engine=express", "--dry-run"
+    )
+    assert "Deleted 3 expired sessions" in run("clearsessions", "--batch-size=2")
+    assert SessionStore.get_rows().count() == 2
+
+
+@pytest.mark.only_on("sqlite", "mariadb")
+def test_statistics_count_what_the_table_tells(table):
+    """It knows the ends of sessions, and nothing else."""
+    told = json.loads(run("sessionstats", "--json"))
+    assert (told["table"], told["live"], told["expired"]) == (table, 2, 3)
+    assert "live              2" in run("sessionstats")
+
+
+@pytest.mark.only_on("sqlite", "mariadb")
+def test_all_sessions_end_and_none_can_be_chosen(table):
+    """There is no column of the user to choose by."""
+    with pytest.raises(CommandError, match="only --all"):
+        run("revokesessions", "--user=ann", "--no-input")
+    assert run("revokesessions", "--all", "--no-input") == "Ended 2 sessions of everybody.\n"
+    assert SessionStore.get_rows().count() == 0
