@@ -23,13 +23,29 @@ nox.options.sessions = ["tests"]
     [(python, django) for django, pythons in MATRIX.items() for python in pythons],
 )
 def tests(session: nox.Session, django: str) -> None:
-    """Run the tests that need neither servers nor other applications."""
-    groups = ["--group", "test"]
+    """Run all but the neighbours of tests/ecosystem, which have a say in versions themselves."""
+    groups = ["--group", "test", "--group", "demo"]
     session.install("--quiet", "pip>=25.1")
-    session.install("--quiet", "-e", ".[encryption,devices,redis]", *groups, f"django~={django}.0")
+    session.install(
+        "--quiet",
+        "-e",
+        ".[encryption,devices,redis,progress,telemetry]",
+        *groups,
+        f"django~={django}.0",
+    )
     session.run(
-        *("python", "-m", "pytest", "-q", "-m", "not soak and not browser"),
-        *("tests/core", "tests/engine", "tests/web", "tests/ops"),
+        *(
+            "python",
+            "-m",
+            "pytest",
+            "-q",
+            "-n",
+            "2",
+            "--dist",
+            "loadscope",
+            "-m",
+            "not soak and not browser",
+        ),
         *session.posargs,
         env={"SESSIONSTORE_TEST_DATABASES": "sqlite", "CI": ""},
     )

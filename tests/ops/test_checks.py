@@ -12,7 +12,9 @@ WEEK_S = 7 * 86_400
 
 
 def found(database: str | None) -> set[str]:
-    messages = run_checks(tags=["sessionstore"], databases=[database] if database else None)
+    # Without a database the way of Django's own commands: from 6.1 on, a tag means all databases.
+    named = {"tags": ["sessionstore"], "databases": [database]} if database else {}
+    messages = run_checks(**named)
     return {message.id for message in messages} & {"sessionstore.W030", "sessionstore.W031"}
 
 
