@@ -37,6 +37,13 @@ def browser_in_words(user_agent: str | None) -> str:
     return f"{user_agent[:SHORTENED].rstrip()}…"
 
 
+def browser_family(user_agent: str | None) -> str:
+    """Answer "Firefox"; what ua-parser does not know is one kind."""
+    parsed = parse(user_agent) if parse and user_agent else None
+    family = parsed and parsed.user_agent and parsed.user_agent.family
+    return str(family or _("Unknown browser"))
+
+
 def place_of(address: str | None) -> str:
     """Answer "Boxford, United Kingdom" where the project has set up Django's GeoIP2, else ""."""
     reader = geoip_reader()

@@ -73,19 +73,24 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """What is read of a row; never its digest, key or contents."""
+
     user_id: str | None
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
     version: int
+    user_agent: str | None
     size: int
     header: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
-    rows: Sequence[_Row]
+class Sample:
+    """Random rows, and how many there are in all."""
+
+    rows: Sequence[Row]
     total: Figure
 
     def scaled(self, count: int) -> Figure:
@@ -101,7 +106,7 @@ def collect(rows: Any, *, exact: bool = False, top: int = 10) -> Statistics:
     Sizes and ages always come from the sample.
     """
     objects = rows.model._default_manager.using(rows.alias)
-    sample = _sample(objects)
+    sample = take_sample(objects)
     now = expiry.to_datetime(expiry.now_ms())
     live = [row for row in sample.rows if row.expires_at > now]
     if exact and not sample.total.is_exact:
@@ -128,7 +133,8 @@ def collect(rows: Any, *, exact: bool = False, top: int = 10) -> Statistics:
     )
 
 
-def _sample(objects: Any) -> _Sample:
+def take_sample(objects: Any) -> Sample:
+    """Read up to ``SAMPLE`` random rows of a queryset of the table."""
     start = secrets.token_bytes(_DIGEST_BYTES)
     ordered = (
         objects.annotate(
@@ -137,18 +143,18 @@ def _sample(objects: Any) -> _Sample:
         .order_by("pk")
         .values_list(
             *("pk", "user_id", "created_at", "last_seen_at", "expires_at", "version"),
-            *("size", "header"),
+            *("user_agent", "size", "header"),
         )
     )
     found = list(ordered.filter(pk__gte=start)[:SAMPLE])
     if len(found) < SAMPLE:
         found += ordered.filter(pk__lt=start)[: SAMPLE - len(found)]
-    rows = [_Row(*values[1:]) for values in found]
+    rows = [Row(*values[1:]) for values in found]
     if len(found) < SAMPLE:
-        return _Sample(rows, Figure(len(found), is_exact=True))
+        return Sample(rows, Figure(len(found), is_exact=True))
     last = int.from_bytes(bytes(found[-1][0]), "big")
     width = (last - int.from_bytes(start, "big")) % _ALL_DIGESTS
-    return _Sample(rows, Figure(round((SAMPLE - 1) * _ALL_DIGESTS / width), is_exact=False))
+    return Sample(rows, Figure(round((SAMPLE - 1) * _ALL_DIGESTS / width), is_exact=False))
 
 
 def _oldest_end(objects: Any) -> datetime | None:
@@ -170,7 +176,7 @@ def _counted(objects: Any) -> Counts:
     return Counts(*(Figure(number, is_exact=True) for number in numbers))
 
 
-def _top(objects: Any, sample: Sequence[_Row] | None, top: int) -> list[tuple[str, int]]:
+def _top(objects: Any, sample: Sequence[Row] | None, top: int) -> list[tuple[str, int]]:
     """Answer who has most live sessions: of all users, or of those in the sample; counted."""
     if not top:
         return []
@@ -203,7 +209,7 @@ def _table_bytes(rows: Any) -> Figure | None:
     return Figure(int(found[0]), is_exact=connection.vendor == "postgresql")
 
 
-def _format(row: _Row) -> str:
+def _format(row: Row) -> str:
     header = bytes(row.header or b"\0")[0]
     name = _FORMATS.get(header & ~_COMPRESSED, "unknown")
     return f"{name}, compressed" if header & _COMPRESSED else name

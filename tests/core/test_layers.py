@@ -13,7 +13,7 @@ PACKAGE = ROOT / "sessionstore"
 LAYERS = [
     {"apps", "urls", "admin", "management", "templatetags", "migrations"},
     {"checks", "views", "middleware", "receivers", "security_log"},
-    {"forms", "decorators"},
+    {"forms", "decorators", "charts"},
     {"devices", "importers", "mass_revocation", "statistics"},
     {"revocation"},
     {"backends"},

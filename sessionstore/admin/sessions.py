@@ -1,0 +1,249 @@
+# ruff: noqa: ARG002 - Django's signatures
+"""Sessions in the admin: who is signed in where, and end it. Never a key, never what is stored.
+
+Django's own list would print primary keys, which are digests here, into checkboxes and links. So
+rows go by their handle, and there is no page of a single row.
+"""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Length
+from django.forms import CheckboxInput
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.timezone import localtime
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from sessionstore.charts import draw
+from sessionstore.descriptions import browser_in_words, place_of
+from sessionstore.models import Session, user_id_of
+from sessionstore.revocation import revoke_all_of, revoke_each
+from sessionstore.signals import Reason
+
+from .filters import LastSeenFilter, OwnerFilter, StateFilter
+
+# A search for a name that so many users share finds no more of them.
+_MOST_USERS = 1000
+
+
+class SessionList(ChangeList):
+    """A page of the list, with the names of its users: one query for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        names = _names_of({row.user_id for row in self.result_list if row.user_id})
+        for row in self.result_list:
+            row.user_name = names.get(row.user_id, row.user_id)
+
+
+@admin.register(Session)
+class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Look, search and end; for who may delete sessions, the two actions."""
+
+    list_display = (
+        *("session", "user", "device", "address", "signed_in", "last_seen", "expires"),
+        *("size", "state"),
+    )
+    list_display_links = None
+    list_filter = (StateFilter, LastSeenFilter, OwnerFilter)
+    list_per_page = 50
+    # Counting a table of any size twice is once too much; and this order has an index.
+    show_full_result_count = False
+    ordering = ("-expires_at",)
+    search_fields = ("user_id",)
+    search_help_text = _("A user's name or id, or the handle of a session.")
+    actions = ("end_selected", "end_all_of_users")
+    change_list_template = "sessionstore/admin/change_list.html"
+
+    # --- what there is, and what one may
+
+    def get_urls(self) -> list[URLPattern]:
+        """Answer the list and the statistics; there is no page of one row."""
+        wrap = self.admin_site.admin_view
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("", wrap(self.changelist_view), name=f"{name}_changelist"),
+            path("statistics/", wrap(self.statistics_view), name=f"{name}_statistics"),
+        ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Leave out Django's own way to delete: it shows digests, and misses renamed rows."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Refuse addresses that ask for a digest or for contents, letter by letter."""
+        if lookup.partition("__")[0] in {"digest", "pk", "data"}:
+            return False
+        return super().lookup_allowed(lookup, value, request)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("data").annotate(bytes=Length("data"))
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return SessionList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Find sessions by handle, and by the name or the id of their user."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Q(user_id__in=[term, *_ids_named(term)])
+        by_handle = self.model._default_manager.by_handle(term).values("pk")
+        return queryset.filter(found | Q(pk__in=by_handle)), False
+
+    # --- columns
+
+    def action_checkbox(self, obj: Any) -> Any:
+        """Name the row by its handle."""
+        label = gettext("Select the session %(handle)s") % {"handle": obj.handle}
+        box = CheckboxInput({"class": "action-select", "aria-label": label}, lambda _: False)
+        return box.render(helpers.ACTION_CHECKBOX_NAME, obj.handle)
+
+    @admin.display(description=_("session"))
+    def session(self, obj: Any) -> str:
+        return format_html("<code>{}</code>", obj.handle)
+
+    @admin.display(description=_("user"), ordering="user_id")
+    def user(self, obj: Any) -> str:
+        if obj.user_id is None:
+            return gettext("anonymous")
+        query = urlencode({"user_id__exact": obj.user_id})
+        return format_html('<a href="?{}">{}</a>', query, obj.user_name)
+
+    @admin.display(description=_("device"))
+    def device(self, obj: Any) -> str | None:
+        return browser_in_words(obj.user_agent) if obj.user_agent else None
+
+    @admin.display(description=_("address"), ordering="ip")
+    def address(self, obj: Any) -> str | None:
+        return " · ".join(filter(None, (obj.ip, place_of(obj.ip)))) or None
+
+    @admin.display(description=_("signed in"), ordering="authenticated_at")
+    def signed_in(self, obj: Any) -> str | None:
+        return _time(obj.authenticated_at)
+
+    @admin.display(description=_("last seen"), ordering="last_seen_at")
+    def last_seen(self, obj: Any) -> str | None:
+        return _time(obj.last_seen_at)
+
+    @admin.display(description=_("expires"), ordering="expires_at")
+    def expires(self, obj: Any) -> str | None:
+        return _time(obj.expires_at)
+
+    @admin.display(description=_("size"), ordering="bytes")
+    def size(self, obj: Any) -> str:
+        return filesizeformat(obj.bytes)
+
+    @admin.display(description=_("state"))
+    def state(self, obj: Any) -> str:
+        return gettext("live") if obj.is_live else gettext("expired")
+
+    # --- actions
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> Any:
+        """Choose the rows by the handles of the checkboxes, where Django would by primary key."""
+        fields = request.POST.copy()
+        handles = fields.getlist(helpers.ACTION_CHECKBOX_NAME)
+        if handles and fields.get("select_across") != "1":
+            by_handle = self.model._default_manager.by_handle
+            digests = [row.pk for handle in handles for row in by_handle(handle).only("pk")]
+            queryset = queryset.filter(pk__in=digests)
+            fields["select_across"] = "1"
+            request.POST = fields  # type: ignore[assignment]
+        return super().response_action(request, queryset, *args)
+
+    @admin.action(description=_("End selected sessions"), permissions=["delete"])
+    def end_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """End them all but the one that asks: signing out is for that."""
+        own = getattr(request.session, "handle", None)
+        rows = [row for row in queryset.only("user_id", "created_at") if row.handle != own]
+        self._tell(request, revoke_each(rows, reason=Reason.ADMIN))
+
+    @admin.action(description=_("End all sessions of the selected users"), permissions=["delete"])
+    def end_all_of_users(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """End whatever the users of these rows have, apart from the session that asks."""
+        own = getattr(request.session, "row_id", None)
+        users = queryset.exclude(user_id=None).order_by().values_list("user_id", flat=True)
+        ended = 0
+        for user_id in users.distinct():
+            ended += revoke_all_of(user_id, reason=Reason.ADMIN, but=own)
+        self._tell(request, ended)
+
+    def _tell(self, request: HttpRequest, ended: int) -> None:
+        text = ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", ended)
+        text %= {"n": ended}
+        LogEntry.objects.create(
+            user_id=cast("int", request.user.pk),
+            object_repr=str(self.opts.verbose_name_plural),
+            action_flag=DELETION,
+            change_message=text,
+        )
+        self.message_user(request, text, messages.SUCCESS if ended else messages.INFO)
+
+    # --- statistics
+
+    def statistics_view(self, request: HttpRequest) -> HttpResponse:
+        """Show how many sessions there are, how old and how large, as pictures."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Session statistics"),
+            "opts": self.opts,
+            "page": draw(self.model._default_manager.all()),
+        }
+        return TemplateResponse(request, "sessionstore/admin/statistics.html", context)
+
+
+def _names_of(user_ids: Iterable[str]) -> dict[str, str]:
+    """Answer user names by the ids that sessions hold."""
+    model: Any = get_user_model()
+    keys = []
+    for user_id in user_ids:
+        try:
+            keys.append(model._meta.pk.to_python(user_id))
+        except ValidationError:  # left over from another type of user
+            continue
+    return {user_id_of(user): user.get_username() for user in _users().filter(pk__in=keys)}
+
+
+def _ids_named(term: str) -> list[str]:
+    field = get_user_model().USERNAME_FIELD
+    found = _users().filter(**{f"{field}__icontains": term})[:_MOST_USERS]
+    return [user_id_of(user) for user in found]
+
+
+def _users() -> Any:
+    model: Any = get_user_model()
+    return model._default_manager.only("pk", model.USERNAME_FIELD)
+
+
+def _time(moment: Any) -> str | None:
+    if moment is None:
+        return None
+    shown = localtime(moment)
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), localize(shown))

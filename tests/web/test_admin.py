@@ -1,0 +1,278 @@
+"""Sessions in the admin: looked at, searched, ended; and the statistics page."""
+
+import re
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils.html import escape
+
+from sessionstore import statistics
+from sessionstore.admin.sessions import _ids_named, _names_of
+from sessionstore.backends.sql import SessionStore
+from sessionstore.models import Session
+from tests.harness.statements import record_statements
+from tests.web.accounts.models import TextUser
+from tests.web.conftest import PASSWORD, key_of
+
+LIST = "/admin/sessionstore/session/"
+STATISTICS = f"{LIST}statistics/"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
+
+
+@pytest.fixture
+def boss(db) -> User:
+    return User.objects.create_superuser("boss", password=PASSWORD)
+
+
+@pytest.fixture
+def desk(boss) -> Client:
+    """The browser of the administrator."""
+    return signed_in(boss)
+
+
+def signed_in(user, agent: str = FIREFOX) -> Client:
+    browser = Client(headers={"user-agent": agent})
+    browser.post("/account/login/", {"username": user.get_username(), "password": PASSWORD})
+    return browser
+
+
+def handle_of(browser: Client) -> str:
+    return browser.session.handle
+
+
+def page(desk: Client, query: str = "") -> str:
+    response = desk.get(f"{LIST}{query}")
+    assert response.status_code == 200, response
+    return response.content.decode()
+
+
+def handles(html: str) -> set[str]:
+    """The sessions of the list, as their checkboxes name them."""
+    return set(re.findall(r'name="_selected_action" value="([^"]+)"', html))
+
+
+def act(desk: Client, action: str, *chosen: str, **fields: str):
+    data = {"action": action, "index": "0", "select_across": "0", "_selected_action": chosen}
+    return desk.post(LIST, {**data, **fields}, follow=True)
+
+
+def is_in(browser: Client) -> bool:
+    return bool(browser.get("/plain/").content)
+
+
+def test_the_list_tells_who_is_signed_in_where(desk, user):
+    """User, device, address, times, size, state."""
+    browser = signed_in(user)
+    html = page(desk)
+    assert handles(html) == {handle_of(desk), handle_of(browser)}
+    for word in ("ann", "Firefox on Linux", "127.0.0.1", "bytes", "live", "<time datetime="):
+        assert word in html
+
+
+def test_neither_key_nor_digest_nor_contents_are_on_the_page(desk, user):
+    """The list prints handles where Django prints primary keys (CVE-2020-5224)."""
+    browser = signed_in(user)
+    session = browser.session
+    session["secret"] = "nobody-may-read-this"
+    session.save()
+    html = page(desk) + desk.get(STATISTICS).content.decode()
+    for row in Session.objects.all():
+        digest = bytes(row.pk)
+        for secret in (digest.hex(), str(digest), escape(str(digest))):
+            assert secret not in html
+    for secret in (key_of(browser), key_of(desk), "nobody-may-read-this"):
+        assert secret not in html
+
+
+@pytest.mark.parametrize("term", ["ann", "AN", "{pk}", "{handle}"])
+def test_a_session_is_found_by_its_user_and_by_its_handle(desk, user, term):
+    """Name, a part of it, id, handle."""
+    wanted = handle_of(signed_in(user))
+    term = term.format(pk=user.pk, handle=wanted)
+    assert handles(page(desk, f"?q={term}")) == {wanted}
+
+
+def test_a_search_that_finds_nothing_is_no_error(desk):
+    """Nor are words that look like SQL or like digests."""
+    for term in ("nobody", "'; DROP TABLE x", "\\x00", "x" * 500):
+        assert handles(page(desk, f"?q={term}")) == set()
+
+
+def test_filters(desk, user, clock):
+    """By state, by last use, by who it is."""
+    SessionStore().create()
+    anonymous = Session.objects.get(user_id=None).handle
+    clock.advance(days=2)
+    assert handles(page(desk, "?seen=week&who=visitors")) == {anonymous}
+    assert anonymous not in handles(page(desk, "?seen=day"))
+    clock.advance(days=13)
+    desk.force_login(User.objects.get(username="boss"))
+    assert handles(page(desk, "?state=live")) == {handle_of(desk)}
+    assert anonymous in handles(page(desk, "?state=expired"))
+    assert anonymous in handles(page(desk, "?seen=older"))
+    assert anonymous not in handles(page(desk, "?who=users"))
+
+
+@pytest.mark.parametrize("name", ["digest__startswith", "data__contains", "pk__gte"])
+def test_digests_and_contents_cannot_be_asked_for(desk, name):
+    """Else an address would tell them, letter by letter."""
+    assert desk.get(f"{LIST}?{name}=a").status_code == 400
+
+
+def test_selected_sessions_are_ended(desk, user):
+    """And only those."""
+    first, second = signed_in(user), signed_in(user)
+    response = act(desk, "end_selected", handle_of(first))
+    assert "1 session was ended." in response.content.decode()
+    assert (is_in(first), is_in(second), is_in(desk)) == (False, True, True)
+    assert LogEntry.objects.get().change_message == "1 session was ended."
+
+
+def test_all_sessions_of_a_user_are_ended(desk, user):
+    """One row stands for all of its user."""
+    browsers = [signed_in(user) for _ in range(3)]
+    act(desk, "end_all_of_users", handle_of(browsers[0]))
+    assert [is_in(one) for one in browsers] == [False] * 3
+    assert is_in(desk)
+
+
+def test_across_all_pages_and_the_own_session_stays(desk, user):
+    """Whoever ends all would else end in an error page."""
+    browsers = [signed_in(user) for _ in range(3)]
+    act(desk, "end_selected", handle_of(desk), select_across="1")
+    assert [is_in(one) for one in browsers] == [False] * 3
+    assert is_in(desk)
+    assert "0 sessions were ended." in act(desk, "end_selected", handle_of(desk)).content.decode()
+
+
+def test_a_session_that_has_ended_meanwhile_is_no_error(desk, user):
+    """Somebody else was faster."""
+    gone = handle_of(signed_in(user))
+    Session.objects.by_handle(gone).delete()
+    response = act(desk, "end_selected", gone)
+    assert "0 sessions were ended." in response.content.decode()
+    for forged in ("x", "0" * 16, "\x00"):
+        assert act(desk, "end_selected", forged).status_code == 200
+
+
+def test_nothing_chosen_ends_nothing(desk, user):
+    """Django's own words."""
+    browser = signed_in(user)
+    assert "Items must be selected" in act(desk, "end_selected").content.decode()
+    assert is_in(browser)
+
+
+@pytest.mark.parametrize("permissions", [[], ["view"], ["view", "delete"]])
+def test_what_one_sees_and_may_do_depends_on_permissions(user, permissions):
+    """Look with one, end with the other; staff alone may neither."""
+    user.is_staff = True
+    user.save()
+    for name in permissions:
+        user.user_permissions.add(
+            Permission.objects.get(
+                codename=f"{name}_session", content_type__app_label="sessionstore"
+            )
+        )
+    desk = signed_in(user)
+    other = signed_in(User.objects.create_user("bob", password=PASSWORD))
+    assert desk.get(LIST).status_code == (200 if permissions else 403)
+    assert desk.get(STATISTICS).status_code == (200 if permissions else 403)
+    act(desk, "end_selected", handle_of(other))
+    assert is_in(other) == ("delete" not in permissions)
+
+
+@pytest.mark.parametrize("address", ["add/", "1/change/", "1/delete/", "1/history/", "abc/"])
+def test_there_is_no_page_of_a_single_row(desk, address):
+    """Its address would hold the digest."""
+    assert desk.get(f"{LIST}{address}").status_code == 404
+
+
+def test_strangers_are_sent_to_sign_in(db):
+    """As everywhere in the admin."""
+    for address in (LIST, STATISTICS):
+        assert "/admin/login/" in Client().get(address).url
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(desk, user):
+    """No SQL per row."""
+    counts = []
+    for _ in range(2):
+        for number in range(5):
+            signed_in(User.objects.create_user(f"u{len(counts)}{number}", password=PASSWORD))
+        with record_statements() as seen:
+            page(desk)
+        counts.append(len(seen))
+    assert counts[0] == counts[1] <= 8
+
+
+def test_contents_are_not_even_read(desk, user):
+    """The column stays in the database."""
+    signed_in(user)
+    with record_statements() as seen:
+        page(desk)
+    own = re.escape('"sessionstore_session"."data"')
+    read = [sql for sql in seen.about("sessionstore_session") if re.search(f"(?<!\\(){own}", sql)]
+    assert read == []
+
+
+def test_users_that_are_gone_or_of_another_kind_do_not_break_the_list(desk, settings):
+    """The table holds whatever user keys it was given."""
+    session = SessionStore()
+    session["_auth_user_id"] = "no-number\x1b<b>"
+    session.save()
+    assert escape("no-number\x1b<b>") in page(desk)
+    assert handles(page(desk, "?q=no-number%1b<b>")) == {session.handle}
+
+
+def test_the_pages_are_clean_under_a_strict_policy(desk, user):
+    """`default-src 'self'`: no inline style, no inline script, nothing from elsewhere."""
+    signed_in(user)
+    for html in (page(desk), desk.get(STATISTICS).content.decode()):
+        assert not re.search(
+            r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", html
+        )
+        assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
+
+
+def test_the_statistics_page_draws_what_there_is(desk, user, clock):
+    """Live ones by age and by last use, expired ones, sizes, browsers."""
+    SessionStore().create()
+    clock.advance(days=14, hours=23)
+    desk.force_login(User.objects.get(username="boss"))
+    signed_in(user)
+    html = desk.get(STATISTICS).content.decode()
+    drawn = re.findall(r'id="chart-(\w+)".*?<svg[^>]* aria-label="([^"]*)"', html, re.DOTALL)
+    words = dict(drawn)
+    assert list(words) == ["age", "activity", "expired", "size", "browser"]
+    assert words["age"].startswith("up to 5 minutes: 2, up to an hour: 0")
+    assert "up to a day: 2" in words["expired"]
+    assert "up to 256 bytes" in words["size"]
+    assert "Firefox: 1" in words["browser"]
+    assert "Every session was counted." in html
+
+
+def test_the_statistics_of_an_empty_table(desk):
+    """Nothing is drawn where nothing is."""
+    Session.objects.all().delete()
+    desk.force_login(User.objects.get(username="boss"))
+    assert desk.get(STATISTICS).status_code == 200
+
+
+def test_the_statistics_of_a_huge_table_are_estimated(desk, monkeypatch):
+    """The page reads a sample, and says so."""
+    monkeypatch.setattr(statistics, "SAMPLE", 10)
+    for _ in range(30):
+        SessionStore().create()
+    html = desk.get(STATISTICS).content.decode()
+    assert "Estimated from 10 sessions chosen at random." in html
+    assert "about" in html
+
+
+def test_users_with_keys_of_text_are_named_too(db, settings):
+    """Names come from the user model of the site."""
+    settings.AUTH_USER_MODEL = "accounts.TextUser"
+    TextUser.objects.create_user("zoe", PASSWORD, id="a/b?c")
+    assert _names_of({"a/b?c"}) == {"a/b?c": "zoe"}
+    assert _ids_named("zo") == ["a/b?c"]
