@@ -81,7 +81,9 @@ def test_the_list_forgets_ended_sessions(client: Client, table: Table, ann: User
     other = Client()
     log_in(client)
     log_in(other)
+    ended = UserSession(session_key=key_of(other))
     other.post("/accounts/logout/")
+    assert not ended.exists()
     assert [entry.session_key for entry in UserSession.objects.purge_and_list(ann)] == [
         key_of(client)
     ]
