@@ -1,5 +1,6 @@
 """Key derivation and tags: the only place that knows which primitives are used."""
 
+import hashlib
 import hmac
 from functools import lru_cache
 
@@ -15,16 +16,26 @@ def derive(secret: str | bytes, purpose: str) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def _mac(key: bytes) -> hmac.HMAC:
-    return hmac.new(key, digestmod="sha256")
+def _started(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
+    """Answer the inner and the outer hash of HMAC, both with the key read (RFC 2104, 4)."""
+    block = key.ljust(hashlib.sha256().block_size, b"\0")
+    return (
+        hashlib.sha256(bytes(byte ^ 0x36 for byte in block)),
+        hashlib.sha256(bytes(byte ^ 0x5C for byte in block)),
+    )
 
 
 def tag(key: bytes, message: bytes, *, length: int) -> bytes:
-    """Answer the first ``length`` bytes of HMAC-SHA256 over ``message``."""
-    # Optimization: a copy of a keyed MAC spares OpenSSL the look-up of the hash, 1.4 us a tag.
-    mac = _mac(key).copy()
-    mac.update(message)
-    return mac.digest()[:length]
+    """Answer the first ``length`` bytes of HMAC-SHA256 over ``message``; ``key`` is from derive().
+
+    Optimization: copies of the two hashes that have read the key; hmac.digest() makes them anew,
+    which takes three times as long.
+    """
+    inner, outer = _started(key)
+    inner, outer = inner.copy(), outer.copy()
+    inner.update(message)
+    outer.update(inner.digest())
+    return outer.digest()[:length]
 
 
 def is_tag(candidate: bytes, key: bytes, message: bytes) -> bool:

@@ -45,18 +45,20 @@ class LoadedSession(_DjangoSession):
     # A view under @does_not_touch sets this to False: its requests do not keep a session alive.
     slides = True
 
+    # The row as it was last read or written, without its data; None means there is none yet.
+    _row: Record | None = None
+    # The serialised data of that row; None stands for no data at all.
+    _base: bytes | None = None
+    _opened: tuple[str | None, Key | None] = (None, None)
+    _failure: Exception | None = None
+    _key_is_new = _must_rewrite = _set = _stored = _declined = False
+
     def __init__(self, session_key: str | None = None) -> None:
-        # The row as it was last read or written, without its data; None means there is none yet.
-        self._row: Record | None = None
-        # The serialised data of that row; None stands for no data at all.
-        self._base: bytes | None = None
-        self._opened: tuple[str | None, Key | None] = (None, None)
-        self._key_is_new = False
-        self._must_rewrite = False
-        self._failure: Exception | None = None
-        self._set = self._stored = False
-        super().__init__(session_key)
-        self._declined = False
+        # Optimization: what Django's __init__ does, but for its look-up of the serializer, which
+        # takes as long as opening the key.
+        self._session_key = session_key
+        self.accessed = False
+        self.serializer = conf.serializer
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.handle or 'without a key'}>"
@@ -121,7 +123,7 @@ class LoadedSession(_DjangoSession):
         if payload is None:
             # Who could write to the table must not get a session that goes on under their key.
             self._session_key = None
-        elif not hasattr(self, "_session_cache"):
+        elif not self._is_loaded:
             self._row, self._base = row.without_data(), payload
             journal.note_loaded(self)
             self._must_rewrite = stale or key.stale
@@ -153,7 +155,7 @@ class LoadedSession(_DjangoSession):
 
     @property
     def _is_loaded(self) -> bool:
-        return hasattr(self, "_session_cache")
+        return "_session_cache" in self.__dict__
 
     def reload(self) -> None:
         """Read the session again and forget every unsaved change; one SELECT."""
