@@ -24,6 +24,12 @@ def write_rows(page: str, name: str, head: list[str], rows: list[list[str]], not
     path.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}")
 
 
+def read_rows(page: str, name: str) -> list[list[str]]:
+    """Answer the table of the bench ``name`` as it is on the page."""
+    start, end = markers(name)
+    return _rows_in((DOCS / page).read_text().partition(start)[2].partition(end)[0])
+
+
 def _rows_in(text: str) -> list[list[str]]:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
