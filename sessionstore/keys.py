@@ -21,6 +21,7 @@ HANDLE_BYTES = 12
 _RANDOM_BYTES = 17
 _TAG_BYTES = 8
 _PURPOSE = "key.1"
+_PURPOSE_OF_OLD = "old.1"
 _well_formed = re.compile(r"[0-9a-v]{40}").fullmatch
 _handle_formed = re.compile(r"[A-Za-z0-9_-]{16}").fullmatch
 
@@ -62,6 +63,11 @@ class Keyring:
         signed = material + tag(derive(self.secrets[0], _PURPOSE), material, length=_TAG_BYTES)
         text = base64.b32hexencode(signed).decode().lower()
         return Key(text=text, id=hashlib.sha256(material).digest(), material=material)
+
+    def derive_from(self, old_key: str, secret: str | bytes) -> Key:
+        """Answer the key that a session of another engine gets: the same for the same old key."""
+        material = tag(derive(secret, _PURPOSE_OF_OLD), old_key.encode(), length=_RANDOM_BYTES)
+        return self.key_of(material)
 
     def open(self, text: str | None) -> Key | None:
         """Answer the key that ``text`` spells, or None when it is malformed or not ours.

@@ -36,10 +36,9 @@ class SessionBackend(EndingSession):
             raise
 
     def _save(self, *, must_create: bool) -> None:
-        key = self._key
-        if key is not None and not must_create:
+        if (self._key is not None or self._old_key) and not must_create:
             self._get_session()
-            key = self._key
+        key = self._key
         if key is None:
             self.create()
         elif must_create or (self._row is None and self._key_is_new):

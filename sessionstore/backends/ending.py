@@ -8,13 +8,13 @@ from sessionstore.keys import Key
 from sessionstore.record import Record
 from sessionstore.signals import Reason, session_interrupted, session_revoked
 
-from .conflicts import ConflictingSession
+from .adopting import AdoptingSession
 from .final import delete_for_good
 from .limiting import keep_limit
 from .writing import Writing, user_id_in
 
 
-class EndingSession(ConflictingSession):
+class EndingSession(AdoptingSession):
     """Deletes its row for good, and tells why."""
 
     # Whether this request has given the session a new key: a login does it at most once.
@@ -38,6 +38,7 @@ class EndingSession(ConflictingSession):
         """Delete a row, this session's when no key is given, without reading it first."""
         key = self._key if session_key is None else self.keyring.open(session_key)
         if key is None:
+            self._end_old(self._session_key if session_key is None else session_key, Reason.DELETED)
             return
         row = self._row if self._row is not None and self._row.id == key.id else None
         self._end_row(key, row, Reason.DELETED)
@@ -49,6 +50,8 @@ class EndingSession(ConflictingSession):
         key, row = self._key, self._row
         if key is not None and not self._key_is_new:
             self._end_row(key, row, self.ends_because)
+        elif key is None:
+            self._end_old(self._session_key, self.ends_because)
         self._forget()
         self._session_cache = {}
         self._session_key = None
@@ -66,6 +69,7 @@ class EndingSession(ConflictingSession):
             removed = int(rows.remove(key.id))
             if not removed and row is not None and row.user_id is not None:
                 removed = int(rows.remove_renamed(row.user_id, row.created_at))
+            self._end_adopted()
             return removed
 
         if delete_for_good(rows, end):

@@ -72,7 +72,7 @@ class LoadedSession(_DjangoSession):
         if text != self._session_key:
             key = self.keyring.open(self._session_key)
             self._opened = (self._session_key, key)
-            if key is None and self._session_key:
+            if key is None and self._session_key and not self._old_key:
                 telemetry.refused("key")
         return key
 
@@ -88,7 +88,18 @@ class LoadedSession(_DjangoSession):
 
     def is_empty(self) -> bool:
         """Tell whether there is neither a key that could be ours nor any data."""
-        return self._key is None and not getattr(self, "_session_cache", None)
+        if self._key is not None or getattr(self, "_session_cache", None):
+            return False
+        return not self._can_be_adopted()
+
+    # The cookie of an engine that sessions are adopted from; see ``adopting``.
+    _old_key: str | None = None
+
+    def _can_be_adopted(self) -> bool:
+        return False
+
+    def _adopt(self, old_key: str) -> tuple[Key, Record] | None:  # noqa: ARG002 - see ``adopting``
+        return None
 
     # --- loading
 
@@ -108,17 +119,17 @@ class LoadedSession(_DjangoSession):
         """
         if self._failure is not None:
             raise self._failure
-        key = self._key
         try:
-            row = self.rows.fetch(key.id, expiry.now_ms()) if key else None
-            if row is None and self._session_key:
-                tell_refused(self, key)
+            found = self._find()
+            if found is None and self._session_key:
+                tell_refused(self, self._key)
         except (DatabaseError, InterfaceError, SessionStoreUnavailable) as error:
             self._failure = error
             raise
-        if key is None or row is None:
+        if found is None:
             self._session_key = None
             return {}
+        key, row = found
         data, payload, stale = self._read(row, key)
         if payload is None:
             # Who could write to the table must not get a session that goes on under their key.
@@ -127,9 +138,20 @@ class LoadedSession(_DjangoSession):
             self._row, self._base = row.without_data(), payload
             journal.note_loaded(self)
             self._must_rewrite = stale or key.stale
-            if key.stale:
+            if key is not self._key:
+                self._take_key(key)
+                self._stored = True  # The answer has to carry the new cookie.
+            elif key.stale:
                 self._take_key(self.keyring.renew(key))
         return data
+
+    def _find(self) -> tuple[Key, Record] | None:
+        """Answer the key and the live row that the cookie opens."""
+        key = self._key
+        if key is None:
+            return self._adopt(self._old_key) if self._old_key else None
+        row = self.rows.fetch(key.id, expiry.now_ms())
+        return None if row is None else (key, row)
 
     def _read(self, row: Record, key: Key) -> tuple[dict[str, Any], bytes | None, bool]:
         """Answer a row's data, its payload (None when damaged), and whether to write it again."""

@@ -7,7 +7,10 @@ from typing import Any, Self
 from django.db import connections, router
 from django.db.models import Model
 
+from sessionstore.record import Record
+
 from .retry import READ, WRITE, attempt
+from .statements import CHANGED
 
 # One statement takes so many ids: more would hold locks for too long.
 BATCH = 500
@@ -39,6 +42,22 @@ class ManyRows:
     def batch_size(self) -> int:
         """How many rows one transaction of a clean-up deletes."""
         return _BATCH_ON_SQLITE if connections[self.alias].vendor == "sqlite" else BATCH
+
+    def known(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Answer which of these ids are taken."""
+        rows = self._objects.filter(pk__in=sorted(digests)).values_list("pk", flat=True)
+        return attempt(self.alias, READ, lambda: set(map(bytes, rows)))
+
+    def insert_many(self, records: Iterable[Record]) -> None:
+        """Insert rows, many in a statement. Raises IntegrityError when an id is taken."""
+        names = [*CHANGED, "created_at"]
+        rows = [
+            self.model(
+                digest=record.id, **{name: getattr(record, name) for name in names}, **record.extra
+            )
+            for record in records
+        ]
+        attempt(self.alias, WRITE, lambda: self._objects.bulk_create(rows))
 
     def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
         """Delete rows by primary key, in its order; with a cutoff only if they expired before."""

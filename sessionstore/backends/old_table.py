@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterable
-from importlib import import_module
 from typing import Any, Self
 
 from django.db import router
@@ -12,6 +11,7 @@ from django.utils import timezone
 from sessionstore import expiry
 from sessionstore.conf import conf
 
+from .old_engine import old_engine
 from .retry import READ, WRITE, attempt
 
 
@@ -61,8 +61,7 @@ class OldTable:
 def tables_to_clear(store: Any) -> list[Any]:
     """Answer the table of an engine, and the one that its sessions are adopted from."""
     tables = [store.get_rows()]
-    if conf.adopt_from:
-        old = import_module(conf.adopt_from).SessionStore
-        if hasattr(old, "get_model_class"):
-            tables.append(OldTable(old.get_model_class()))
+    model = old_engine(conf.adopt_from).model if conf.adopt_from else None
+    if model is not None:
+        tables.append(OldTable(model))
     return tables

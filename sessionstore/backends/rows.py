@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from operator import attrgetter
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections, transaction
@@ -70,6 +71,7 @@ class SqlRows(ManyRows):
             )
         except (DatabaseError, InterfaceError) as error:
             if is_taken_id(error):
+                _let_go(error)
                 # Security: the driver's message holds the digest; only the fact goes up.
                 raise TakenId from None
             raise
@@ -85,6 +87,12 @@ class SqlRows(ManyRows):
         alias = self.alias
         values = [record.id, *self._changed(alias, record), old_digest, expected_version]
         return self._write(alias, self._sql(alias).rename, values, self.digest_of(old_digest)) > 0
+
+    def begin(self, digest: bytes, now: int) -> bool:
+        """Let the life of an imported row begin: version 0 becomes 1, and it is created now."""
+        rows = self._objects.filter(pk=digest, version=0)
+        begun = {"version": self.first_version, "created_at": now}
+        return bool(attempt(self.alias, WRITE, lambda: rows.update(**begun)))
 
     def touch(self, digest: bytes, seen: int, expires: int, expected_version: Any) -> bool:
         """Move a live, unchanged row's times on, never back; False when there was none.
@@ -193,6 +201,19 @@ class SqlRows(ManyRows):
                 field: Any = self.model._meta.get_field(name)
                 values.append(field.get_db_prep_save(record.extra.get(name), connection))
         return values
+
+
+def _let_go(error: BaseException) -> None:
+    """Free the cursor that the frames of a failed statement hold, here and now.
+
+    Django's wrapper of database errors leaves a circle of references. When another thread's
+    garbage collection finds the SQLite cursor in it, that thread waits for this connection, which
+    may be waiting for that thread's write lock.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        clear_frames(cause.__traceback__)
+        cause = cause.__cause__
 
 
 def _is_galera(alias: str) -> bool:

@@ -13,6 +13,8 @@ class SessionStore(SessionBackend):
     with ``extra_columns(data)``.
     """
 
+    adopts = True
+
     @classmethod
     def get_model_class(cls) -> Any:
         """Answer the model; found when first used, because engines are imported before models."""

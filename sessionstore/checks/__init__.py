@@ -6,11 +6,11 @@ topic; docs/checks.md lists the ids.
 
 from django.core.checks import Tags, register
 
-from . import cleanup, deployment, express, settings
+from . import cleanup, deployment, encryption, express, moving, settings
 
 TAG = "sessionstore"
 
-for check in (*settings.CHECKS, *express.CHECKS):
+for check in (*settings.CHECKS, *express.CHECKS, *encryption.CHECKS, *moving.CHECKS):
     register(check, TAG)
 for check in deployment.CHECKS:
     register(check, TAG, deploy=True)

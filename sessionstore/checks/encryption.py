@@ -1,0 +1,28 @@
+"""Checks of SESSIONSTORE_ENCRYPT."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error
+
+from sessionstore import encryption
+from sessionstore.conf import conf
+
+
+def check_library(**_: Any) -> list[CheckMessage]:
+    """E060: sessions should be encrypted and the library for it is missing."""
+    try:
+        wanted = conf.encrypt
+    except ValueError:
+        return []  # E001 tells.
+    if not wanted or encryption.is_available():
+        return []
+    return [
+        Error(
+            "SESSIONSTORE_ENCRYPT is True, and the library for it is not installed.",
+            hint="pip install 'django-sessionstore[encryption]', on every server.",
+            id="sessionstore.E060",
+        )
+    ]
+
+
+CHECKS = [check_library]

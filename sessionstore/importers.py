@@ -1,0 +1,155 @@
+"""Moves the sessions of another engine's table here in bulk, before their cookies come."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from sessionstore import expiry
+from sessionstore.backends.adopting import IMPORTED, derived_keys
+from sessionstore.backends.old_engine import OldEngine, OldSession
+from sessionstore.cleaning.batches import Ending, Pace, nap, next_batch
+from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge, TakenId
+from sessionstore.record import Record
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did. Refused sessions stay where they are: why, and how many.
+
+    ``here_already`` were inserted before, by a run that was killed or by a request.
+    """
+
+    moved: int = 0
+    here_already: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    batches: int = 0
+    seconds: float = 0.0
+    ending: Ending = Ending.DONE
+
+    @property
+    def seen(self) -> int:
+        return self.moved + self.here_already + sum(self.refused.values())
+
+    def refuse(self, why: str) -> None:
+        self.refused[why] = self.refused.get(why, 0) + 1
+
+
+class Importer:
+    """Moves from ``engine`` into the table of ``store``, a batch per transaction.
+
+    A row gets the key that its old cookie will be turned into, and version 0: its life begins, and
+    the old cookie's last minute, when the cookie first comes. The old row is locked when the new
+    one is inserted, so a request that moves the same session meanwhile loses nothing.
+    """
+
+    def __init__(self, engine: OldEngine, store: type[Any], *, database: str | None = None) -> None:
+        self.engine = engine
+        self.store = store
+        rows = store.get_rows()
+        self.rows = rows.using(database) if database else rows
+
+    def run(
+        self,
+        *,
+        pace: Pace,
+        dry_run: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+        on_batch: Callable[[int], object] = lambda _: None,
+    ) -> Imported:
+        """Move everything that is live, in the order of the old keys; nothing with ``dry_run``.
+
+        Can be ended at any moment and run again: what was moved is not there any more.
+        """
+        done, last, started = Imported(), "", time.monotonic()
+        while True:
+            begun = time.monotonic()
+            size, ending = next_batch(
+                self.rows, pace, done.seen, elapsed=begun - started, stop=stop
+            )
+            batch = self.engine.live_after(last, size) if ending is None else []
+            if batch:
+                before, last = done.seen, batch[-1].pk
+                self._import(batch, done, dry_run=dry_run)
+                done.batches += 1
+                on_batch(done.seen - before)
+            if ending is not None or len(batch) < size:
+                done.ending = ending or Ending.DONE
+                done.seconds = time.monotonic() - started
+                return done
+            nap(max(pace.pause_s, time.monotonic() - begun), stop)
+
+    def _import(self, batch: Sequence[Any], done: Imported, *, dry_run: bool) -> None:
+        records: dict[str, Record] = {}
+        for row in batch:
+            old = self.engine.session_of(row)
+            if old is None:
+                done.refuse("damaged or empty")
+                continue
+            record = self._record(old, done)
+            if record is not None:
+                records[old.key] = record
+        if dry_run:
+            done.moved += len(records)
+        elif records:
+            moved = self._move(records)
+            done.moved += moved
+            done.here_already += len(records) - moved
+
+    def _record(self, old: OldSession, done: Imported) -> Record | None:
+        now = expiry.now_ms()
+        taker = self.store()
+        try:
+            record: Record = taker.record_of(old, derived_keys(old.key)[0], version=IMPORTED)
+        except SessionTooLarge:
+            done.refuse("above SESSIONSTORE_MAX_BYTES")
+            return None
+        except SessionNotSerializable:
+            done.refuse("not for SESSION_SERIALIZER")
+            return None
+        if record.expires_at <= now:
+            done.refuse("past SESSIONSTORE_ABSOLUTE_TIMEOUT")
+            return None
+        return record
+
+    def _move(self, records: dict[str, Record]) -> int:
+        """Insert here and remove there; answer how many were inserted."""
+        insert = partial(self._insert, records)
+        if self.engine.alias == self.rows.alias:
+
+            def both() -> int:
+                moved = insert()
+                self.engine.remove(records)
+                return moved
+
+            return int(self.rows.under_lock(both))
+        # Ours commits first: a crash in between leaves a session twice, never nowhere.
+        with transaction.atomic(using=self.engine.alias):
+            moved = int(self.rows.under_lock(insert))
+            self.engine.remove(records)
+        return moved
+
+    def _insert(self, records: dict[str, Record]) -> int:
+        known = self.rows.known(record.id for record in records.values())
+        fresh = {key: one for key, one in records.items() if one.id not in known}
+        try:
+            with transaction.atomic(using=self.rows.alias):
+                self.rows.insert_many(fresh.values())
+        except IntegrityError:
+            # A request moves one of them at this moment.
+            fresh = {key: one for key, one in fresh.items() if self._insert_one(one)}
+        # Only now: who holds the new ids, and the old rows, is the only one to move them.
+        gone = set(fresh) - self.engine.lock(fresh)
+        if gone:
+            self.rows.remove_many(fresh[key].id for key in gone)
+        return len(fresh) - len(gone)
+
+    def _insert_one(self, record: Record) -> bool:
+        try:
+            self.rows.insert(record)
+        except TakenId:
+            return False
+        return True

@@ -1,0 +1,435 @@
+"""SESSIONSTORE_ADOPT_FROM: cookies of another engine move in on first use; nobody is logged out."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from importlib import import_module
+from itertools import count
+
+import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.db import SessionStore as DjangoStore
+from django.contrib.sessions.backends.file import SessionStore as FileStore
+from django.contrib.sessions.models import Session as DjangoSession
+from django.core.cache import caches
+from django.utils import timezone
+
+from sessionstore.backends import adopting
+from sessionstore.backends.old_engine import OldEngine, old_engine
+from sessionstore.backends.sql import SessionStore
+from sessionstore.conf import conf
+from sessionstore.expiry import to_ms
+from sessionstore.models import Session
+from tests.engine.pages import MIDDLEWARE, Beside, browser, cookie_of
+from tests.harness.statements import record_statements
+from tests.harness.threads import run_together
+
+DJANGO = "django.contrib.sessions.backends.db"
+OLD_ENGINES = [
+    DJANGO,
+    "django.contrib.sessions.backends.cached_db",
+    "django.contrib.sessions.backends.cache",
+    "django.contrib.sessions.backends.file",
+    "qsessions.backends.db",
+    "qsessions.backends.cached_db",
+    "user_sessions.backends.db",
+]
+WITH_TABLE = [path for path in OLD_ENGINES if not path.endswith((".cache", ".file"))]
+IMPOSSIBLE = "z" * 32
+
+
+@pytest.fixture(autouse=True)
+def site(settings, tmp_path, monkeypatch):
+    """A site that has just switched from Django's engine to ours."""
+    monkeypatch.setattr(FileStore, "_storage_path", str(tmp_path), raising=False)
+    settings.ROOT_URLCONF = "tests.engine.pages"
+    settings.MIDDLEWARE = MIDDLEWARE["ours"]
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    yield
+    caches["default"].clear()
+
+
+@pytest.fixture(params=OLD_ENGINES)
+def old(request, settings) -> str:
+    """One engine after the other that sessions come from."""
+    settings.SESSIONSTORE_ADOPT_FROM = request.param
+    return request.param
+
+
+@pytest.fixture(params=["elsewhere", "beside"])
+def place(request, settings, database):
+    """The old table in another database than ours, and in the same."""
+    if request.param == "beside":
+        Beside.alias = database
+        settings.DATABASE_ROUTERS = [Beside(), *settings.DATABASE_ROUTERS]
+
+
+def old_session(path=DJANGO, **data) -> str:
+    """Answer the cookie of a session that the old engine stored."""
+    session = import_module(path).SessionStore()
+    session.update({"a": 1, **data})
+    session.save(must_create=True) if path.startswith("user_sessions") else session.create()
+    return session.session_key
+
+
+def signed_in() -> str:
+    """Answer the old cookie of a user who has signed in."""
+    user = get_user_model().objects.create_user("ann")
+    return old_session(
+        **{
+            SESSION_KEY: str(user.pk),
+            BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+        }
+    )
+
+
+def ours():
+    return Session.objects.using(conf.database or "default")
+
+
+# --- the move
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", MIDDLEWARE)
+def test_an_old_cookie_opens_its_session_here(old, settings, kind):
+    """The browser is answered with a key of ours, and the old row is gone."""
+    settings.MIDDLEWARE = MIDDLEWARE[kind]
+    cookie = old_session(old)
+    client = browser(cookie)
+    assert client.get("/read/").json()["a"] == 1
+    assert cookie_of(client) != cookie
+    assert not OldEngine(old).holds(cookie)
+    assert client.get("/read/").json()["a"] == 1
+    assert ours().count() == 1
+
+
+def test_nobody_is_logged_out(database):
+    """Who was signed in before the switch is signed in after it."""
+    client = browser(signed_in())
+    assert [client.get("/user/").content for _ in range(2)] == [b"ann", b"ann"]
+    assert ours().get().user_id == str(get_user_model().objects.get().pk)
+
+
+def test_the_move_takes_four_statements_once(place, database):
+    """Look up, insert, look again, remove: paid once per session; the next request reads once."""
+    client = browser(old_session())
+    with record_statements() as seen:
+        client.get("/read/")
+    tables = ("django_session", "sessionstore_session")
+    assert sum(len(seen.about(table)) for table in tables) == 4
+    with record_statements() as seen:
+        client.get("/read/")
+    assert [len(seen.about(table)) for table in tables] == [0, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("old", WITH_TABLE, indirect=True)
+def test_the_end_of_the_old_session_is_kept(old):
+    """Moving in makes no session live longer than the old row said."""
+    cookie = old_session(old)
+    rows = old_engine(old)
+    end = timezone.now() + timedelta(hours=1)
+    rows.model.objects.filter(pk=cookie).update(expire_date=end)
+    caches["default"].clear()
+    browser(cookie).get("/read/")
+    assert ours().get().expires_at == datetime.fromtimestamp(to_ms(end) / 1000, end.tzinfo)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_qsessions_knew_is_kept(settings):
+    """Address and browser of a signed-in user, and the login as the start of the absolute time."""
+    path = settings.SESSIONSTORE_ADOPT_FROM = "qsessions.backends.db"
+    get_user_model().objects.create_user("ann", pk=7)
+    store = import_module(path).SessionStore(user_agent="Firefox", ip="192.0.2.7")
+    store[SESSION_KEY] = "7"
+    store.create()
+    row = old_engine(path).model.objects
+    login = timezone.now() - timedelta(days=2)
+    row.update(created_at=login)
+    session = SessionStore(store.session_key)
+    session.load()
+    moved = ours().get()
+    assert (moved.ip, moved.user_agent, moved.user_id) == ("192.0.2.7", "Firefox", "7")
+    assert abs(moved.authenticated_at - login) < timedelta(seconds=1)
+    assert moved.created_at > login
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_unknown_login_time_is_not_made_up(settings):
+    """A page that asks for a recent login asks a user who has just moved in."""
+    SessionStore(signed_in()).load()
+    assert ours().get().authenticated_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_absolute_timeout_counts_from_the_move(settings, clock):
+    """Django's table does not know how old a session is, so the move is its start."""
+    settings.SESSIONSTORE_ABSOLUTE_TIMEOUT = timedelta(hours=1)
+    client = browser(old_session())
+    client.get("/read/")
+    clock.advance(minutes=59)
+    assert client.get("/read/").json() == {"a": 1}
+    clock.advance(minutes=2)
+    assert client.get("/read/").json() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_past_the_absolute_timeout_does_not_move(settings):
+    """What qsessions says is too old under our policy is over."""
+    path = settings.SESSIONSTORE_ADOPT_FROM = "qsessions.backends.db"
+    settings.SESSIONSTORE_ABSOLUTE_TIMEOUT = timedelta(days=1)
+    get_user_model().objects.create_user("ann", pk=7)
+    cookie = old_session(path, **{SESSION_KEY: "7"})
+    rows = old_engine(path).model.objects
+    rows.update(created_at=timezone.now() - timedelta(days=2))
+    assert browser(cookie).get("/read/").json() == {}
+    assert (rows.count(), ours().count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", MIDDLEWARE)
+def test_a_page_that_does_not_look_keeps_the_old_cookie(settings, kind):
+    """No SQL, and the browser is not told to forget a cookie that still opens something."""
+    settings.MIDDLEWARE = MIDDLEWARE[kind]
+    client = browser(old_session())
+    with record_statements() as seen:
+        response = client.get("/plain/")
+    assert (list(seen), dict(response.cookies)) == ([], {})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_page_carries_the_new_cookie():
+    """The row is moved, so the browser must learn its key even when the view fails."""
+    client = browser(old_session())
+    assert client.get("/fail/").status_code == 500
+    assert SessionStore(cookie_of(client))["a"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_an_async_load_moves_the_session_too():
+    """The same in a thread."""
+    cookie = await import_module("asgiref.sync").sync_to_async(old_session)()
+    session = SessionStore(cookie)
+    assert await session.aget("a") == 1
+    assert session.session_key != cookie
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_old_key_is_shown_nowhere():
+    """Neither repr nor handle of an adopted session tells a cookie."""
+    cookie = old_session()
+    session = SessionStore(cookie)
+    assert cookie not in repr(session)
+    session.load()
+    assert session.session_key not in repr(session)
+    assert cookie not in repr(
+        old_engine(DJANGO).session_of(DjangoSession(cookie, "", timezone.now()))
+    )
+
+
+# --- the old cookie
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("seconds", "answer"), [(59, {"a": 1}), (60, {}), (3600, {})])
+def test_the_old_cookie_is_accepted_for_a_minute(clock, old, seconds, answer):
+    """The other requests of the page come with it; later it opens nothing."""
+    cookie = old_session(old)
+    browser(cookie).get("/read/")
+    clock.advance(seconds=seconds)
+    data = browser(cookie).get("/read/").json()
+    assert {key: data[key] for key in data if key == "a"} == answer
+
+
+@pytest.mark.django_db(transaction=True)
+def test_use_does_not_extend_the_minute(clock):
+    """A minute after the move it is over, however often the old cookie was used in it."""
+    cookie = old_session()
+    for _ in range(4):
+        assert browser(cookie).get("/add/b/").json()["a"] == 1
+        clock.advance(seconds=19)
+    assert browser(cookie).get("/read/").json() == {}
+
+
+@pytest.mark.parametrize("way", ["sign_out", "flush"])
+@pytest.mark.parametrize("new_cookie", [True, False])
+def test_a_logout_within_the_minute_is_final(database, way, new_cookie):
+    """Under the new cookie or the old one: afterwards both open nothing."""
+    cookie = signed_in()
+    client = browser(cookie)
+    client.get("/read/")
+    moved = cookie_of(client)
+    (client if new_cookie else browser(cookie)).get(f"/{way}/")
+    assert [browser(one).get("/read/").json() for one in (cookie, moved)] == [{}, {}]
+    assert (ours().count(), DjangoSession.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("way", ["sign_out", "flush", "sign_out_and_fail"])
+def test_a_logout_as_the_first_thing_is_final(place, database, way):
+    """Nobody has moved the session yet; a rollback brings neither row back."""
+    cookie = signed_in()
+    browser(cookie).get(f"/{way}/")
+    assert browser(cookie).get("/read/").json() == {}
+    assert (ours().count(), DjangoSession.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_login_within_the_minute_ends_the_old_cookie():
+    """A login changes the key, and what the old cookie led to is not there any more."""
+    cookie = old_session()
+    session = SessionStore(cookie)
+    session.load()
+    session.cycle_key()
+    assert browser(cookie).get("/read/").json() == {}
+
+
+def test_a_late_mover_does_not_undo_a_logout(place, database, monkeypatch):
+    """A request that has read the old row, and sleeps while others move it and sign out."""
+    cookie = signed_in()
+    late, read = [], OldEngine.read
+
+    def read_and_sleep(self, key):
+        found = read(self, key)
+        if not late:
+            late.append(key)
+            client = browser(key)
+            assert client.get("/user/").content == b"ann"
+            client.get("/sign_out/")
+        return found
+
+    monkeypatch.setattr(OldEngine, "read", read_and_sleep)
+    assert browser(cookie).get("/user/").content == b""
+    assert (ours().count(), DjangoSession.objects.count()) == (0, 0)
+
+
+def test_a_mover_that_died_half_way_loses_nothing(place, database, monkeypatch, clock):
+    """Inserted here, not yet removed there: the next request finishes the move, however late."""
+    cookie = old_session()
+    with monkeypatch.context() as dead:
+        dead.setattr(OldEngine, "remove", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            SessionStore(cookie).load()
+    clock.advance(hours=1)
+    client = browser(cookie)
+    assert client.get("/read/").json() == {"a": 1}
+    client.get("/flush/")
+    assert browser(cookie).get("/read/").json() == {}
+
+
+# --- cookies that are no session
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("save_always", [False, True])
+@pytest.mark.parametrize("kind", MIDDLEWARE)
+def test_a_forged_cookie_costs_two_look_ups_and_makes_no_row(settings, kind, save_always):
+    """One in the old table, one here for a session that has just moved; none is written."""
+    settings.MIDDLEWARE = MIDDLEWARE[kind]
+    settings.SESSION_SAVE_EVERY_REQUEST = save_always
+    with record_statements() as seen:
+        assert browser(IMPOSSIBLE).get("/read/").json() == {}
+    assert {one.sql.split()[0] for one in seen} == {"SELECT"}
+    assert [len(seen.about(table)) for table in ("django_session", "sessionstore_session")] == [
+        1,
+        1,
+    ]
+    assert (ours().count(), DjangoSession.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "cookie", ["", "x", "A" * 32, "a" * 31 + "\0", "a" * 41, "ä" * 32, "a" * 31 + " "]
+)
+def test_what_cannot_be_an_old_key_costs_no_sql(cookie):
+    """Malformed cookies are refused before any SQL, also of the old table."""
+    session = SessionStore(cookie)
+    with record_statements() as seen:
+        assert session.load() == {}
+    assert list(seen) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_setting_an_old_cookie_is_nothing(settings):
+    """Nobody pays for the look-up who does not move."""
+    cookie = old_session()
+    settings.SESSIONSTORE_ADOPT_FROM = None
+    with record_statements() as seen:
+        assert SessionStore(cookie).load() == {}
+    assert list(seen) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_expired_old_session_does_not_move():
+    """Expiry is enforced in the old table too."""
+    cookie = old_session()
+    DjangoSession.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    assert SessionStore(cookie).load() == {}
+    assert ours().count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_damaged_old_row_is_no_session():
+    """As in Django: an empty session, no error."""
+    cookie = old_session()
+    DjangoSession.objects.update(session_data="damaged")
+    assert SessionStore(cookie).load() == {}
+
+
+# --- many at once
+
+
+def test_parallel_requests_of_one_page_reach_one_row(place, database):
+    """Eight requests with the old cookie, each with a change: one row, eight changes, one key."""
+    for _ in range(5):
+        cookie = old_session()
+        clients = [browser(cookie) for _ in range(8)]
+        answers = run_together(
+            [partial(client.get, f"/add/k{n}/") for n, client in enumerate(clients)]
+        )
+        assert [answer.status_code for answer in answers] == [200] * 8
+        assert len({cookie_of(client) for client in clients}) == 1
+        data = SessionStore(cookie_of(clients[0])).load()
+        assert data == {"a": 1, **{f"k{n}": f"k{n}" for n in range(8)}}
+    assert (ours().count(), DjangoSession.objects.count()) == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "threads"),
+    [(300, 8), pytest.param(100_000, 8, marks=pytest.mark.soak)],
+)
+def test_all_sessions_of_a_site_move_in(place, database, sessions, threads):
+    """Four requests each, at once, as a page makes them: 0 logouts, 0 lost keys."""
+    made = make_old_sessions(sessions)
+    turns = count()
+
+    def visit():
+        lost = []
+        while (turn := next(turns)) < sessions * 4:
+            number = turn // 4
+            session = SessionStore(made[number])
+            if session.get("number") != number:
+                lost.append(number)
+                continue
+            session[f"part{turn % 4}"] = turn
+            session.save()
+        return lost
+
+    assert run_together([visit] * threads, seconds=3600) == [[]] * threads
+    assert (ours().count(), DjangoSession.objects.count()) == (sessions, 0)
+    for number, cookie in enumerate(made):
+        data = SessionStore(adopting.derived_keys(cookie)[0].text).load()
+        parts = {f"part{part}": number * 4 + part for part in range(4)}
+        assert data == {"number": number, **parts}
+
+
+def make_old_sessions(number: int) -> list[str]:
+    """Fill Django's table."""
+    store = DjangoStore()
+    keys = [f"{n:032x}" for n in range(number)]
+    end = timezone.now() + timedelta(days=1)
+    rows = (
+        DjangoSession(key, store.encode({"number": number}), end) for number, key in enumerate(keys)
+    )
+    DjangoSession.objects.bulk_create(rows, batch_size=500)
+    return keys

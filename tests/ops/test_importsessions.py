@@ -1,0 +1,236 @@
+"""The command that moves the sessions of another engine's table."""
+
+import json
+from functools import partial
+from io import StringIO
+
+import pytest
+from django.contrib.sessions.models import Session as DjangoSession
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from sessionstore.backends.adopting import derived_keys
+from sessionstore.backends.old_engine import OldEngine
+from sessionstore.backends.sql import SessionStore
+from sessionstore.conf import conf
+from sessionstore.importers import Importer
+from sessionstore.management.commands import importsessions
+from sessionstore.models import Session
+from tests.engine.pages import MIDDLEWARE, Beside, browser, cookie_of
+from tests.engine.test_adopting import DJANGO, make_old_sessions, old_session, signed_in
+from tests.harness.statements import record_statements
+from tests.harness.threads import run_together
+
+
+@pytest.fixture(autouse=True)
+def site(settings):
+    """A site that has just switched from Django's engine to ours."""
+    settings.ROOT_URLCONF = "tests.engine.pages"
+    settings.MIDDLEWARE = MIDDLEWARE["ours"]
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+
+
+@pytest.fixture(params=["elsewhere", "beside"])
+def place(request, settings, database):
+    """The old table in another database than ours, and in the same."""
+    if request.param == "beside":
+        Beside.alias = database
+        settings.DATABASE_ROUTERS = [Beside(), *settings.DATABASE_ROUTERS]
+
+
+def run(*arguments: str) -> str:
+    """Run the command as a shell would, and answer what it prints."""
+    out = StringIO()
+    call_command("importsessions", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def ours():
+    return Session.objects.using(conf.database or "default")
+
+
+def counts() -> tuple[int, int]:
+    """Answer the rows of the old and of the new table."""
+    return DjangoSession.objects.count(), ours().count()
+
+
+def test_every_session_moves_and_every_cookie_still_works(place, database):
+    """In batches; the first use of an old cookie starts its last minute."""
+    cookies = make_old_sessions(450)
+    assert "Moved 450 sessions" in run("--from", DJANGO, "--batch-size=100", "--sleep=0")
+    assert counts() == (0, 450)
+    for number in (0, 99, 100, 449):
+        client = browser(cookies[number])
+        assert client.get("/read/").json() == {"number": number}
+        assert cookie_of(client) != cookies[number]
+        assert client.get("/read/").json() == {"number": number}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_minute_of_an_imported_cookie_begins_with_its_first_use(clock):
+    """A user who comes back days after the import is not logged out."""
+    cookie = old_session()
+    run()
+    clock.advance(days=5)
+    assert browser(cookie).get("/read/").json() == {"a": 1}
+    clock.advance(seconds=59)
+    assert browser(cookie).get("/read/").json() == {"a": 1}
+    clock.advance(seconds=1)
+    assert browser(cookie).get("/read/").json() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["sign_out", "flush"])
+def test_a_logout_of_an_imported_session_is_final(way):
+    """By its old cookie."""
+    cookie = signed_in()
+    run()
+    browser(cookie).get(f"/{way}/")
+    assert browser(cookie).get("/read/").json() == {}
+    assert counts() == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imported_sessions_of_a_user_can_be_revoked():
+    """That is what bulk import is for: the user column is filled at once."""
+    cookie = signed_in()
+    run()
+    assert SessionStore.get_rows().remove_of_user(ours().get().user_id) == 1
+    assert browser(cookie).get("/user/").content == b""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_that_come_with_an_imported_cookie_at_once_share_a_row():
+    """Eight of them, each with a change."""
+    cookie = old_session()
+    run()
+    clients = [browser(cookie) for _ in range(8)]
+    run_together([partial(one.get, f"/add/k{number}/") for number, one in enumerate(clients)])
+    assert len({cookie_of(one) for one in clients}) == 1
+    assert len(SessionStore(cookie_of(clients[0])).load()) == 9
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dry_run_moves_nothing_and_names_what_could_not_move(settings):
+    """Damaged rows and those above the limit stay where they are."""
+    settings.SESSIONSTORE_MAX_BYTES = 1000
+    old_session()
+    old_session(big="x" * 2000)
+    DjangoSession.objects.create(
+        session_key="d" * 32, session_data="damaged", expire_date=timezone.now().replace(year=2099)
+    )
+    assert "Would move 1 sessions" in run("--dry-run")
+    assert counts() == (3, 0)
+    told = json.loads(run("--json"))
+    assert told["refused"] == {"above SESSIONSTORE_MAX_BYTES": 1, "damaged or empty": 1}
+    assert (told["moved"], counts()) == (1, (2, 1))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_can_be_stopped_and_run_again():
+    """--limit ends it with exit code 3; the next run moves the rest."""
+    make_old_sessions(10)
+    with pytest.raises(CommandError) as caught:
+        run("--limit=4")
+    assert caught.value.returncode == importsessions.ROWS_LEFT
+    assert counts() == (6, 4)
+    run()
+    assert counts() == (0, 10)
+
+
+def test_a_run_that_was_killed_between_the_tables_is_finished_by_the_next(database, monkeypatch):
+    """Inserted here, not yet removed there: counted as here already, and removed."""
+    make_old_sessions(3)
+    with monkeypatch.context() as dead:
+        dead.setattr(OldEngine, "remove", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run()
+    run()
+    assert counts() == (0, 3)
+
+
+def test_expired_sessions_are_left_for_clearsessions(database):
+    """Only what is live moves."""
+    make_old_sessions(2)
+    DjangoSession.objects.filter(pk=f"{0:032x}").update(expire_date=timezone.now())
+    run()
+    assert counts() == (1, 1)
+
+
+def test_a_session_that_a_request_moves_meanwhile_is_not_brought_back(place, database, monkeypatch):
+    """The batch was read, then the user came, moved the session and signed out."""
+    cookie = signed_in()
+    live_after = OldEngine.live_after
+
+    def read_then_sign_out(self, key, limit):
+        rows = live_after(self, key, limit)
+        browser(cookie).get("/sign_out/")
+        return rows
+
+    monkeypatch.setattr(OldEngine, "live_after", read_then_sign_out)
+    run()
+    assert counts() == (0, 0)
+    assert browser(cookie).get("/read/").json() == {}
+
+
+def test_users_come_while_the_import_runs(place, database):
+    """Requests and the command move the same sessions: each is there once, with its data."""
+    made = make_old_sessions(300)
+
+    def visit(part):
+        lost = []
+        for number in range(part, 300, 4):
+            session = SessionStore(made[number])
+            if session.get("number") != number:
+                lost.append(number)
+                continue
+            session["seen"] = number
+            session.save()
+        return lost
+
+    def command():
+        run("--batch-size=20", "--sleep=0")
+        return []
+
+    assert run_together([command, *(partial(visit, part) for part in range(4))]) == [[]] * 5
+    assert counts() == (0, 300)
+    for number, cookie in enumerate(made):
+        data = SessionStore(derived_keys(cookie)[0].text).load()
+        assert data == {"number": number, "seen": number}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_secrets_rotate_between_import_and_first_use(settings):
+    """A row that was imported under the old secret is found while that is a fallback."""
+    cookie = old_session()
+    run()
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "n" * 50
+    assert browser(cookie).get("/read/").json() == {"a": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_batch_is_a_few_statements():
+    """Read, look up, insert, look again, delete: not one per row."""
+    make_old_sessions(20)
+    with record_statements() as seen:
+        Importer(OldEngine(DJANGO), SessionStore).run(pace=importsessions.Pace(pause_s=0))
+    assert len(seen) == 5
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("source", "adopted", "words"),
+    [
+        ("django.contrib.sessions.backends.cache", DJANGO, "cannot be listed"),
+        ("no.such.engine", DJANGO, "no session engine"),
+        (DJANGO, None, "SESSIONSTORE_ADOPT_FROM"),
+    ],
+)
+def test_it_refuses_what_would_log_users_out(settings, source, adopted, words):
+    """A cache, an engine that does not exist, and an import whose cookies nobody would accept."""
+    settings.SESSIONSTORE_ADOPT_FROM = adopted
+    old_session()
+    with pytest.raises(CommandError, match=words):
+        run("--from", source)
+    assert counts() == (1, 0)
