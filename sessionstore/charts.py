@@ -18,9 +18,9 @@ from .descriptions import browser_family
 from .statistics import Figure, Row, Sample, take_sample
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
-# The width of the widest bar, in units of the picture.
-FULL = 360
-_ROW, _TOP = 30, 6
+# The width of the widest bar, in units of the picture, which is 400 wide.
+FULL = 160
+_BARS_AT, _ROW, _TOP = 150, 26, 2
 _MOST_BROWSERS = 7
 
 Steps = Sequence[tuple[float, Any]]
@@ -58,7 +58,7 @@ class Bar:
     @property
     def number_x(self) -> int:
         """Where the number starts: behind the bar."""
-        return 190 + self.width
+        return _BARS_AT + self.width + 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,9 @@ def _browsers(rows: list[Row]) -> Counter[str]:
 
 
 def _chart(sample: Sample, name: str, title: str, counts: Counter[str]) -> Chart:
-    highest = max(counts.values(), default=0) or 1
+    highest = max(counts.values(), default=0)
+    if not highest:
+        return Chart(name, title, ())
     bars = tuple(
         Bar(
             label=label,

@@ -1,0 +1,1 @@
+"""The demo site in real Chromium, as a reader sees it."""

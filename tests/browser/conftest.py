@@ -1,0 +1,160 @@
+"""A real Chromium, a server of the demo site, and visitors with windows of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from demo_site.accounts import PASSWORD
+from tests.harness.process import Launched, free_port, launch
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "screenshots"
+NODE_MODULES = ROOT / ".cache" / "npm"
+AXE = NODE_MODULES / "node_modules" / "axe-core" / "axe.min.js"
+AXE_VERSION = "4.10.3"
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what drives Chromium."""
+    for item in items:
+        if Path(item.path).is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.browser)
+
+
+def give_up(reason: str) -> None:
+    """Skip, or under CI fail: what is missing must be named."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+@dataclass(slots=True)
+class Site:
+    """The running demo site."""
+
+    address: str
+    server: Launched
+    clock: Path
+    ahead: float = 0
+
+    def advance(self, *, minutes: float) -> None:
+        """Let the server's clock go on; it takes effect with its next request."""
+        self.ahead += minutes * 60
+        self.clock.write_text(str(self.ahead))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Iterator[Site]:
+    """A server with a database file of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    (clock := folder / "clock").write_text("0")
+    port = free_port()
+    words = ["env", f"DEMO_DATABASE={folder / 'demo.sqlite3'}", "DEBUG=1", f"PYTHONPATH={ROOT}"]
+    words += [sys.executable, "-m", "tests.browser.serve", str(port), clock]
+    server = launch("demo", words, log=folder / "log")
+    try:
+        server.wait_for_port(port)
+        yield Site(f"http://127.0.0.1:{port}", server, clock)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium without a window, with an empty profile.
+
+    One per module: its event loop must not run while other tests want one.
+    """
+    path = shutil.which("chromium")
+    if path is None:
+        give_up("chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser profile of their own, who may open several tabs."""
+
+    site: Site
+    context: BrowserContext
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "/") -> Page:
+        """Open a tab."""
+        page = self.context.new_page()
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(self.site.address + path)
+        return page
+
+    def _note(self, message: Any) -> None:
+        address = message.location["url"]
+        # The script asks whether somebody is still signed in, and 401 is the answer "no". Django's
+        # admin names no icon, so Chromium looks for one.
+        is_answer = address.endswith("/status/") and "401" in message.text
+        if message.type in {"error", "warning"} and not is_answer and "favicon" not in address:
+            self.errors.append(f"{address}: {message.text}")
+
+    def sign_in(self, name: str = "alice", *, choice: str | None = None, next_: str = "/") -> Page:
+        """Sign in by the form, with one of its choices ticked."""
+        page = self.open(f"/account/login/?next={next_}")
+        page.fill("#id_username", name)
+        page.fill("#id_password", PASSWORD)
+        if choice:
+            page.check(f"#id_{choice}")
+        page.click("form button[type=submit]:has-text('Sign in')")
+        page.wait_for_url(f"**{next_}")
+        return page
+
+    def cookie(self) -> dict[str, Any] | None:
+        """The session cookie that the browser holds."""
+        found = [cookie for cookie in self.context.cookies() if cookie["name"] == "sessionid"]
+        return found[0] if found else None
+
+
+@pytest.fixture
+def visitor(chromium, site) -> Iterator[Any]:
+    """Makes visitors; at the end of the test none of them may have seen an error."""
+    made: list[Visitor] = []
+
+    def make(**options: Any) -> Visitor:
+        options.setdefault("locale", "en-GB")
+        context = chromium.new_context(**options)
+        context.set_default_timeout(10_000)
+        made.append(Visitor(site, context))
+        return made[-1]
+
+    yield make
+    errors = [error for one in made for error in one.errors]
+    for one in made:
+        one.context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which npm brings into a folder that git ignores."""
+    if not AXE.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            give_up("npm is not installed: apt-get install npm")
+        words = [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix"]
+        NODE_MODULES.mkdir(parents=True, exist_ok=True)
+        package = f"axe-core@{AXE_VERSION}"
+        done = subprocess.run([*words, NODE_MODULES, package], capture_output=True, check=False)
+        if done.returncode or not AXE.exists():
+            give_up(f"npm could not bring axe-core: {done.stderr.decode()[-200:]}")
+    return AXE.read_text()
