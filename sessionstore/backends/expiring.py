@@ -8,14 +8,14 @@ from django.utils import timezone
 from sessionstore import expiry
 from sessionstore.conf import conf
 
+from .changing import ChangingSession
 from .lifetime import IDLE_KEY, SHARED_IDLE_S, Lifetime, policy_of
-from .loading import LoadedSession
 
 EXPIRY_KEY = "_session_expiry"
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class ExpiringSession(LoadedSession):
+class ExpiringSession(ChangingSession):
     """Django's expiry methods, under the site's idle and absolute timeouts.
 
     ``set_expiry()`` can only shorten what the site's policy allows.
