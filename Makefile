@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest -q
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench soak matrix doctor clean
+.PHONY: help demo demo-express test lint types bench soak matrix doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,14 @@ help: ## list these targets
 
 demo: .venv/demo-installed ## the demo shop: two servers, one session table, on PORT (8000) and the next
 	@$(BIN)/python -m demo_site $(PORT)
+
+.venv/express-installed: pyproject.toml .ci/packages | .venv/bin/python
+	@PYTHON="$(PYTHON)" .ci/packages express
+	$(PIP) --editable '.[mysql]' --group demo
+	@touch $@
+
+demo-express: .venv/express-installed ## the shop on Django (PORT) and on Express (the next), one MariaDB
+	@$(BIN)/python -m examples.express $(PORT)
 
 # The neighbours need a site of their own, hence two runs; the second ends with what neither ran.
 test: .venv/test-installed ## everything, on private servers; ends with what was skipped and why

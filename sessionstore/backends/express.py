@@ -20,6 +20,7 @@ from .express_keys import SidKeyring
 from .express_record import OURS, TextVersion, express_settings
 from .express_rows import ExpressRows
 from .express_users import login_of
+from .lifetime import policy_of
 from .loading import security_log
 from .payload import dumps
 from .writing import UNSET, Writing
@@ -52,7 +53,7 @@ class SessionStore(SessionBackend):
             return {}, None, False
         if EXPIRY_KEY not in data and "originalMaxAge" in row.extra["cookie"]:
             own = _seconds(lifetime_ms(row.extra["cookie"]))
-            if own != self._default_seconds():
+            if own != self._default_seconds(data):
                 data[EXPIRY_KEY] = own
         self._mapped = login_of(data)
         data |= self._mapped
@@ -113,7 +114,7 @@ class SessionStore(SessionBackend):
         if isinstance(own, str):
             age_ms = record.expires_at - record.last_seen_at
         else:
-            seconds = self._capped(own) if own else self._default_seconds()
+            seconds = _capped(own, data) if own else self._default_seconds(data)
             if age_ms is None or _seconds(age_ms) != seconds:
                 age_ms = int(seconds * 1000)
         return cookie_that_expires(known, max_age_ms=age_ms, expires_at_ms=record.expires_at)
@@ -124,20 +125,23 @@ class SessionStore(SessionBackend):
         if not self._ends_with_browser(data):
             return super()._expires_at(data, seen=seen, started=started)
         end = seen + express_settings().expiration_ms
-        return conf.policy.deadline(end, last_seen_at=seen, started_at=started)
+        return policy_of(data).deadline(end, last_seen_at=seen, started_at=started)
 
     def _ends_with_browser(self, data: dict[str, Any]) -> bool:
         own = data.get(EXPIRY_KEY)
         return conf.expires_at_browser_close if own is None else own == 0
 
-    def _default_seconds(self) -> float:
+    def _default_seconds(self, data: dict[str, Any]) -> float:
         """Answer the age of a session that sets none; 0 for as long as the browser is open."""
-        return 0 if conf.expires_at_browser_close else self._capped(self.get_session_cookie_age())
+        if conf.expires_at_browser_close:
+            return 0
+        return _capped(self.get_session_cookie_age(), data)
 
-    def _capped(self, seconds: float) -> float:
-        """Answer an age within the idle timeout: Express slides a session by its cookie's age."""
-        idle = conf.policy.idle_ms
-        return seconds if idle is None else min(seconds, idle / 1000)
+
+def _capped(seconds: float, data: dict[str, Any]) -> float:
+    """Answer an age within the idle timeout: Express slides a session by its cookie's age."""
+    idle = policy_of(data).idle_ms
+    return seconds if idle is None else min(seconds, idle / 1000)
 
 
 class _AsItIs:

@@ -18,6 +18,7 @@ from sessionstore.record import Record
 
 from .expiring import EXPIRY_KEY
 from .express_users import user_id_of
+from .lifetime import IDLE_KEY
 
 OURS: Final = "_sessionstore"
 
@@ -48,6 +49,8 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
     data, cookie = ({}, {}) if stored is None else (stored.data, stored.cookie)
     ours, own_end = data.pop(OURS, None), _own_end(data)
     times = ours if isinstance(ours, dict) else {}
+    if not _time(data.get(IDLE_KEY)):
+        data.pop(IDLE_KEY, None)
     lifetime = lifetime_ms(cookie) or express_settings().expiration_ms
     created, authenticated = map(_time, (times.get("created_at"), times.get("authenticated_at")))
     record = Record(
