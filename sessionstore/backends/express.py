@@ -5,6 +5,7 @@ and SESSIONSTORE_EXPRESS. What Express stores beside the session's data, its ``c
 kept and hidden; its ages and Django's ``set_expiry()`` are one and the same.
 """
 
+import secrets
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -100,7 +101,9 @@ class SessionStore(SessionBackend):
         kept = {name: value for name, value in data.items() if name not in derived}
         if not isinstance(kept.get(EXPIRY_KEY), str):
             kept.pop(EXPIRY_KEY, None)
-        kept[OURS] = {name: at for name, at in times.items() if at is not None}
+        # The nonce makes each text unique: a writer recognises its own after a lost connection.
+        kept[OURS] = {"nonce": secrets.token_urlsafe(6)}
+        kept[OURS] |= {name: at for name, at in times.items() if at is not None}
         return kept
 
     def _cookie(

@@ -88,7 +88,7 @@ class ExpressStore:
         return ended
 
     def clearExpiredSessions(self) -> int:  # noqa: N802 - the name in express-mysql-session
-        """Delete what expired more than five minutes ago, in batches; answer how many."""
+        """Delete what expired more than ten minutes ago, in batches; answer how many."""
         return clear_expired(self.rows).removed
 
     def _fetch(self, sid: str) -> Record | None:

@@ -25,7 +25,7 @@ exit codes:
   {ROWS_LEFT}  ended before it was done, by --limit, --max-seconds or SIGTERM: run it again
   {BUSY}  another clearsessions works on this table; nothing was done
 
-Sessions are deleted five minutes after their end, oldest first, in small transactions.
+Sessions are deleted ten minutes after their end, oldest first, in small transactions.
 """
 _WHY = {
     Ending.LIMIT: "--limit is reached",

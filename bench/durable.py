@@ -1,0 +1,30 @@
+"""Servers with the settings of a site: every commit reaches the disk, and there is memory."""
+
+from django.db import connections
+
+MARIADB = (
+    "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
+    "SET GLOBAL innodb_buffer_pool_size = 2147483648",
+    "SET GLOBAL innodb_log_file_size = 536870912",
+)
+POSTGRESQL = (
+    "ALTER SYSTEM SET fsync = on",
+    "ALTER SYSTEM SET full_page_writes = on",
+    "ALTER SYSTEM SET synchronous_commit = on",
+    "ALTER SYSTEM SET max_wal_size = '4GB'",
+    "SELECT pg_reload_conf()",
+)
+IN_WORDS = (
+    "MariaDB with 2 GB of buffer pool and `innodb_flush_log_at_trx_commit=1` (without the "
+    "doublewrite buffer), PostgreSQL with its default buffers, `fsync` and `synchronous_commit` "
+    "on, SQLite in WAL mode with `synchronous=normal`"
+)
+
+
+def make_durable(alias: str) -> None:
+    """Change what the tests switched off for speed."""
+    statements = {"mysql": MARIADB, "postgresql": POSTGRESQL}.get(connections[alias].vendor, ())
+    with connections[alias].cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    connections[alias].close()

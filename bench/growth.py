@@ -1,0 +1,185 @@
+"""`python -m bench.growth`: load, save and create in tables of 10^4 to 10^7 rows.
+
+Rows are made by the database, so they are not sealed: the seal costs the same few microseconds in a
+table of any size. Writes docs/scale.md.
+"""
+
+import argparse
+import os
+import random
+import sys
+import time
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import django
+
+from bench import machine
+
+DATABASES = {"mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite"}
+SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
+CAPACITIES = (*SIZES, 100_000_000, 1_000_000_000)
+LIFE_DAYS = 14
+HEAD = [
+    *("Database", "Rows", "load", "p99", "save", "p99", "create", "p99"),
+    *("on disk", "bytes a row", "`sessionstats`"),
+]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
+    parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
+    parser.add_argument("--rows", type=int, default=SIZES[-1], help="the largest table")
+    parser.add_argument("--rounds", type=int, default=3000, help="how often each is timed")
+    parser.add_argument("--write", action="store_true", help="write the page after each database")
+    return parser.parse_args()
+
+
+@cache
+def engine() -> Any:
+    """Answer the engine, for rows whose keys are numbers and whose data are not sealed."""
+    store = import_module("sessionstore.backends.sql").SessionStore
+    codec, keys = import_module("sessionstore.codec"), import_module("sessionstore.keys")
+    conf = import_module("sessionstore.conf").conf
+
+    class Plain:
+        @staticmethod
+        def encode(payload: bytes, key: Any) -> bytes:  # noqa: ARG004 - the codec's signature
+            return payload
+
+        @staticmethod
+        def decode(data: bytes, key: Any) -> Any:  # noqa: ARG004 - the codec's signature
+            return codec.Decoded(data, stale=False)
+
+    class Numbered:
+        @staticmethod
+        def open(text: str | None) -> Any:
+            return keys.Key(text=text, id=bytes.fromhex(text), material=b"") if text else None
+
+        @staticmethod
+        def mint() -> Any:
+            return conf.keyring.mint()
+
+    class Growing(store):  # type: ignore[misc]
+        codec = Plain()
+        keyring = Numbered()
+
+    return Growing
+
+
+def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[str]]:
+    """Answer a row of the table for each size."""
+    bulk, durable = import_module("bench.bulk"), import_module("bench.durable")
+    import_module("bench.routers").Router.alias = alias
+    bulk.migrate(alias)
+    durable.make_durable(alias)
+    found, stages = [], []
+    for size in (size for size in SIZES if size <= chosen.rows):
+        stages.append(size - sum(stages))
+        bulk.fill(alias, stages[-1], stage=len(stages))
+        result = [database, f"{size:,}", *_timed(stages, chosen.rounds), *_stored(alias, size)]
+        print(result, flush=True)
+        found.append(result)
+    return found
+
+
+def _timed(stages: list[int], rounds: int) -> list[str]:
+    """Answer median and 99th percentile of load, save and create, in microseconds."""
+    store = engine()
+    times: dict[str, list[int]] = {"load": [], "save": [], "create": []}
+    for _ in range(rounds):
+        session = store(_any_key(stages))
+        _time(times["load"], lambda session=session: session["cart"])
+        session["cart"] = {"lines": {"48213": random.randrange(10**6)}}  # noqa: S311
+        _time(times["save"], session.save)
+        new = store()
+        new.update(import_module("bench.shopper").data())
+        _time(times["create"], new.create)
+    cells = []
+    for taken in times.values():
+        taken.sort()
+        cells += [f"{taken[int(rounds * share)] / 1000:,.0f} us" for share in (0.5, 0.99)]
+    return cells
+
+
+def _time(times: list[int], operation: Any) -> None:
+    started = time.perf_counter_ns()
+    operation()
+    times.append(time.perf_counter_ns() - started)
+
+
+def _any_key(stages: list[int]) -> str:
+    """Answer the digest of any row, in hexadecimal."""
+    number = random.randrange(sum(stages))  # noqa: S311 - any will do
+    for stage, count in enumerate(stages, 1):
+        if number < count:
+            return str(import_module("bench.bulk").digest_of(number, count, stage).hex())
+        number -= count
+    raise AssertionError
+
+
+def _stored(alias: str, size: int) -> list[str]:
+    """Answer the size on disk, the bytes of a row, and how long sessionstats takes."""
+    statistics = import_module("sessionstore.statistics")
+    rows = import_module("sessionstore.backends.sql").SessionStore.get_rows()
+    started = time.perf_counter()
+    found = statistics.collect(rows)
+    took = time.perf_counter() - started
+    if found.table_bytes is None:
+        settings = import_module("django.db").connections[alias].settings_dict
+        on_disk = Path(settings["NAME"]).stat().st_size
+    else:
+        on_disk = found.table_bytes.value
+    return [f"{on_disk / 1e6:,.0f} MB", f"{on_disk / size:,.0f}", f"{took:.2f} s"]
+
+
+def main() -> None:
+    chosen = options()
+    wanted = chosen.database or list(DATABASES)
+    servers = machine.start(wanted)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
+    try:
+        django.setup()
+        aliases = import_module("tests.harness.databases").ALIASES
+        for name in wanted:
+            if name in servers.missing:
+                print(f"{name}: {servers.missing[name]}", file=sys.stderr)
+                continue
+            rows = measure(aliases[name], DATABASES[name], chosen)
+            if chosen.write:
+                _report(rows)
+        import_module("django.db").connections.close_all()
+    finally:
+        servers.stop()
+
+
+def _report(rows: list[list[str]]) -> None:
+    durable, page = import_module("bench.durable"), import_module("bench.page")
+    page.write_rows("scale.md", "growth", HEAD, rows, f"{machine.describe({})} {durable.IN_WORDS}.")
+    known = page.read_rows("scale.md", "growth")
+    names = list(DATABASES.values())
+    # The last row of a database is its largest table.
+    per_row = {row[0]: int(row[9].replace(",", "")) for row in known}
+    measured = {row[1] for row in known}
+    capacity = [
+        [
+            f"{count:,}",
+            "measured" if f"{count:,}" in measured else "computed",
+            *(_disk(count * per_row[name]) if name in per_row else "" for name in names),
+            f"{count / LIFE_DAYS:,.0f}",
+            f"{count / LIFE_DAYS / 86_400:,.1f}",
+        ]
+        for count in CAPACITIES
+    ]
+    head = ["Sessions", "Figures", *names, "end each day", "rows a second to delete"]
+    page.write_rows("scale.md", "capacity", head, capacity, "GB and MB are powers of 1,000.")
+
+
+def _disk(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
+
+
+if __name__ == "__main__":
+    main()

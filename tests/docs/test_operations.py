@@ -1,0 +1,86 @@
+"""docs/operations.md says what the commands and the metrics are: options, exit codes, names."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from django.core.management import load_command_class
+from django.core.management.base import BaseCommand
+
+from sessionstore import telemetry
+from sessionstore.management.commands import clearsessions, revokesessions
+
+PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+SECTIONS = {
+    "clearsessions": "### `clearsessions`",
+    "revokesessions": "## End sessions",
+    "sessionstats": "## Count sessions",
+}
+
+
+def section(command: str) -> str:
+    """Answer the text from a command's heading to the next one."""
+    _, _, rest = PAGE.partition(SECTIONS[command])
+    return re.split(r"^#", rest, flags=re.MULTILINE)[0]
+
+
+def parser_of(command: str):
+    return load_command_class("sessionstore", command).create_parser("manage.py", command)
+
+
+def rows(text: str, cell: str) -> dict[str, str]:
+    return dict(re.findall(rf"^\| {cell} \| (.+) \|$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", SECTIONS)
+def test_every_option_is_documented_in_the_words_of_its_help(command):
+    """With what it takes; and none is left that does not exist."""
+    base = {action.dest for action in BaseCommand().create_parser("", "")._actions}
+    options = {
+        " ".join(
+            [action.option_strings[0]]
+            + ([action.metavar or action.dest.upper()] if action.nargs is None else [])
+        ): action.help
+        for action in parser_of(command)._actions
+        if action.dest not in base
+    }
+    assert rows(section(command), "`(--.+?)`") == options
+
+
+@pytest.mark.parametrize("command", ["clearsessions", "revokesessions"])
+def test_every_exit_code_is_documented_in_the_words_of_the_help(command):
+    """The codes are promised to cron and systemd."""
+    told = dict(re.findall(r"^  (\d)  (.+)$", parser_of(command).epilog, re.MULTILINE))
+    assert rows(section(command), r"(\d)") == told
+
+
+def test_exit_codes_are_those_that_the_commands_use():
+    """Who changes one changes the page."""
+    assert (clearsessions.ROWS_LEFT, clearsessions.BUSY, revokesessions.STOPPED) == (3, 4, 3)
+
+
+def test_command_lines_on_the_page_parse():
+    """Those for cron, for systemd and for the shell."""
+    lines = re.findall(r"manage\.py (\w+sessions|sessionstats)( .+)?$", PAGE, re.MULTILINE)
+    assert len(lines) >= 6
+    for command, arguments in lines:
+        parser_of(command).parse_args(shlex.split(arguments))
+
+
+def test_every_metric_is_documented():
+    """By its name, and no other."""
+    source = Path(telemetry.__file__).read_text()
+    in_source = set(re.findall(r'_(?:counter|histogram)\(\s*"([\w.]+)"', source))
+    assert {
+        name.removeprefix("sessionstore.") for name in rows(PAGE, r"`(sessionstore\.[\w.]+)`")
+    } == (in_source)
+
+
+def test_sleep_and_batch_sizes_are_the_real_defaults():
+    """The help states them in words."""
+    from sessionstore.backends import many_rows  # noqa: PLC0415 - needs the settings
+    from sessionstore.cleaning import PAUSE_S  # noqa: PLC0415
+
+    assert f"(default: {many_rows.BATCH}, SQLite {many_rows._BATCH_ON_SQLITE})" in PAGE
+    assert f"(default: {PAUSE_S})" in PAGE

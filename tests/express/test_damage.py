@@ -1,0 +1,136 @@
+"""Rows that nobody should have written, and visitors that nobody invited."""
+
+import json
+import logging
+import random
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import connections
+
+from sessionstore.backends.express import SessionStore
+from tests.express.peer import Browser
+from tests.harness.statements import record_statements
+
+
+@pytest.fixture
+def saved(shared_table) -> SessionStore:
+    """A session in the table."""
+    shared_table()
+    session = SessionStore()
+    session.update({"a": 1, "cart": {"oat": [1, 2.5, None, "é"]}})
+    session.save()
+    return session
+
+
+def overwrite(database: str, text: str | None) -> None:
+    """Put another text into the only row."""
+    with connections[database].cursor() as cursor:
+        cursor.execute("UPDATE sessions SET data = %s", [text])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "1", '"text"', '{"a":', '{"a":NaN}', "{}}", "[" * 50_000, "\u2028"]
+)
+def test_a_damaged_row_is_an_empty_session_and_one_security_record(saved, database, text, caplog):
+    """Where Express fails at every request, Django goes on, under a new key."""
+    overwrite(database, text)
+    with caplog.at_level(logging.WARNING, "sessionstore.security"):
+        session = SessionStore(saved.session_key)
+        assert dict(session.items()) == {}
+    assert len(caplog.records) == 1
+    assert saved.session_key not in caplog.text
+    session["b"] = 2
+    session.save()
+    assert session.session_key != saved.session_key
+    assert dict(SessionStore(session.session_key).items()) == {"b": 2}
+
+
+@pytest.mark.parametrize("text", [None, "null"])
+def test_a_row_without_data_is_no_session(saved, database, text):
+    """As for Express, which starts a new one."""
+    overwrite(database, text)
+    assert SessionStore(saved.session_key).load() == {}
+
+
+def test_a_thousand_mutated_rows_raise_nothing(saved, database):
+    """Cut, doubled and exchanged characters: a dict or an empty session, never an exception."""
+    with connections[database].cursor() as cursor:
+        cursor.execute("SELECT data FROM sessions")
+        [text] = cursor.fetchone()
+    chance = random.Random(7)  # noqa: S311 - repeatable on purpose
+    for _ in range(1000):
+        at, until = sorted(chance.choices(range(len(text)), k=2))
+        middle = "".join(chance.choices('{}[]",:0é\\untfe-', k=chance.randrange(4)))
+        overwrite(database, text[:at] + middle + text[until:])
+        session = SessionStore(saved.session_key)
+        assert isinstance(dict(session.items()), dict)
+        assert session.get_expiry_age() > 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"cookie": {"originalMaxAge": "x", "expires": 3}},
+        {"cookie": {"originalMaxAge": 1e308}},
+        {"cookie": {"originalMaxAge": -5}},
+        {"cookie": []},
+        {"cookie": {}, "_session_expiry": "soon"},
+        {"cookie": {}, "_session_expiry": {"a": 1}},
+        {"cookie": {}, "_sessionstore": 3},
+        {"cookie": {}, "_sessionstore": {"created_at": "x", "authenticated_at": True}},
+        {"cookie": {}, "passport": 3},
+        {"cookie": {}, "_auth_user_id": {"a": 1}},
+        {"cookie": {}, "id": 3, "save": 4},
+    ],
+    ids=json.dumps,
+)
+def test_odd_values_of_the_other_side_break_no_request(saved, database, odd):
+    """Express can store anything; a request of Django reads, changes and saves it."""
+    overwrite(database, json.dumps(odd))
+    session = SessionStore(saved.session_key)
+    session["mine"] = 1
+    session.save()
+    assert SessionStore(saved.session_key)["mine"] == 1
+
+
+def test_forged_cookies_cost_no_statement(saved, database):
+    """Whatever is not signed with one of the secrets never reaches the database."""
+    key = saved.session_key
+    forged = [key[:-1], key + "A", key.upper(), key.replace("s%3A", "s:x"), "s:", "x" * 10_000]
+    with record_statements() as seen:
+        for value in [*forged, "s%3A\0.x", "\ud800" * 9, "s%3A%ff%fe.xxxx"]:
+            session = SessionStore(value)
+            assert dict(session.items()) == {}
+            assert session.is_empty()
+    assert seen.on(database) == []
+
+
+def test_nothing_shows_the_sid(saved):
+    """Neither the session's repr, nor its key's, nor that of the settings."""
+    sid = saved._key.id.decode()
+    shown = repr(saved) + repr(saved._key) + str(saved.handle) + repr(saved.rows)
+    assert sid[:8] not in shown
+    assert "keyboard cat" not in repr(saved.keyring) + repr(saved.rows._composed)
+
+
+class TestLogins:
+    def test_changing_the_key_never_undoes_a_logout_of_express(self, saved, database):
+        """A session that had a user of passport is gone with its row, like one of Django's."""
+        overwrite(database, '{"cookie":{},"passport":{"user":1}}')
+        session = SessionStore(saved.session_key)
+        assert session["passport"]
+        with connections[database].cursor() as cursor:
+            cursor.execute("DELETE FROM sessions")
+        with pytest.raises(UpdateError):
+            session.cycle_key()
+
+    def test_a_new_password_ends_a_login_that_django_made(self, saved):
+        """The hash of the password is compared at each request, on this table too."""
+        ann = User.objects.create_user("ann", password="one")
+        browser = Browser(cookie=saved.session_key)
+        browser.django(["login", ann.pk])
+        ann.set_password("two")
+        ann.save()
+        assert browser.django()["user"] is None

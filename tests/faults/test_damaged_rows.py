@@ -1,0 +1,125 @@
+"""Rows that somebody, or something, has changed in the table."""
+
+import json
+import pickle
+import random
+import time
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+
+import pytest
+from django.core import signing
+
+from sessionstore.conf import conf
+from tests.faults.figures import note
+from tests.faults.sites import BOTH, OURS, key_of
+
+both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+MEGABYTE = 1024 * 1024
+QUICK_MS = 1  # nobody fills a megabyte in less
+USER = {"_auth_user_id": "1", "_auth_user_backend": "b", "_auth_user_hash": "h"}
+BOMB = zlib.compress(b'{"a": "' + b"x" * (64 * MEGABYTE) + b'"}', 9)
+DEEP = b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+def mutants(blob: bytes, other: bytes, luck: random.Random) -> Iterator[bytes]:
+    """Answer damaged, foreign and hostile contents of the column `data`, without end."""
+    plain = json.dumps(USER).encode()
+    while True:
+        place = luck.randrange(len(blob))
+        bit = bytes([blob[place] ^ 1 << luck.randrange(8)])
+        yield from (
+            blob[:place] + bit + blob[place + 1 :],
+            blob[:place],
+            blob[place:],
+            blob + luck.randbytes(luck.randrange(1, 40)),
+            other,
+            plain,
+            b"\x01" + plain,
+            blob[:25] + plain,
+            bytes([luck.randrange(256)]) + blob[1:],
+            luck.randbytes(luck.randrange(200)),
+            pickle.dumps(USER),
+            b"\x01" + b"\0" * 24 + pickle.dumps(USER),
+            b"\x81" + luck.randbytes(24) + BOMB,
+            b"",
+        )
+
+
+def sealed(key) -> list[bytes]:
+    """Answer hostile contents under a right seal, as who knows SECRET_KEY can write them."""
+    opened = conf.keyring.open(key)
+    payloads = [DEEP, b"[]", b"1", b"null", b"", b"{", pickle.dumps(USER), b'{"a": NaN', b"\xff"]
+    bomb = conf.codec.encode(zlib.decompress(BOMB), opened)
+    return [*(conf.codec.encode(payload, opened) for payload in payloads), bomb]
+
+
+def as_text(blob: bytes) -> str:
+    """Answer a mutant as the stock engine's text column can hold it."""
+    return blob.decode("latin-1").replace("\0", "0")
+
+
+def measure(site, key) -> tuple[dict, float, float]:
+    """Load a session; answer its data, the milliseconds and the megabytes that it took."""
+    # The time of this thread: what other processes of the machine do is not part of it.
+    started = time.thread_time()
+    data = dict(site.store(key).items())
+    taken = (time.thread_time() - started) * 1000
+    if taken < QUICK_MS:
+        return data, taken, 0.0
+    tracemalloc.start()
+    try:
+        dict(site.store(key).items())
+        return data, taken, tracemalloc.get_traced_memory()[1] / MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def put(site, key, blob) -> None:
+    """Write a blob into the row of a key."""
+    if site is OURS:
+        site.model.objects.by_key(key).update(data=blob)
+    else:
+        site.model.objects.filter(pk=key).update(session_data=as_text(blob))
+
+
+def contents(site, key) -> tuple[bytes, list[bytes]]:
+    """Answer the row's blob, and hostile ones under a right seal."""
+    if site is OURS:
+        return bytes(site.model.objects.by_key(key).get().data), sealed(key)
+    text = site.model.objects.get(pk=key).session_data
+    salt = site.store().key_salt
+    bomb = signing.dumps({"a": "x" * 64 * MEGABYTE}, salt=salt, compress=True)
+    return text.encode(), [bomb.encode()]
+
+
+@both_sites
+@pytest.mark.parametrize("times", [400, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_a_damaged_row_is_an_empty_session(database, site, signed_in, times):
+    """No exception, no data, little memory and time, whatever stands in the row."""
+    luck = random.Random(5)  # noqa: S311 - the same damages each time
+    key, other = key_of(signed_in()), key_of(signed_in())
+    blob, hostile = contents(site, key)
+    exceptions = filled = 0
+    slowest = largest = 0.0
+    for number, mutant in enumerate(mutants(blob, contents(site, other)[0], luck)):
+        if number == times:
+            break
+        put(site, key, hostile[number // 2] if number < 2 * len(hostile) else mutant)
+        try:
+            data, taken, megabytes = measure(site, key)
+        except Exception:  # noqa: BLE001 - counted
+            exceptions += 1
+            continue
+        filled += data != {}
+        slowest, largest = max(slowest, taken), max(largest, megabytes)
+    figure = (
+        f"{exceptions} exceptions, {filled} not empty of {times}, at most {slowest:.0f} ms "
+        f"and {largest:.0f} MB"
+    )
+    note("rows", site, database, figure)
+    if site is OURS:
+        assert (exceptions, filled) == (0, 0), figure
+        assert slowest < 100, figure
+        assert largest < 50, figure
