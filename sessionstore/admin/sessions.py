@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.formats import localize
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.timezone import localtime
@@ -55,8 +55,8 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Look, search and end; for who may delete sessions, the two actions."""
 
     list_display = (
-        *("session", "user", "device", "address", "signed_in", "last_seen", "expires"),
-        *("size", "state"),
+        *("session", "user", "state", "device", "address"),
+        *("signed_in", "last_seen", "expires", "size"),
     )
     list_display_links = None
     list_filter = (StateFilter, LastSeenFilter, OwnerFilter)
@@ -245,5 +245,5 @@ def _users() -> Any:
 def _time(moment: Any) -> str | None:
     if moment is None:
         return None
-    shown = localtime(moment)
-    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), localize(shown))
+    shown = date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), shown)
