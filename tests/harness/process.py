@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -20,11 +21,23 @@ class ServerFailedError(Exception):
     """A server is installed, but did not come up; the message ends with its log."""
 
 
-def free_port() -> int:
-    """Answer a TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port(*, and_next: int = 0) -> int:
+    """Answer a TCP port that nobody uses at this moment, nor the `and_next` ports after it.
+
+    Below the range from which Linux takes the ports of outgoing connections: those of the other
+    tests come and go, and one of them would take the port before its server does.
+    """
+    while True:
+        port = 15000 + secrets.randbelow(17000)
+        if all(_is_free(port + number) for number in range(and_next + 1)):
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def private_folder() -> Path:

@@ -87,20 +87,13 @@ def environment(tmp_path_factory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def demo(environment) -> Iterator[Demo]:
     """The demo, run a second time on the same file: it can be repeated."""
-    first = Demo(free_pair(), environment)
-    assert first.stop() == 0
-    running = Demo(free_pair(), environment)
+    first = Demo(free_port(and_next=1), environment)
+    assert first.stop() == 0, first.said
+    running = Demo(free_port(and_next=1), environment)
     yield running
-    assert running.stop() == 0
+    assert running.stop() == 0, running.said
     assert not is_open(running.port)
     assert not is_open(running.port + 1)
-
-
-def free_pair() -> int:
-    """A port that is free, like the one after it."""
-    while is_open((port := free_port()) + 1):
-        pass
-    return port
 
 
 def is_open(port: int) -> bool:
