@@ -3,6 +3,8 @@
 from typing import Any
 
 import django
+from django.apps import apps
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 
 from sessionstore.conf import conf
@@ -11,6 +13,7 @@ from sessionstore.expiry import DAY
 # Releases before these have known holes in their sessions (ASVS 15.2.1).
 SAFE_RELEASES = {(5, 2): (5, 2, 16), (6, 0): (6, 0, 7)}
 LONGEST_MS = 30 * DAY
+_KEY_COLUMNS = {"session_key", "session_id", "sessionid"}
 
 
 def check_django(**_: Any) -> list[CheckMessage]:
@@ -98,4 +101,30 @@ def check_absolute_timeout(**_: Any) -> list[CheckMessage]:
     ]
 
 
-CHECKS = [check_django, check_cookie_flags, check_cookie_scope, check_absolute_timeout]
+def check_stored_keys(**_: Any) -> list[CheckMessage]:
+    """W024: another app has a column for session keys, so its table holds usable cookies."""
+    holders = sorted(
+        model._meta.label
+        for model in apps.get_models()
+        if not issubclass(model, AbstractBaseSession)
+        and any(field.name in _KEY_COLUMNS for field in model._meta.concrete_fields)
+    )
+    if not holders:
+        return []
+    return [
+        Warning(
+            f"{', '.join(holders)} may store keys of sessions: who reads that table can sign in.",
+            hint="Keep such a table as secret as passwords, or do without the app: our devices "
+            "page shows handles only. Silence this check once you have looked.",
+            id="sessionstore.W024",
+        )
+    ]
+
+
+CHECKS = [
+    check_django,
+    check_cookie_flags,
+    check_cookie_scope,
+    check_absolute_timeout,
+    check_stored_keys,
+]

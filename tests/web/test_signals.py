@@ -1,5 +1,10 @@
 """Each event of a session's life sends its signal, with its arguments and nothing secret."""
 
+import ast
+import logging.config
+import re
+from pathlib import Path
+
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
@@ -13,6 +18,7 @@ from sessionstore.models import Session
 from sessionstore.signals import Reason, Refusal
 from tests.web.conftest import key_of, press, sign_in
 
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "signals.md").read_text()
 SIGNALS = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
 ARGUMENTS = {
     "session_created": {"handle", "user_id"},
@@ -212,3 +218,40 @@ def test_what_a_receiver_raises_goes_up(session):
             session.cycle_key()
     finally:
         signals.session_cycled.disconnect(refuse)
+
+
+# --- docs/signals.md
+
+
+def test_the_document_lists_signals_with_their_arguments():
+    """Neither a signal nor an argument too few or too many."""
+    rows = re.findall(r"^\| `(session_\w+)` \| (.+?) \|", DOCUMENT, re.MULTILINE)
+    assert {name: set(re.findall(r"\w+", words)) for name, words in rows} == ARGUMENTS
+
+
+def test_the_document_lists_reasons():
+    """By the values that a receiver gets."""
+    for header, values in (("Reason", Reason), ("Refusal", Refusal)):
+        table = DOCUMENT.split(f"| `{header}` |")[1].split("\n\n")[0]
+        assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [str(one) for one in values]
+
+
+def test_the_example_of_the_document_runs():
+    """As it stands there."""
+    [source] = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
+    names: dict = {}
+    exec(source, names)  # noqa: S102 - our own document
+    signals.session_revoked.disconnect(names["tell_the_user"])
+
+
+def test_the_logging_of_the_document_works(capsys, db):
+    """The settings that it names make the records visible."""
+    [settings] = re.findall(r"`LOGGING = (\{.*\})`", DOCUMENT)
+    logger = logging.getLogger("sessionstore.security")
+    before = logger.handlers[:], logger.level
+    logging.config.dictConfig({**ast.literal_eval(settings), "disable_existing_loggers": False})
+    try:
+        SessionStore().create()
+        assert "Session created: handle=" in capsys.readouterr().err
+    finally:
+        logger.handlers, logger.level = before

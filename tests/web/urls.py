@@ -81,6 +81,14 @@ class AsyncCareful(RecentLoginRequiredMixin, View):
         return HttpResponse("careful")
 
 
+def broken(request: HttpRequest) -> HttpResponse:
+    """A page that fails with the session among its variables."""
+    session, user = request.session, request.user
+    everything = dict(session.items()), session.handle
+    message = f"{user} {session!r} {len(everything)}"
+    raise RuntimeError(message)
+
+
 def template(request: HttpRequest) -> HttpResponse:
     """Render the tag that the test asks for."""
     source = "{% load sessionstore %}" + request.GET["tag"]
@@ -102,4 +110,5 @@ urlpatterns = [
     path("class/", Careful.as_view()),
     path("async-class/", AsyncCareful.as_view()),
     path("template/", template),
+    path("broken/", broken),
 ]
