@@ -7,17 +7,19 @@ table knows only SHA-256: a dump reads nothing, not even together with SECRET_KE
 
 import hmac
 import secrets
+from typing import Any
 
 from .codec import Cipher
 from .crypto import derive
 from .exceptions import EncryptionUnavailable
 from .keys import Key
 
+AESGCM: Any
 try:
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 except ImportError:  # the extra [encryption] is not installed
-    AESGCM = None  # type: ignore[assignment, misc]
+    AESGCM = None
 
 _NONCE_BYTES = 12
 _PURPOSE = "data.2"
@@ -30,7 +32,8 @@ def is_available() -> bool:
 
 def _seal(secret: str | bytes, key: Key, header: bytes, body: bytes) -> bytes:
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + _aead(secret, key).encrypt(nonce, body, header + key.id)
+    sealed: bytes = _aead(secret, key).encrypt(nonce, body, header + key.id)
+    return nonce + sealed
 
 
 def _open(secret: str | bytes, key: Key, header: bytes, sealed: bytes) -> bytes | None:
@@ -39,12 +42,13 @@ def _open(secret: str | bytes, key: Key, header: bytes, sealed: bytes) -> bytes 
     if len(nonce) < _NONCE_BYTES:
         return None
     try:
-        return aead.decrypt(nonce, body, header + key.id)
+        opened: bytes = aead.decrypt(nonce, body, header + key.id)
     except InvalidTag:
         return None
+    return opened
 
 
-def _aead(secret: str | bytes, key: Key) -> "AESGCM":
+def _aead(secret: str | bytes, key: Key) -> Any:
     # A server without the library must not take encrypted sessions for damaged ones and then
     # write empty ones over them.
     if AESGCM is None:

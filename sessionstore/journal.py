@@ -35,6 +35,7 @@ class Journal:
             self.deletions.remove(deletion)
 
 
+_ON_REQUEST = "_sessionstore_journal"
 _current: ContextVar[Journal | None] = ContextVar("sessionstore_journal", default=None)
 
 
@@ -43,9 +44,15 @@ def current() -> Journal | None:
     return _current.get()
 
 
-def begin(request: Any) -> Journal:
+def begin(request: Any) -> None:
     journal = Journal(request=weakref.ref(request))
+    vars(request)[_ON_REQUEST] = journal
     _current.set(journal)
+
+
+def of(request: Any) -> Journal:
+    """Answer the journal that was begun for ``request``."""
+    journal: Journal = vars(request)[_ON_REQUEST]
     return journal
 
 

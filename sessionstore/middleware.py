@@ -37,12 +37,12 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().process_request(request)
         if issubclass(self.SessionStore, SessionBackend):
             cleaner.start(partial(tables_to_clear, self.SessionStore))
-        request._sessionstore_journal = journal.begin(request)  # type: ignore[attr-defined]
+        journal.begin(request)
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
-        events: journal.Journal = request._sessionstore_journal  # type: ignore[attr-defined]
+        events = journal.of(request)
         session = request.session
         try:
             if not isinstance(session, SessionBackend):

@@ -3,7 +3,7 @@
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
@@ -15,8 +15,18 @@ from .conf import conf
 from .keys import DIGEST_BYTES, digest_range, handle_of
 from .record import USER_AGENT_LENGTH
 
+if TYPE_CHECKING:
+    # Compat: Django's fields are generic for the type checker only.
+    _BinaryField = models.BinaryField[Any, Any]
+    _CharField = models.CharField[Any, Any]
+    _BigIntegerField = models.BigIntegerField[Any, Any]
+else:
+    _BinaryField = models.BinaryField
+    _CharField = models.CharField
+    _BigIntegerField = models.BigIntegerField
 
-class DigestField(models.BinaryField):  # type: ignore[type-arg]
+
+class DigestField(_BinaryField):
     """32 raw bytes that can be a primary key on every database."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -28,7 +38,7 @@ class DigestField(models.BinaryField):  # type: ignore[type-arg]
         return super().db_type(connection)
 
 
-class UserIdField(models.CharField):  # type: ignore[type-arg]
+class UserIdField(_CharField):
     """A user's primary key as text; a and A are two users on MySQL too."""
 
     def db_type(self, connection: Any) -> str | None:
@@ -37,7 +47,7 @@ class UserIdField(models.CharField):  # type: ignore[type-arg]
         return super().db_type(connection)
 
 
-class MillisecondsField(models.BigIntegerField):  # type: ignore[type-arg]
+class MillisecondsField(_BigIntegerField):
     """Milliseconds since 1970 UTC in the table, an aware datetime in Python.
 
     A number means one moment, whatever USE_TZ, the server's zone or the clock change says.

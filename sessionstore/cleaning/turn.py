@@ -13,10 +13,11 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore.faults import code_of
 
+fcntl: Any
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 logger = logging.getLogger("sessionstore")
 _A_WEEK_S = 7 * 24 * 3600
