@@ -78,6 +78,7 @@ def test_a_thousand_mutated_rows_raise_nothing(saved, database):
         {"cookie": []},
         {"cookie": {}, "_session_expiry": "soon"},
         {"cookie": {}, "_session_expiry": {"a": 1}},
+        {"cookie": {}, "_session_idle": "x"},
         {"cookie": {}, "_sessionstore": 3},
         {"cookie": {}, "_sessionstore": {"created_at": "x", "authenticated_at": True}},
         {"cookie": {}, "passport": 3},
