@@ -224,8 +224,7 @@ def test_clearsessions_cleans_the_shared_table(site, clock, capsys):
     browser.django(["set", "a", 1], ["expiry", 60])
     Browser(browser.peer).express(["set", "b", 1], ["maxAge", 60_000])
     Browser(browser.peer).express(["set", "c", 1], ["maxAge", 600_000_000])
-    clock.advance(minutes=10)
+    clock.advance(minutes=20)
     call_command("clearsessions", "--engine", "express", "--json")
-    told = json.loads(capsys.readouterr().out)
-    assert "2" in json.dumps(told)
+    assert json.loads(capsys.readouterr().out)["sessions"] == 2
     assert ExpressStore().length() == 1

@@ -129,6 +129,17 @@ class TestCookie:
         browser.cookie = forged
         assert "a" not in browser.express()["loaded"]
 
+    def test_of_two_cookies_django_reads_the_last_and_node_the_first(self, browser):
+        """A limit that two parsers leave: a cookie of a wider domain can hide the other one."""
+        browser.django(["set", "who", "first"])
+        first = browser.cookie
+        browser.cookie = None
+        browser.django(["set", "who", "last"])
+        browser.cookie = f"{first}; {browser.name}={browser.cookie}"
+        both = Browser(browser.peer, browser.cookie)
+        assert browser.django()["session"]["who"] == "last"
+        assert both.express()["loaded"]["who"] == "first"
+
     def test_what_is_unknown_in_the_cookie_object_is_kept(self, browser, database):
         """Express's own options, and keys of later releases, survive a save of Django."""
         browser.express(["set", "a", 1])

@@ -1,0 +1,127 @@
+"""docs/express.md says nothing that a test does not run."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import load_command_class
+
+from sessionstore.conf.express import express
+from tests.express.conftest import open_site
+from tests.harness.node import run_node
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "express.md").read_text()
+FOLDERS = [ROOT / "tests" / name for name in ("express", "engine")]
+TESTS = "\n".join(path.read_text() for folder in FOLDERS for path in folder.glob("*.py"))
+
+
+def block(language: str, containing: str) -> str:
+    """Answer the code block with these words."""
+    found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return next(text for text in found if containing in text)
+
+
+def first_column(title: str) -> set[str]:
+    """Answer the words in backticks of the first column of the table under this heading."""
+    table = PAGE.partition(f"| {title} |")[2].partition("\n\n")[0]
+    cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(test_\w+)`", PAGE))))
+def test_each_claim_names_a_test_that_exists(name):
+    """A test that was renamed must not leave a claim without proof."""
+    assert f"def {name}(" in TESTS
+
+
+def test_each_option_of_express_session_is_in_the_table():
+    """The options that its source reads."""
+    script = """
+        const source = require('fs').readFileSync(require.resolve('express-session'), 'utf8')
+        console.log(JSON.stringify([...source.matchAll(/\\bopts\\.(\\w+)/g)].map(one => one[1])))
+    """
+    # `key` is an older word for `name`.
+    assert first_column("express-session") == set(json.loads(run_node(script))) - {"key"}
+
+
+def test_each_option_of_express_mysql_session_is_in_the_table():
+    """Its default options; those of the connection belong to DATABASES."""
+    script = """
+        const Store = require('express-mysql-session')(require('express-session'))
+        console.log(JSON.stringify(Object.keys(Store.prototype.defaultOptions)))
+    """
+    assert first_column("express-mysql-session") == set(json.loads(run_node(script)))
+
+
+def test_each_key_of_the_setting_is_in_the_table():
+    """Each is accepted, and another one is not."""
+    keys = first_column("Key")
+    values = {
+        "secrets": ["s"],
+        "layout": "connect-pg-simple",
+        "table": "t",
+        "columns": {},
+        "expiration": 60,
+        "user": True,
+        "time_zone": "UTC",
+    }
+    assert keys == set(values)
+    assert express(values)
+    with pytest.raises(ValueError, match="unknown"):
+        express({**values, "unknown": 1})
+
+
+def test_each_option_of_the_command_is_in_the_table():
+    """As its parser knows them."""
+    parser = load_command_class("sessionstore", "expresstable").create_parser("", "expresstable")
+    own = {word for action in parser._actions for word in action.option_strings}
+    inherited = {"-h", "--help", "--version", "-v", "--verbosity", "--settings", "--pythonpath"}
+    inherited |= {"--traceback", "--no-color", "--force-color", "--skip-checks"}
+    assert {name.partition(" ")[0] for name in first_column("Option")} == own - inherited
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_the_settings_of_the_page_share_a_session(database, shared_table, peers, settings):
+    """The lines for Django, as printed."""
+    printed: dict[str, object] = {}
+    exec(block("python", "SESSION_ENGINE"), printed)  # noqa: S102 - our own page
+    browser = open_site(database, shared_table, peers)
+    layout = settings.SESSIONSTORE_EXPRESS.get("layout", "express-mysql-session")
+    for name in ("SESSION_ENGINE", "SESSION_COOKIE_NAME"):
+        setattr(settings, name, printed[name])
+    settings.SESSIONSTORE_EXPRESS = {**printed["SESSIONSTORE_EXPRESS"], "layout": layout}
+    browser.django(["set", "a", 1])
+    assert browser.express()["loaded"]["a"] == 1
+
+
+def test_the_verbs_of_the_page_run(database, shared_table):
+    """The block with ExpressStore, as printed."""
+    shared_table()
+    exec(block("python", "ExpressStore"), {})  # noqa: S102 - our own page
+
+
+def test_the_callable_of_the_page_is_accepted():
+    """The block with user_of, as printed."""
+    printed: dict[str, object] = {}
+    exec(block("python", "user_of"), printed)  # noqa: S102 - our own page
+    assert express(printed["SESSIONSTORE_EXPRESS"]).user({"account": {"id": 3}}) == 3
+
+
+def test_the_lines_for_express_are_javascript():
+    """They compile, and name packages that are there."""
+    lines = block("javascript", "MySQLStore")
+    run_node(f"new (require('vm').Script)({json.dumps(lines)})")
+    for name in re.findall(r"require\('([^']+)'\)", lines):
+        run_node(f"require({json.dumps(name)})")
+
+
+def test_the_versions_are_those_that_are_locked():
+    """Of the packages that the tests run with."""
+    lock = json.loads((ROOT / "examples" / "express" / "package-lock.json").read_text())
+    for name, version in re.findall(
+        r"([a-z-]+) (\d+\.\d+)", PAGE.partition("Tested with")[2][:200]
+    ):
+        assert lock["packages"][f"node_modules/{name}"]["version"].startswith(f"{version}.")
+    assert not any("resolved" in package for package in lock["packages"].values())
