@@ -95,3 +95,19 @@ def test_a_visitor_leaves_neither_address_nor_browser(browser, db):
     browser.get("/remember/")
     row = Session.objects.get()
     assert (row.ip, row.user_agent) == (None, None)
+
+
+def test_a_deleted_account_takes_its_data_along(browser, user, django_capture_on_commit_callbacks):
+    """Row, address and browser."""
+    sign_in(browser, user)
+    assert Session.objects.for_user(user).exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        user.delete()
+    assert not Session.objects.exists()
+
+
+def test_a_visitor_of_whom_nothing_is_remembered_gets_no_cookie(browser, db):
+    """Neither a cookie nor a row."""
+    browser.get("/plain/")
+    assert "sessionid" not in browser.cookies
+    assert not Session.objects.exists()
