@@ -50,9 +50,11 @@ def signed_in(site: Site, user: User) -> Any:
 
 
 @contextmanager
-def another_alias(database: str, name: str, **changes: Any) -> Iterator[str]:
-    """A further alias of the same database, with other settings."""
-    settings = deepcopy(connections.settings[database])
+def another_alias(
+    database: str, name: str, *, replace: dict[str, Any] | None = None, **changes: Any
+) -> Iterator[str]:
+    """A further alias: of the same database with some other settings, or with its own."""
+    settings = {**deepcopy(connections.settings[database]), **(replace or {})}
     for key, value in changes.items():
         settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
     connections.settings[name] = settings

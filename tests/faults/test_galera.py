@@ -1,0 +1,281 @@
+"""Three Galera nodes on this machine: several writers, a node cut off, a node killed."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import close_old_connections, connections
+
+from tests.faults.conftest import another_alias
+from tests.faults.figures import note
+from tests.faults.sites import BOTH, OURS, STOCK, browser, key_of
+from tests.harness.galera import Galera
+from tests.harness.process import private_folder
+from tests.harness.servers import ServerMissingError
+from tests.harness.threads import run_together
+
+# Users are in the SQLite file; the sessions go to the cluster.
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default"]),
+    pytest.mark.xdist_group("galera"),
+]
+both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+_here = threading.local()
+
+
+class NodeRouter:
+    """Sends the sessions of each thread to the node that the thread has chosen."""
+
+    def db_for_read(self, model, **_):
+        """As it is written."""
+        return self.db_for_write(model)
+
+    def db_for_write(self, model, **_):
+        """The thread's node, for either engine's table."""
+        labels = {"sessions", "sessionstore"}
+        return _here.alias if model._meta.app_label in labels else None
+
+
+@contextmanager
+def at(alias: str) -> Iterator[None]:
+    """Let this thread use a node."""
+    before = getattr(_here, "alias", None)
+    _here.alias = alias
+    try:
+        yield
+    finally:
+        _here.alias = before
+
+
+@pytest.fixture(scope="module")
+def running_cluster() -> Iterator[Galera]:
+    """One cluster for the module."""
+    cluster = Galera(private_folder())
+    try:
+        cluster.start()
+        cluster.nodes[0].ask("CREATE DATABASE sessionstore CHARACTER SET utf8mb4")
+        yield cluster
+    except ServerMissingError as error:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def cluster(running_cluster, site, settings, db) -> Iterator[Galera]:
+    """The cluster with empty tables, and the aliases node1, node2, node3, eager2 and proxy."""
+    settings.DATABASE_ROUTERS = ["tests.faults.test_galera.NodeRouter"]
+    ports = {f"node{number + 1}": node.port for number, node in enumerate(running_cluster.nodes)}
+    with ExitStack() as stack:
+        for name, port in {**ports, "proxy": running_cluster.proxy_port}.items():
+            wanted = running_cluster.settings(port)
+            stack.enter_context(another_alias("default", name, replace=wanted))
+        with at("node1"):
+            connection = connections["node1"]
+            present = connection.introspection.table_names()
+            for one in (OURS, STOCK):
+                if one.table not in present:
+                    with connection.schema_editor() as editor:
+                        editor.create_model(one.model)
+                one.rows().delete()
+        with at("node1"):
+            yield running_cluster
+
+
+@pytest.fixture
+def user_in_default(db) -> User:
+    """The one user, in the SQLite file."""
+    return User.objects.create_user("ann")
+
+
+def saves(site, alias, keys, rounds, name):
+    """Save again and again, each time another key; answer what was acknowledged, and errors."""
+    stored, errors = [], []
+    with at(alias):
+        for number in range(rounds):
+            key = keys[number % len(keys)]
+            mark = f"{name}-{number}"
+            try:
+                session = site.store(key)
+                session[mark] = number
+                session.save()
+                stored.append((key, mark))
+            except Exception as error:  # noqa: BLE001 - counted
+                errors.append(type(error).__name__)
+                connections[alias].close_if_unusable_or_obsolete()
+    return stored, errors
+
+
+def fight(site, sessions, rounds):
+    """Let 8 threads on each of two nodes write; answer (saves, errors, lost changes)."""
+    keys = []
+    for _ in range(sessions):
+        session = site.store()
+        session["owner"] = 1
+        session.create()
+        keys.append(session.session_key)
+    runs = [
+        partial(saves, site, f"node{node}", keys[number % 3 :] + keys[: number % 3], rounds, name)
+        for number, name in enumerate("abcdefgh")
+        for node in (1, 2)
+        for name in [f"{name}{node}"]
+    ]
+    outcomes = run_together(runs, seconds=300)
+    stored = [pair for outcome in outcomes for pair in outcome[0]]
+    errors = [error for outcome in outcomes for error in outcome[1]]
+    found = {key: site.store(key) for key in keys}
+    lost = sum(mark not in found[key] for key, mark in stored)
+    return len(stored), len(errors), lost
+
+
+def conflicts(cluster) -> int:
+    """Answer how many transactions the nodes have refused or taken back so far."""
+    names = ("wsrep_local_cert_failures", "wsrep_local_bf_aborts")
+    return sum(int(node.status(name)) for node in cluster.nodes for name in names)
+
+
+@both_sites
+@pytest.mark.parametrize("rounds", [10, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("sessions", "errors_allowed"), [(1, 0.01), (100, 0)])
+def test_two_nodes_write_the_same_sessions(cluster, site, rounds, sessions, errors_allowed):
+    """Eight threads on each of two nodes: no change is lost, and next to no save fails."""
+    before = conflicts(cluster)
+    saved, errors, lost = fight(site, sessions, rounds)
+    assert sessions > 1 or conflicts(cluster) > before, "the nodes never met"
+    share = errors / (saved + errors)
+    note("galera", site, f"{sessions} sessions", f"{share:.1%} errors, {lost} of {saved} lost")
+    if site is OURS:
+        assert lost == 0
+        assert share <= errors_allowed
+
+
+@both_sites
+def test_a_logout_on_one_node_is_final_on_the_other(cluster, site):
+    """While the other node writes the session, it is deleted: it stays deleted."""
+    resurrected = 0
+    for _ in range(30):
+        session = site.store()
+        session["a"] = 1
+        session.create()
+        key = session.session_key
+        writers = [partial(saves, site, "node2", [key], 5, str(n)) for n in range(3)]
+
+        def logout(key=key):
+            with at("node1"):
+                site.store(key).delete()
+
+        run_together([*writers, logout])
+        resurrected += site.store().exists(key)
+    note("galera", site, "deleted while another node writes", f"{resurrected} of 30 came back")
+    if site is OURS:
+        assert resurrected == 0
+
+
+@both_sites
+def test_what_one_node_was_told_the_other_knows_at_once(cluster, site):
+    """With wsrep_sync_wait=3: read on node 2 right after a login on node 1, delete there too."""
+    wrong = 0
+    for _ in range(100):
+        session = site.store()
+        session["a"] = 1
+        session.create()
+        with at("node2"):
+            wrong += site.store(session.session_key).get("a") != 1
+            site.store().delete(session.session_key)
+        wrong += site.store().exists(session.session_key)
+    note("galera", site, "read and delete on the other node at once", f"{wrong} of 200 wrong")
+    if site is OURS:
+        assert wrong == 0
+
+
+def test_a_node_that_is_cut_off_signs_nobody_out(cluster, site, user_in_default):
+    """It answers 1047: 503 there, the others go on, and after healing it knows everything."""
+    client = browser()
+    assert client.get("/login/").status_code == 200
+    key = key_of(client)
+    lonely = cluster.nodes[2]
+    lonely.ask("SET GLOBAL wsrep_provider_options='gmcast.isolate=1'")
+    try:
+        cluster.wait_until(lambda: lonely.status("wsrep_cluster_status") != "Primary")
+        cluster.wait_until(lambda: cluster.nodes[0].status("wsrep_cluster_size") == "2")
+        with at("node3"):
+            response = client.get("/read/")
+        assert response.status_code == 503
+        assert not response.cookies
+        assert client.get("/write/?value=meanwhile").status_code == 200
+    finally:
+        lonely.ask("SET GLOBAL wsrep_provider_options='gmcast.isolate=0'")
+        cluster.wait_until(lambda: lonely.status("wsrep_local_state_comment") == "Synced")
+        cluster.wait_until(lambda: lonely.status("wsrep_cluster_size") == "3")
+    with at("node3"):
+        assert client.get("/read/").json()["value"] == "meanwhile"
+    assert key_of(client) == key
+
+
+@both_sites
+def test_a_node_that_is_killed_behind_the_proxy_loses_nothing(
+    cluster, site, user_in_default, settings
+):
+    """Under load, kill -9 of the node that all use: 503 for some seconds, nobody signed out."""
+    killed = threading.Event()
+    clients = []
+    with at("proxy"):
+        for _ in range(8):
+            client = browser()
+            assert client.get("/login/").status_code == 200
+            client.start_key = key_of(client)
+            clients.append(client)
+    progress = [0] * len(clients)
+
+    def load(number):
+        client, seen = clients[number], []
+        with at("proxy"):
+            after = 0
+            while after < 20:
+                status = client.get(f"/write/?value={len(seen)}").status_code
+                close_old_connections()
+                seen.append((time.monotonic(), status))
+                progress[number] += 1
+                after += status == 200 and killed.is_set()
+                if len(seen) > 20_000:
+                    break
+        return seen
+
+    def kill():
+        while min(progress) < 5:
+            time.sleep(0.01)
+        cluster.nodes[0].kill()
+        killed.set()
+
+    try:
+        loads = [partial(load, number) for number in range(len(clients))]
+        outcomes = run_together([*loads, kill], seconds=120)
+    finally:
+        cluster.restart(cluster.nodes[0])
+    assert killed.is_set()
+    seen = [pair for outcome in outcomes[:-1] for pair in outcome]
+    failures = [moment for moment, status in seen if status != 200]
+    statuses = sorted({status for _, status in seen if status != 200})
+    seconds = max(failures) - min(failures) if failures else 0.0
+    with at("proxy"):
+        close_old_connections()
+        kept = sum(
+            key_of(client) == client.start_key and client.get("/read/").json()["user"] is not None
+            for client in clients
+        )
+    text = ", ".join(map(str, statuses)) or "none"
+    note(
+        "galera-kill",
+        site,
+        "8 signed-in browsers",
+        f"{kept} of 8 still signed in; {len(failures)} errors of {len(seen)} (statuses {text}) "
+        f"within {seconds:.1f} s",
+    )
+    if site is OURS:
+        assert kept == 8
+        assert set(statuses) <= {503}
