@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import close_old_connections, connections
+from django.db import OperationalError, close_old_connections, connections
 
 from tests.faults.conftest import another_alias
 from tests.faults.figures import note
@@ -59,12 +59,24 @@ def own(request, site, settings, db) -> Iterator[tuple[str, Own]]:
         settings.SESSIONSTORE_DATABASE = alias = f"own_{request.param}"
         root = {"NAME": "mysql"} if request.param == "mariadb" else {}
         with another_alias("default", alias, replace={**make(port), **root}):
+            wait_for_answer(alias)
             with connections[alias].schema_editor() as editor:
                 for one in (OURS, STOCK):
                     editor.create_model(one.model)
             yield alias, servers
     finally:
         servers.stop()
+
+
+def wait_for_answer(alias: str) -> None:
+    """Return when the server lets us in; PostgreSQL opens its port some time before."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            return connections[alias].ensure_connection()
+        except OperationalError:
+            time.sleep(0.05)
+    raise TimeoutError(alias)
 
 
 @both_sites
