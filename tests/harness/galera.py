@@ -27,8 +27,9 @@ from tests.harness.servers import ServerMissingError
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 NEEDED = {"mariadbd": "mariadb-server", "rsync": "rsync", "haproxy": "haproxy"}
-# A node that is gone is noticed after one second instead of five.
-TIMEOUTS = "evs.suspect_timeout=PT1S;evs.inactive_timeout=PT3S;evs.keepalive_period=PT0.3S"
+# A node that is gone is noticed after two seconds instead of five; less is too little on a
+# machine that is busy with other tests.
+TIMEOUTS = "evs.suspect_timeout=PT2S;evs.inactive_timeout=PT8S;evs.keepalive_period=PT0.5S"
 
 HAPROXY = """
 defaults
