@@ -75,9 +75,11 @@ def _write(alias: str, engine: str, keys: list[str], threads: int, ended: Any, q
     store = import_module(engine).SessionStore
     samples: list[tuple[float, float]] = []
     errors: list[str] = []
+    parent = os.getppid()
 
     def write() -> None:
-        while not ended.is_set():
+        # A parent that was killed cannot tell.
+        while not ended.is_set() and os.getppid() == parent:
             session = store(random.choice(keys))  # noqa: S311 - any will do
             try:
                 session["cart"] = {"lines": {"48213": random.randrange(10**6)}}  # noqa: S311
