@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import django
 
-PROCESSES, THINKS_S = 2, 0.2
+PROCESSES, THINKS_S = 2, 1.0
 
 
 @dataclass(slots=True)
