@@ -34,7 +34,7 @@ def is_running() -> bool:
 
 
 def wait_until(is_so) -> None:
-    ends_at = time.monotonic() + 10
+    ends_at = time.monotonic() + 30
     while not is_so() and time.monotonic() < ends_at:
         time.sleep(0.01)
     assert is_so()
