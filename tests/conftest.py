@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import redis
 import time_machine
+from django.core.cache import caches
 
 from tests.harness.clock import Clock
 from tests.harness.databases import ALIASES, ENGINES, running, wanted
@@ -64,10 +65,11 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def engine(request: pytest.FixtureRequest, settings) -> str:
+def engine(request: pytest.FixtureRequest, settings) -> Iterator[str]:
     """The dotted name of one engine after the other, set as SESSION_ENGINE."""
     settings.SESSION_ENGINE = request.param
-    return request.param
+    yield request.param
+    caches["default"].clear()
 
 
 @pytest.fixture

@@ -6,11 +6,17 @@ topic; docs/checks.md lists the ids.
 
 from django.core.checks import Tags, register
 
-from . import cleanup, deployment, encryption, express, moving, settings
+from . import caching, cleanup, deployment, encryption, express, moving, settings
 
 TAG = "sessionstore"
 
-for check in (*settings.CHECKS, *express.CHECKS, *encryption.CHECKS, *moving.CHECKS):
+for check in (
+    *settings.CHECKS,
+    *express.CHECKS,
+    *encryption.CHECKS,
+    *caching.CHECKS,
+    *moving.CHECKS,
+):
     register(check, TAG)
 for check in deployment.CHECKS:
     register(check, TAG, deploy=True)

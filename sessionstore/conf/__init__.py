@@ -174,6 +174,15 @@ class Conf:
         return settings.SESSION_SERIALIZER
 
     @property
+    def cache_alias(self) -> str:
+        return settings.SESSION_CACHE_ALIAS
+
+    @property
+    def cache_options(self) -> dict[str, Any] | None:
+        """The configuration of the cache in front of cached_sql; None when there is none."""
+        return settings.CACHES.get(settings.SESSION_CACHE_ALIAS)
+
+    @property
     def engine_path(self) -> str:
         return settings.SESSION_ENGINE
 

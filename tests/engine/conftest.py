@@ -3,6 +3,7 @@
 from importlib import import_module
 
 import pytest
+from django.core.cache import caches
 
 
 @pytest.fixture
@@ -13,10 +14,11 @@ def store(engine):
 
 @pytest.fixture
 def saved(store, database):
-    """A session with one key, already in the table."""
+    """A session with one key, already in the table, that no cache knows."""
     session = store()
     session["a"] = 1
     session.save()
+    caches["default"].clear()
     return session
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.core.cache import caches
 
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge
 from sessionstore.models import Session
@@ -262,6 +263,7 @@ def test_reload_forgets_unsaved_changes(store, saved):
     """One SELECT, and what is stored is what is seen."""
     session = store(saved.session_key)
     session["b"] = 2
+    caches["default"].clear()
     with record_statements() as seen:
         session.reload()
     assert verbs(seen) == ["SELECT"]

@@ -15,7 +15,7 @@ ALIASES = {
     "postgresql": "postgresql",
     "mysql": "mysql",
 }
-ENGINES = ["sessionstore.backends.sql"]
+ENGINES = ["sessionstore.backends.sql", "sessionstore.backends.cached_sql"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,3 +43,44 @@ def test_encryption_without_its_library_is_an_error(settings, monkeypatch):
     assert "sessionstore.E060" not in ids()
     monkeypatch.setattr(encryption, "AESGCM", None)
     assert "sessionstore.E060" in ids()
+
+
+BACKENDS = "django.core.cache.backends"
+TIMEOUTS = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("cache", "expected"),
+    [
+        ({"BACKEND": f"{BACKENDS}.locmem.LocMemCache"}, {"sessionstore.E062"}),
+        ({"BACKEND": f"{BACKENDS}.db.DatabaseCache"}, {"sessionstore.E062"}),
+        (
+            {"BACKEND": f"{BACKENDS}.redis.RedisCache", "LOCATION": ["redis://a", "redis://b"]},
+            {"sessionstore.E062"},
+        ),
+        (
+            {"BACKEND": f"{BACKENDS}.redis.RedisCache", "LOCATION": "redis://a"},
+            {"sessionstore.W062"},
+        ),
+        (
+            {
+                "BACKEND": f"{BACKENDS}.redis.RedisCache",
+                "LOCATION": "redis://a",
+                "OPTIONS": TIMEOUTS,
+            },
+            set(),
+        ),
+    ],
+)
+def test_a_cache_that_cannot_tell_of_a_logout_is_an_error(settings, cache, expected):
+    """Only a shared, atomic cache will do, and one that hangs must not hold up the site."""
+    settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
+    settings.CACHES = {"default": cache}
+    assert {one for one in ids() if one.endswith("062")} == expected
+
+
+def test_a_cache_that_is_not_there_is_an_error(settings):
+    """The engine would run without one and say so in the log only."""
+    settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
+    settings.SESSION_CACHE_ALIAS = "missing"
+    assert "sessionstore.E062" in ids()

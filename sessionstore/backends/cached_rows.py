@@ -1,0 +1,104 @@
+"""The session table with Django's cache in front of it. The table is the truth at each moment."""
+
+import time
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from sessionstore import expiry
+from sessionstore.record import Record
+
+from .row_cache import RowCache
+from .rows import SqlRows
+
+
+class CachedRows(SqlRows):
+    """The verbs of ``SqlRows``: reads are spared where the cache knows, writes are told to it.
+
+    Inside a caller's transaction a write is told by a hold, at once and again at the commit:
+    what may yet be rolled back is not put into the cache.
+    """
+
+    def fetch(self, digest: bytes, now: int, *, lock: bool = False) -> Record | None:
+        if lock:
+            return super().fetch(digest, now, lock=True)
+        seen = self._cache.read(digest, now)
+        if seen is not None and seen.row is not None:
+            return seen.row
+        read_at = time.monotonic()
+        row = super().fetch(digest, now)
+        if row is not None and seen is not None:
+            self.on_commit(lambda: self._cache.fill(row, seen, read_at=read_at, now=now))
+        return row
+
+    def insert(self, record: Record) -> None:
+        super().insert(record)
+        self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
+
+    def update(self, record: Record, expected_version: Any) -> bool:
+        updated = super().update(record, expected_version)
+        if updated and not self.in_transaction():
+            self._cache.write(record, expiry.now_ms())
+        else:
+            # Also when it did not match: what the cache said was older than the table.
+            self._hold([record.id])
+        return updated
+
+    def rename(self, old_digest: bytes, record: Record, expected_version: Any) -> bool:
+        self._hold([old_digest])
+        renamed = super().rename(old_digest, record, expected_version)
+        self._hold([old_digest])
+        if renamed:
+            self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
+        return renamed
+
+    def begin(self, digest: bytes, now: int) -> bool:
+        begun = super().begin(digest, now)
+        self._hold([digest])
+        return begun
+
+    def touch(self, digest: bytes, seen: int, expires: int, expected_version: Any) -> bool:
+        touched = super().touch(digest, seen, expires, expected_version)
+        if touched:
+            self._cache.touch(digest, expected_version, seen, expires, expiry.now_ms())
+        return touched
+
+    def remove(self, digest: bytes) -> int:
+        self._hold([digest])
+        removed = super().remove(digest)
+        self._hold([digest])
+        return removed
+
+    def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
+        digests = list(digests)
+        if expired_before is not None:
+            # An entry tells when its session ends, so the cleaner has nothing to tell.
+            return super().remove_many(digests, expired_before=expired_before)
+        self._hold(digests)
+        removed = super().remove_many(digests)
+        self._hold(digests)
+        return removed
+
+    def _remove_of(self, user_id: str, digests: list[bytes]) -> int:
+        digests = [bytes(digest) for digest in digests]
+        self._hold(digests)
+        removed = super()._remove_of(user_id, digests)
+        self._hold(digests)
+        return removed
+
+    def _hold(self, digests: list[bytes]) -> None:
+        self._cache.hold(digests)
+        if self.in_transaction():
+            self.on_commit(lambda: self._cache.hold(digests))
+
+    @cached_property
+    def _caches(self) -> dict[str, RowCache]:
+        return {}
+
+    @property
+    def _cache(self) -> RowCache:
+        alias = self.alias
+        try:
+            return self._caches[alias]
+        except KeyError:
+            return self._caches.setdefault(alias, RowCache(f"{alias}.{self.table}"))

@@ -1,0 +1,198 @@
+"""What Django's cache knows of the rows of one table, so that it is never believed wrongly.
+
+Each row has two keys: an entry with its columns, and a fence with the version that the entry has
+to have. All rests on the fence:
+
+- A writer counts it up by one after its UPDATE. Where the sum is not its own version, another
+  writer came in between in another order, and it puts up a *hold*: for ten seconds everybody asks
+  the table and nobody fills in.
+- Whoever ends a session puts up a hold before and after the DELETE.
+- A reader fills in what it has read, but never over a fence that is there, and not when its SELECT
+  is a second old.
+
+So an entry that is believed is the newest that any finished request has written. What a cache
+forgets costs a SELECT. What it cannot be told (it is down, for us only) it gets to know first when
+it is back; an entry lives for a minute at most, and so does the harm.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from django.core.cache import caches
+
+from sessionstore.conf import conf
+from sessionstore.record import Record
+
+from .statements import FETCHED
+
+T = TypeVar("T")
+logger = logging.getLogger("sessionstore")
+
+ENTRY_S, FENCE_S, HOLD_S = 60, 3600, 10
+FILL_WITHIN_S = 1.0
+# No version is ever near it, and counting it up keeps it one; also memcached can store it.
+HOLD = 1 << 62
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_MOST_DEBTS = 10_000
+# An entry has the columns that a SELECT answers.
+_columns_of = attrgetter(*FETCHED)
+_VERSION, _EXPIRES_AT = FETCHED.index("version"), FETCHED.index("expires_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the cache said: the fence, and the row if it is to be believed."""
+
+    fence: int | None
+    row: Record | None
+
+
+class RowCache:
+    """Entries and fences of the rows of one table; ``scope`` tells tables apart.
+
+    Security: a name is a hash of the row's digest and an entry holds the sealed data, so who reads
+    the cache learns no more than who reads the table.
+    """
+
+    def __init__(self, scope: str) -> None:
+        self._scope = scope.encode() + b"\0"
+        self._breaker = Breaker()
+
+    def read(self, digest: bytes, now: int) -> Seen | None:
+        """Answer what the cache knows of a row; None when it cannot be asked."""
+        fence_name, name = self._names(digest)
+        found = self._ask(lambda cache: cache.get_many([fence_name, name]))
+        if found is None:
+            return None
+        fence, entry = found.get(fence_name), found.get(name)
+        row = None
+        if fence is not None and _is_entry(entry) and entry[_VERSION] == fence:
+            row = Record(digest, *entry) if entry[_EXPIRES_AT] > now else None
+        return Seen(fence, row)
+
+    def fill(self, row: Record, seen: Seen, *, read_at: float, now: int) -> None:
+        """Remember a row that was read from the table at ``read_at`` (monotonic seconds)."""
+        fence_name, name = self._names(row.id)
+        if seen.fence is None:
+            if time.monotonic() - read_at > FILL_WITHIN_S:
+                return
+            if not self._ask(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
+                return
+        elif seen.fence != row.version:
+            return
+        self._put(name, row, now)
+
+    def begin(self, row: Record, now: int) -> None:
+        """Remember a row that was inserted, or has got this id."""
+        fence_name, name = self._names(row.id)
+        if self._ask(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
+            self._put(name, row, now)
+
+    def write(self, row: Record, now: int) -> None:
+        """Remember what was written over a row; it was committed before."""
+        fence_name, name = self._names(row.id)
+
+        def count_up(cache: Any) -> int:
+            try:
+                return int(cache.incr(fence_name))
+            except ValueError:  # There is no fence.
+                return HOLD
+
+        if self._ask(count_up) == row.version:
+            self._put(name, row, now)
+        else:
+            self.hold([row.id])
+
+    def touch(self, digest: bytes, version: int, seen_at: int, expires_at: int, now: int) -> None:
+        """Move the times of an entry on, where there is one of this version."""
+        seen = self.read(digest, now)
+        if seen is not None and seen.row is not None and seen.row.version == version:
+            row = replace(seen.row, last_seen_at=seen_at, expires_at=expires_at)
+            self._put(self._names(digest)[1], row, now)
+
+    def hold(self, digests: Iterable[bytes]) -> None:
+        """Let everybody ask the table for these rows, for a while."""
+        names = [self._names(digest)[0] for digest in digests]
+        if not names:
+            return
+        held = self._ask(lambda cache: not cache.set_many(dict.fromkeys(names, HOLD), HOLD_S))
+        if not held:
+            self._breaker.owe(names)
+
+    def _put(self, name: str, row: Record, now: int) -> None:
+        seconds = min(ENTRY_S, (row.expires_at - now) // 1000)
+        if seconds > 0:
+            data, *columns = _columns_of(row)
+            entry = (bytes(data), *columns)
+            self._ask(lambda cache: cache.set(name, entry, seconds))
+
+    def _names(self, digest: bytes) -> tuple[str, str]:
+        name = hashlib.sha256(self._scope + digest).hexdigest()[:40]
+        return f"sessionstore.fence.{name}", f"sessionstore.row.{name}"
+
+    def _ask(self, question: Callable[[Any], T]) -> T | None:
+        """Answer what the cache answers; None when it fails, and at once for some time after."""
+        return self._breaker.run(question)
+
+
+class Breaker:
+    """Keeps a cache that is down from costing time, and pays what it could not be told."""
+
+    def __init__(self) -> None:
+        self._closed_at = 0.0
+        self._pause_s = _SHORTEST_PAUSE_S
+        self._debts: dict[str, None] = {}
+        self._lock = threading.Lock()
+
+    def owe(self, names: Iterable[str]) -> None:
+        with self._lock:
+            for name in names:
+                self._debts[name] = None
+            while len(self._debts) > _MOST_DEBTS:
+                del self._debts[next(iter(self._debts))]
+
+    def run(self, question: Callable[[Any], T]) -> T | None:
+        if time.monotonic() < self._closed_at:
+            return None
+        try:
+            cache = caches[conf.cache_alias]
+            if self._debts:
+                self._pay(cache)
+            answer = question(cache)
+        except Exception as error:  # noqa: BLE001 - each library has its own errors
+            self._trip(error)
+            return None
+        self._pause_s = _SHORTEST_PAUSE_S
+        return answer
+
+    def _pay(self, cache: Any) -> None:
+        """Void what the cache still believes of sessions that changed while it was away."""
+        with self._lock:
+            names = list(self._debts)
+        cache.set_many(dict.fromkeys(names, HOLD), HOLD_S)
+        with self._lock:
+            for name in names:
+                self._debts.pop(name, None)
+
+    def _trip(self, error: Exception) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if now < self._closed_at:
+                return
+            self._closed_at = now + self._pause_s
+            logger.warning(
+                "The session cache fails (%s); sessions come from the table for %.0f s",
+                type(error).__name__,
+                self._pause_s,
+            )
+            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def _is_entry(value: Any) -> bool:
+    return type(value) is tuple and len(value) == len(FETCHED)

@@ -1,0 +1,66 @@
+"""Checks of the cache in front of ``cached_sql``."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.utils.module_loading import import_string
+
+from sessionstore.backends.cached_sql import SessionStore
+from sessionstore.conf import conf
+
+DJANGOS = "django.core.cache.backends."
+PER_PROCESS = {f"{DJANGOS}locmem.LocMemCache", f"{DJANGOS}dummy.DummyCache"}
+# Their incr() reads and then writes, so that two at once count as one.
+NOT_ATOMIC = {f"{DJANGOS}db.DatabaseCache", f"{DJANGOS}filebased.FileBasedCache"}
+REDIS = f"{DJANGOS}redis.RedisCache"
+
+
+def check_cache(**_: Any) -> list[CheckMessage]:
+    """E062: the cache cannot tell every worker of a logout. W062: a dead one costs seconds."""
+    if not _is_cached():
+        return []
+    options = conf.cache_options
+    reason = "there is no such cache" if options is None else _reason(options)
+    hint = "Use Redis (django.core.cache.backends.redis.RedisCache), or the engine sql."
+    name = f"SESSION_CACHE_ALIAS = {conf.cache_alias!r}"
+    if reason:
+        return [Error(f"{name}: {reason}.", hint=hint, id="sessionstore.E062")]
+    if options is None or options["BACKEND"] != REDIS or _has_timeouts(options):
+        return []
+    return [
+        Warning(
+            f"{name} has no socket_timeout: a Redis that hangs holds up every request.",
+            hint="Set OPTIONS = {'socket_timeout': 0.2, 'socket_connect_timeout': 0.2} there.",
+            id="sessionstore.W062",
+        )
+    ]
+
+
+def _is_cached() -> bool:
+    try:
+        store = import_string(f"{conf.engine_path}.SessionStore")
+    except ImportError:
+        return False
+    return issubclass(store, SessionStore)
+
+
+def _reason(options: dict[str, Any]) -> str | None:
+    """Answer why a logout on one worker would not count on another."""
+    backend = options.get("BACKEND")
+    if backend in PER_PROCESS:
+        return f"{backend} is of one process, the others would not see a logout"
+    if backend in NOT_ATOMIC:
+        return f"{backend} cannot count atomically, a reader could see an old session"
+    location = options.get("LOCATION", "")
+    servers = location.replace(",", ";").split(";") if isinstance(location, str) else location
+    if backend == REDIS and len(servers) > 1:
+        return "it reads from replicas, and one that lags would not know of a logout"
+    return None
+
+
+def _has_timeouts(options: dict[str, Any]) -> bool:
+    given = options.get("OPTIONS", {})
+    return "socket_timeout" in given and "socket_connect_timeout" in given
+
+
+CHECKS = [check_cache]

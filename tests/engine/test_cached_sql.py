@@ -1,0 +1,371 @@
+"""The cache in front of the table: it saves reads, and is never believed wrongly."""
+
+import pickle
+import threading
+from functools import partial
+
+import pytest
+import redis
+from django.core.cache import caches
+from django.core.cache.backends.redis import RedisCache
+from django.db import transaction
+
+from sessionstore.backends import row_cache
+from sessionstore.backends.cached_rows import CachedRows
+from sessionstore.backends.cached_sql import SessionStore
+from sessionstore.backends.rows import SqlRows
+from sessionstore.backends.sql import SessionStore as SqlSessionStore
+from sessionstore.models import Session
+from tests.harness.process import free_port
+from tests.harness.statements import record_statements
+from tests.harness.threads import run_together
+
+pytestmark = [pytest.mark.only_on("sqlite")]
+
+
+@pytest.fixture(autouse=True)
+def in_redis(settings, redis_url, database):
+    """The cache is the private Redis, as on a real site."""
+    configure(settings, redis_url)
+
+
+def configure(settings, url):
+    options = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": url, "OPTIONS": options}}
+
+
+@pytest.fixture
+def saved():
+    session = SessionStore()
+    session.update({"a": 1, "_auth_user_id": "7"})
+    session.save()
+    return session
+
+
+def sql(seen) -> list[str]:
+    return [statement.sql.split()[0] for statement in seen]
+
+
+def as_another_worker():
+    """Answer rows and a cache that share nothing with those of this process."""
+    return CachedRows(Session)
+
+
+# --- what it saves
+
+
+def test_a_hit_costs_no_sql(saved):
+    """Read-through and write-through: what was written is read without asking the table."""
+    with record_statements() as seen:
+        assert SessionStore(saved.session_key)["a"] == 1
+    assert sql(seen) == []
+    again = SessionStore(saved.session_key)
+    again["a"] = 2
+    with record_statements() as seen:
+        again.save()
+        assert SessionStore(saved.session_key)["a"] == 2
+    assert sql(seen) == ["UPDATE"]
+
+
+def test_a_miss_is_filled_in(saved):
+    """A flushed cache costs one SELECT."""
+    caches["default"].clear()
+    with record_statements() as seen:
+        assert [SessionStore(saved.session_key)["a"] for _ in range(3)] == [1, 1, 1]
+    assert sql(seen) == ["SELECT"]
+
+
+def test_a_hit_is_one_question_to_the_cache(saved, monkeypatch):
+    """Fence and entry come together."""
+    asked = []
+    get_many = RedisCache.get_many
+    monkeypatch.setattr(
+        RedisCache, "get_many", lambda *args, **named: asked.append(1) or get_many(*args, **named)
+    )
+    for name in ("get", "set", "add", "incr"):
+        monkeypatch.setattr(RedisCache, name, lambda *_, name=name, **__: asked.append(name))
+    assert SessionStore(saved.session_key)["a"] == 1
+    assert asked == [1]
+
+
+def test_a_new_key_is_known_at_once(saved):
+    """After a login the next page is a hit, and the old key opens nothing."""
+    old = saved.session_key
+    saved.cycle_key()
+    with record_statements() as seen:
+        assert SessionStore(saved.session_key)["a"] == 1
+    assert sql(seen) == []
+    assert SessionStore(old).load() == {}
+
+
+def test_a_touch_reaches_the_entry(saved, settings, clock):
+    """Else each read after it would touch again."""
+    settings.SESSIONSTORE_IDLE_TIMEOUT = 1800
+    session = SessionStore()
+    session["a"] = 1
+    session.save()
+    clock.advance(seconds=100)
+    touching = SessionStore(session.session_key)
+    assert touching["a"] == 1
+    assert touching.touch()
+    with record_statements() as seen:
+        assert not SessionStore(session.session_key).modified
+        assert SessionStore(session.session_key).load() == {"a": 1}
+    assert sql(seen) == []
+
+
+def test_both_engines_share_one_table(saved):
+    """A site can switch between them; what sql writes is seen within a minute."""
+    assert SqlSessionStore(saved.session_key)["a"] == 1
+
+
+# --- what it reveals
+
+
+def test_the_cache_holds_neither_cookie_nor_digest_nor_data(saved, redis_url):
+    """Names are hashes, and an entry has the sealed columns of the table."""
+    saved["note"] = "the alarm code is 4711"
+    saved.save()
+    row = Session.objects.get()
+    with redis.Redis.from_url(redis_url) as client:
+        names = client.keys()
+        entries = [client.get(name) for name in names]
+    assert len(names) == 2
+    everything = b"".join([*names, *entries])
+    for secret in (saved.session_key.encode(), bytes(row.digest), bytes(row.digest).hex().encode()):
+        assert secret not in everything
+    [entry] = [pickle.loads(entry) for entry in entries if not entry.isdigit()]  # noqa: S301 - our own
+    assert entry[0] == bytes(row.data)
+
+
+def test_an_encrypted_session_is_encrypted_in_the_cache(settings, redis_url):
+    """The cache gets what the table gets."""
+    settings.SESSIONSTORE_ENCRYPT = True
+    session = SessionStore()
+    session["note"] = "the alarm code is 4711"
+    session.save()
+    with redis.Redis.from_url(redis_url) as client:
+        assert b"4711" not in b"".join(map(client.get, client.keys()))
+    assert SessionStore(session.session_key)["note"] == "the alarm code is 4711"
+
+
+def test_another_table_does_not_answer_for_this_one(saved):
+    """Two engines on one cache keep their sessions apart."""
+    digest = Session.objects.get().pk
+    cache = row_cache.RowCache("another.table")
+    assert cache.read(bytes(digest), 0).row is None
+
+
+# --- revocation
+
+
+@pytest.mark.parametrize("way", ["flush", "delete", "user", "many"])
+def test_an_end_counts_at_the_next_request_of_every_worker(saved, way):
+    """Whoever ends it, however; the entry had been there a moment before."""
+    digest = bytes(Session.objects.get().pk)
+    worker = as_another_worker()
+    assert worker.fetch(digest, 0) is not None
+    match way:
+        case "flush":
+            saved.flush()
+        case "delete":
+            SessionStore().delete(saved.session_key)
+        case "user":
+            SessionStore.get_rows().remove_of_user("7")
+        case "many":
+            SessionStore.get_rows().remove_many([digest])
+    assert worker.fetch(digest, 0) is None
+    assert as_another_worker().fetch(digest, 0) is None
+
+
+def test_a_reader_that_was_slow_does_not_bring_a_session_back(saved, monkeypatch):
+    """It had its SELECT before the logout, and fills in after it."""
+    caches["default"].clear()
+    digest = bytes(Session.objects.get().pk)
+    fetch = SqlRows.fetch
+
+    def fetch_and_sleep(self, *args, **named):
+        row = fetch(self, *args, **named)
+        monkeypatch.setattr(SqlRows, "fetch", fetch)
+        saved.flush()
+        return row
+
+    monkeypatch.setattr(SqlRows, "fetch", fetch_and_sleep)
+    assert as_another_worker().fetch(digest, 0) is not None
+    assert as_another_worker().fetch(digest, 0) is None
+
+
+def test_a_reader_that_was_very_slow_fills_in_nothing(saved, monkeypatch):
+    """A hold ends after ten seconds; whose SELECT is a second old keeps what it read."""
+    caches["default"].clear()
+    monkeypatch.setattr(row_cache, "FILL_WITHIN_S", -1)
+    assert SessionStore(saved.session_key)["a"] == 1
+    with record_statements() as seen:
+        assert SessionStore(saved.session_key)["a"] == 1
+    assert sql(seen) == ["SELECT"]
+
+
+@pytest.mark.django_db(transaction=True, databases=["default"])
+def test_readers_never_see_a_session_after_its_logout(saved):
+    """Eight workers read while it ends; whoever asks after the end gets nothing."""
+    for _ in range(30):
+        session = SessionStore()
+        session["a"] = 1
+        session.save()
+        digest = session.row_id
+        ended = threading.Event()
+
+        def read(digest=digest, ended=ended):
+            worker, late = as_another_worker(), 0
+            for _ in range(40):
+                was_over = ended.is_set()
+                row = worker.fetch(digest, 0)
+                late += was_over and row is not None
+            return late
+
+        def end(session=session, ended=ended):
+            session.flush()
+            ended.set()
+            return 0
+
+        assert run_together([end, *[read] * 4]) == [0] * 5
+
+
+# --- versions
+
+
+def test_readers_never_see_less_than_what_is_finished(saved):
+    """Six writers count, four workers read: no read lags behind a save that has finished."""
+    finished = [0]
+    lock = threading.Lock()
+
+    def write():
+        for _ in range(25):
+            session = SessionStore(saved.session_key)
+            session.transact(lambda one: one.update({"n": one.get("n", 0) + 1}))
+            with lock:
+                finished[0] = max(finished[0], session["n"])
+        return []
+
+    def read():
+        behind = []
+        for _ in range(150):
+            least = finished[0]
+            seen = SessionStore(saved.session_key).get("n", 0)
+            if seen < least:
+                behind.append((seen, least))
+        return behind
+
+    assert run_together([write] * 6 + [read] * 4) == [[]] * 10
+    assert SqlSessionStore(saved.session_key)["n"] == 150
+
+
+def test_a_late_writer_does_not_put_an_older_version_back(saved):
+    """It was committed first and reports last: then everybody asks the table."""
+    rows = SessionStore.get_rows()
+    first, second = SessionStore(saved.session_key), SessionStore(saved.session_key)
+    first["first"] = 1
+    late = []
+    cache = rows._cache
+    write = row_cache.RowCache.write
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(row_cache.RowCache, "write", lambda _, row, now: late.append((row, now)))
+        first.save()
+    second["second"] = 2
+    second.save()
+    [(row, now)] = late
+    write(cache, row, now)
+    assert SessionStore(saved.session_key).load() == {
+        "a": 1, "_auth_user_id": "7", "first": 1, "second": 2
+    }  # fmt: skip
+
+
+def test_a_stale_entry_costs_one_conflict_and_loses_nothing(saved):
+    """The table was changed behind the cache's back: the UPDATE notices, and merges."""
+    other = SqlSessionStore(saved.session_key)
+    other["b"] = 2
+    other.save()
+    stale = SessionStore(saved.session_key)
+    assert stale.get("b") is None
+    stale["c"] = 3
+    with record_statements() as seen:
+        stale.save()
+    assert sql(seen) == ["UPDATE", "SELECT", "UPDATE"]
+    assert SessionStore(saved.session_key).load() == {"a": 1, "_auth_user_id": "7", "b": 2, "c": 3}
+
+
+def test_what_is_rolled_back_never_reaches_the_cache(saved):
+    """Inside a transaction a write only puts up a hold."""
+    with transaction.atomic():
+        session = SessionStore(saved.session_key)
+        session["a"] = 2
+        session.save()
+        assert SessionStore(saved.session_key)["a"] == 2
+        transaction.set_rollback(True)
+    assert SessionStore(saved.session_key)["a"] == 1
+
+
+def test_an_expired_entry_is_not_believed(saved, clock):
+    """The end of a session is in its entry."""
+    saved.set_expiry(30)
+    saved.save()
+    clock.advance(seconds=31)
+    assert SessionStore(saved.session_key).load() == {}
+
+
+# --- a cache that fails
+
+
+def test_a_cache_that_is_down_costs_speed_only(saved, settings, caplog):
+    """Sessions come from the table; the cache is asked once, not once a statement."""
+    configure(settings, f"redis://127.0.0.1:{free_port()}/0")
+    SessionStore.get_rows()
+    with record_statements() as seen:
+        for _ in range(5):
+            session = SessionStore(saved.session_key)
+            session["n"] = session.get("n", 0) + 1
+            session.save()
+    assert sql(seen) == ["SELECT", "UPDATE"] * 5
+    assert len(caplog.records) == 1
+    session.flush()
+    assert SessionStore(saved.session_key).load() == {}
+
+
+def test_what_a_cache_could_not_be_told_is_told_first(saved, settings, redis_url, monkeypatch):
+    """It was down for us during a logout, and still holds the session when it is back."""
+    monkeypatch.setattr(row_cache, "_SHORTEST_PAUSE_S", 0)
+    rows = as_another_worker()
+    digest = bytes(Session.objects.get().pk)
+    assert rows.fetch(digest, 0) is not None
+    configure(settings, f"redis://127.0.0.1:{free_port()}/0")
+    rows._cache._breaker._pause_s = 0
+    assert rows.remove(digest) == 1
+    configure(settings, redis_url)
+    assert rows.fetch(digest, 0) is None
+    assert as_another_worker().fetch(digest, 0) is None
+
+
+def test_a_cache_flushed_under_load_loses_nothing(saved):
+    """Eight writers, and somebody who empties the cache all the time."""
+    done = threading.Event()
+
+    def write(number):
+        for turn in range(10):
+            session = SessionStore(saved.session_key)
+            session[f"k{number}.{turn}"] = 1
+            session.save()
+        return True
+
+    def empty():
+        while not done.is_set():
+            caches["default"].clear()
+        return True
+
+    def write_all():
+        outcomes = run_together([partial(write, number) for number in range(8)])
+        done.set()
+        return outcomes
+
+    assert run_together([empty, write_all]) == [True, [True] * 8]
+    assert len(SqlSessionStore(saved.session_key).load()) == 82
