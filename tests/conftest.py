@@ -27,7 +27,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database" in metafunc.fixturenames and "database" not in own:
         only = metafunc.definition.get_closest_marker("only_on")
         names = [name for name in wanted() if only is None or name in only.args]
-        metafunc.parametrize("database", names, indirect=True)
+        left_out = pytest.mark.skip(reason="none of its databases is asked for (only_on)")
+        metafunc.parametrize(
+            "database", names or [pytest.param("none", marks=left_out)], indirect=True
+        )
     if "engine" in metafunc.fixturenames and "engine" not in own:
         metafunc.parametrize("engine", ENGINES, indirect=True)
 
