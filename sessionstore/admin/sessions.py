@@ -5,15 +5,13 @@ Django's own list would print primary keys, which are digests here, into checkbo
 rows go by their handle, and there is no page of a single row.
 """
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth import get_user_model
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
 from django.forms import CheckboxInput
@@ -24,20 +22,19 @@ from django.urls import URLPattern, path
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.charts import draw
 from sessionstore.descriptions import browser_in_words, place_of
-from sessionstore.models import Session, user_id_of
+from sessionstore.models import Session
 from sessionstore.revocation import revoke_all_of, revoke_each
 from sessionstore.signals import Reason
 
 from .filters import LastSeenFilter, OwnerFilter, StateFilter
-
-# A search for a name that so many users share finds no more of them.
-_MOST_USERS = 1000
+from .users import ids_named, names_of
 
 
 class SessionList(ChangeList):
@@ -45,7 +42,7 @@ class SessionList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        names = _names_of({row.user_id for row in self.result_list if row.user_id})
+        names = names_of({row.user_id for row in self.result_list if row.user_id})
         for row in self.result_list:
             row.user_name = names.get(row.user_id, row.user_id)
 
@@ -86,6 +83,11 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Call the page by what it shows: Django would ask to select one to look at."""
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
     def get_actions(self, request: HttpRequest) -> Any:
         """Leave out Django's own way to delete: it shows digests, and misses renamed rows."""
         actions = super().get_actions(request)
@@ -111,7 +113,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = Q(user_id__in=[term, *_ids_named(term)])
+        found = Q(user_id__in=[term, *ids_named(term)])
         by_handle = self.model._default_manager.by_handle(term).values("pk")
         return queryset.filter(found | Q(pk__in=by_handle)), False
 
@@ -217,29 +219,6 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "page": draw(self.model._default_manager.all()),
         }
         return TemplateResponse(request, "sessionstore/admin/statistics.html", context)
-
-
-def _names_of(user_ids: Iterable[str]) -> dict[str, str]:
-    """Answer user names by the ids that sessions hold."""
-    model: Any = get_user_model()
-    keys = []
-    for user_id in user_ids:
-        try:
-            keys.append(model._meta.pk.to_python(user_id))
-        except ValidationError:  # left over from another type of user
-            continue
-    return {user_id_of(user): user.get_username() for user in _users().filter(pk__in=keys)}
-
-
-def _ids_named(term: str) -> list[str]:
-    field = get_user_model().USERNAME_FIELD
-    found = _users().filter(**{f"{field}__icontains": term})[:_MOST_USERS]
-    return [user_id_of(user) for user in found]
-
-
-def _users() -> Any:
-    model: Any = get_user_model()
-    return model._default_manager.only("pk", model.USERNAME_FIELD)
 
 
 def _time(moment: Any) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from demo_site.accounts import PASSWORD
 from tests.harness.process import Launched, free_port, launch
@@ -20,6 +20,9 @@ SCREENSHOTS = ROOT / "screenshots"
 NODE_MODULES = ROOT / ".cache" / "npm"
 AXE = NODE_MODULES / "node_modules" / "axe-core" / "axe.min.js"
 AXE_VERSION = "4.10.3"
+# A machine that does other things at the same time is slow, which is no fault of a page.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -133,7 +136,7 @@ def visitor(chromium, site) -> Iterator[Any]:
     def make(**options: Any) -> Visitor:
         options.setdefault("locale", "en-GB")
         context = chromium.new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         made.append(Visitor(site, context))
         return made[-1]
 

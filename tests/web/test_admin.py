@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from sessionstore import statistics
-from sessionstore.admin.sessions import _ids_named, _names_of
+from sessionstore.admin.users import ids_named, names_of
 from sessionstore.backends.sql import SessionStore
 from sessionstore.models import Session
 from tests.harness.statements import record_statements
@@ -274,5 +274,21 @@ def test_users_with_keys_of_text_are_named_too(db, settings):
     """Names come from the user model of the site."""
     settings.AUTH_USER_MODEL = "accounts.TextUser"
     TextUser.objects.create_user("zoe", PASSWORD, id="a/b?c")
-    assert _names_of({"a/b?c"}) == {"a/b?c": "zoe"}
-    assert _ids_named("zo") == ["a/b?c"]
+    assert names_of({"a/b?c"}) == {"a/b?c": "zoe"}
+    assert ids_named("zo") == ["a/b?c"]
+
+
+def test_it_works_on_each_database(database, settings):
+    """Digests are bytes of another kind on each; the table may have an alias of its own."""
+    boss = User.objects.create_superuser("boss", password=PASSWORD)
+    user = User.objects.create_user("ann", password=PASSWORD)
+    desk, browsers = signed_in(boss), [signed_in(user) for _ in range(3)]
+    wanted = handle_of(browsers[0])
+    assert handles(page(desk, "?q=ann")) == {handle_of(one) for one in browsers}
+    assert handles(page(desk, f"?q={wanted}&state=live&seen=hour&who=users")) == {wanted}
+    assert "Firefox: 4" in desk.get(STATISTICS).content.decode()
+    act(desk, "end_selected", wanted)
+    assert [is_in(one) for one in browsers] == [False, True, True]
+    act(desk, "end_all_of_users", handle_of(browsers[1]))
+    assert [is_in(one) for one in (desk, *browsers)] == [True, False, False, False]
+    assert Session.objects.using(database).count() == 1
