@@ -6,7 +6,7 @@ topic; docs/checks.md lists the ids.
 
 from django.core.checks import Tags, register
 
-from . import caching, cleanup, deployment, encryption, express, moving, settings
+from . import caching, cleanup, databases, deployment, encryption, express, moving, settings
 
 TAG = "sessionstore"
 
@@ -16,9 +16,10 @@ for check in (
     *encryption.CHECKS,
     *caching.CHECKS,
     *moving.CHECKS,
+    *databases.CHECKS,
 ):
     register(check, TAG)
 for check in deployment.CHECKS:
     register(check, TAG, deploy=True)
-for check in (*express.DATABASE_CHECKS, *cleanup.CHECKS):
+for check in (*express.DATABASE_CHECKS, *cleanup.CHECKS, *databases.DATABASE_CHECKS):
     register(check, TAG, Tags.database)

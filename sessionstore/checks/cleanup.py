@@ -21,7 +21,7 @@ BACKLOG_AGE_MS = 7 * DAY
 
 def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W030: many sessions ended long ago, and their rows are still there."""
-    rows = _rows_on(databases)
+    rows = rows_on(databases)
     if rows is None:
         return []
     try:
@@ -44,7 +44,7 @@ def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
 
 def check_expiry_index(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W031: the index on ``expires_at`` is gone, so each batch of a clean-up reads the table."""
-    rows = _rows_on(databases)
+    rows = rows_on(databases)
     # The table of Express belongs to Express: manage.py expresstable --check looks after it.
     if rows is None or not hasattr(rows, "model"):
         return []
@@ -67,7 +67,7 @@ def check_expiry_index(databases: Sequence[str] | None = None, **_: Any) -> list
     ]
 
 
-def _rows_on(databases: Sequence[str] | None) -> Any:
+def rows_on(databases: Sequence[str] | None) -> Any:
     """Answer the session table if it lies on one of ``databases``, else None."""
     if not databases or not uses_our_engine():
         return None

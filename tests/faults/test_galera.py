@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.checks import run_checks
 from django.db import close_old_connections, connections
 
 from tests.faults.conftest import another_alias
@@ -278,3 +279,19 @@ def test_a_node_that_is_killed_behind_the_proxy_loses_nothing(
     if site is OURS:
         assert kept == 8
         assert set(statuses) <= {503}
+
+
+def test_a_cluster_without_sync_wait_is_told(cluster, settings):
+    """W045; with wsrep_sync_wait=3 there is nothing to tell."""
+
+    def found(alias):
+        settings.SESSIONSTORE_DATABASE = alias
+        with at(alias):
+            messages = run_checks(databases=[alias])
+        return "sessionstore.W045" in {message.id for message in messages}
+
+    port = cluster.nodes[0].port
+    eager = cluster.settings(port, sync_wait=0)
+    assert not found("node1")
+    with another_alias("default", "eager", replace=eager) as alias:
+        assert found(alias)

@@ -207,7 +207,7 @@ class Sessions(RuleBasedStateMachine):
         OURS.store.clear_expired()
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [20, pytest.param(300, marks=pytest.mark.soak)])
 def test_no_sequence_of_requests_differs_from_a_dict(database, site, examples):
     """Writes, logouts, new keys, conflicts, expiry and clean-ups in any order."""
     Sessions.steps = 0

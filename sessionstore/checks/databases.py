@@ -1,0 +1,189 @@
+"""Checks of the connection to the session table; they ask the database, so only with --database."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+
+from sessionstore.conf import conf
+
+from .cleanup import rows_on
+from .settings import uses_our_engine
+
+LONGEST_LOCK_WAIT_S = 5
+# Reads (1), and updates and deletes (2), wait until the node has caught up.
+_SYNC_WAIT = 3
+
+Ask = Callable[..., Any]
+
+
+def check_strict_mode(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W040: MySQL cuts what is too long, and says nothing."""
+    mode = _asked(databases, "mysql", lambda ask: ask("SELECT @@sql_mode"))
+    if mode is None or "STRICT_TRANS_TABLES" in mode or "STRICT_ALL_TABLES" in mode:
+        return []
+    return [
+        Warning(
+            "MySQL runs without strict mode: it cuts values that are too long.",
+            hint="Put \"SET sql_mode='STRICT_TRANS_TABLES'\" into OPTIONS['init_command'].",
+            id="sessionstore.W040",
+        )
+    ]
+
+
+def check_lock_wait(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W041: a request may wait for another one's lock for longer than a visitor does."""
+    seconds = _asked(databases, "mysql", lambda ask: ask("SELECT @@innodb_lock_wait_timeout"))
+    if seconds is None:
+        milliseconds = _asked(
+            databases,
+            "postgresql",
+            lambda ask: ask("SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'"),
+        )
+        seconds = None if milliseconds is None else milliseconds / 1000
+    if seconds is None or 0 < seconds <= LONGEST_LOCK_WAIT_S:
+        return []
+    return [
+        Warning(
+            f"A statement on the session table waits {f'{seconds:g} s' if seconds else 'for ever'} "
+            f"for a lock.",
+            hint="Set innodb_lock_wait_timeout (MySQL) or lock_timeout (PostgreSQL) to 2 or 3 s "
+            "for the alias of the sessions.",
+            id="sessionstore.W041",
+        )
+    ]
+
+
+def check_sqlite(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W042, W043: SQLite stops its readers while it writes, or fails writers at once."""
+    journal = _asked(databases, "sqlite", lambda ask: ask("PRAGMA journal_mode"))
+    if journal in (None, "memory"):
+        return []
+    found: list[CheckMessage] = []
+    if journal.lower() != "wal":
+        found.append(
+            Warning(
+                f"SQLite runs with journal_mode={journal}: a writer stops all readers.",
+                hint="Put 'PRAGMA journal_mode=wal' into OPTIONS['init_command'].",
+                id="sessionstore.W042",
+            )
+        )
+    if getattr(connections[_alias()], "transaction_mode", None) != "IMMEDIATE":
+        found.append(
+            Warning(
+                "SQLite begins transactions as readers: one that writes later fails at once when "
+                "another one wrote in between, whatever its timeout.",
+                hint="Set OPTIONS['transaction_mode'] = 'IMMEDIATE'.",
+                id="sessionstore.W043",
+            )
+        )
+    return found
+
+
+def check_isolation(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W044: above READ COMMITTED a conflict in a caller's transaction cannot be repaired."""
+    level = _asked(databases, "postgresql", lambda ask: ask("SHOW default_transaction_isolation"))
+    if level is None:
+        # MariaDB has called it so until 11.1, MySQL since 5.7.
+        name = "tx_isolation" if _is_mariadb(databases) else "transaction_isolation"
+        level = _asked(databases, "mysql", lambda ask: ask(f"SHOW VARIABLES LIKE '{name}'", 1))
+    if level is None or level.upper().replace("-", " ") == "READ COMMITTED":
+        return []
+    return [
+        Warning(
+            f"The alias of the sessions runs {level.upper().replace('-', ' ')}.",
+            hint="Set OPTIONS['isolation_level'] = 'read committed' (MySQL), or "
+            "default_transaction_isolation (PostgreSQL).",
+            id="sessionstore.W044",
+        )
+    ]
+
+
+def check_galera(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W045: on Galera another node may not know yet who has just signed in, or out."""
+    on = _asked(databases, "mysql", lambda ask: ask("SHOW VARIABLES LIKE 'wsrep_on'", 1))
+    if on != "ON":
+        return []
+    wait = _asked(databases, "mysql", lambda ask: ask("SELECT @@wsrep_sync_wait"))
+    if wait & _SYNC_WAIT == _SYNC_WAIT:
+        return []
+    return [
+        Warning(
+            f"Galera runs with wsrep_sync_wait={wait}: a request to another node right after a "
+            f"login finds no session, and a logout there deletes nothing.",
+            hint="Put 'SET SESSION wsrep_sync_wait=3' into OPTIONS['init_command'].",
+            id="sessionstore.W045",
+        )
+    ]
+
+
+def check_packet(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W046: MySQL refuses sessions that SESSIONSTORE_MAX_BYTES allows."""
+    packet = _asked(databases, "mysql", lambda ask: ask("SELECT @@max_allowed_packet"))
+    if packet is None or packet > conf.max_bytes:
+        return []
+    return [
+        Warning(
+            f"SESSIONSTORE_MAX_BYTES is {conf.max_bytes}, and the database takes no statement "
+            f"above {packet} bytes (max_allowed_packet).",
+            hint="Lower SESSIONSTORE_MAX_BYTES, or raise max_allowed_packet.",
+            id="sessionstore.W046",
+        )
+    ]
+
+
+def check_rollbacks(**_: Any) -> list[CheckMessage]:
+    """W047: a failed view's rollback brings back a session whose user has signed out."""
+    if not uses_our_engine() or conf.has_our_middleware:
+        return []
+    if not connections.settings[_alias()].get("ATOMIC_REQUESTS"):
+        return []
+    return [
+        Warning(
+            "The sessions share an alias with ATOMIC_REQUESTS, under Django's middleware: when a "
+            "view fails after a logout, the rollback brings the session back.",
+            hint="Use sessionstore.middleware.SessionMiddleware, or give the sessions an alias of "
+            "their own (SESSIONSTORE_DATABASE).",
+            id="sessionstore.W047",
+        )
+    ]
+
+
+def _alias() -> str:
+    return conf.database or DEFAULT_DB_ALIAS
+
+
+def _is_mariadb(databases: Sequence[str] | None) -> bool:
+    version = _asked(databases, "mysql", lambda ask: ask("SELECT VERSION()"))
+    return version is not None and "MariaDB" in version
+
+
+def _asked(databases: Sequence[str] | None, vendor: str, question: Callable[[Ask], Any]) -> Any:
+    """Answer what the session database of this vendor answers; None when it is another."""
+    rows = rows_on(databases)
+    if rows is None or connections[rows.alias].vendor != vendor:
+        return None
+
+    def ask(sql: str, column: int = 0) -> Any:
+        with connections[rows.alias].cursor() as cursor:
+            cursor.execute(sql)
+            row = cursor.fetchone()
+        return row[column] if row else None
+
+    try:
+        return question(ask)
+    except (DatabaseError, InterfaceError):
+        # A database that is down says so elsewhere.
+        return None
+
+
+DATABASE_CHECKS = [
+    check_strict_mode,
+    check_lock_wait,
+    check_sqlite,
+    check_isolation,
+    check_galera,
+    check_packet,
+]
+CHECKS = [check_rollbacks]

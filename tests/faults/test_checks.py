@@ -1,0 +1,83 @@
+"""What the system checks say of a connection on which sessions would suffer."""
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connections
+
+from tests.faults.conftest import another_alias
+
+OURS = {f"sessionstore.W04{number}" for number in range(8)}
+
+
+def found(alias: str | None) -> set[str]:
+    """Answer the ids of this topic that the checks report."""
+    databases = [alias] if alias else []
+    return {message.id for message in run_checks(databases=databases)} & OURS
+
+
+def test_the_recommended_settings_pass(database, site):
+    """Those of the documentation, on which all tests run."""
+    assert found(database) == set()
+
+
+MYSQL = {
+    "sql_mode=''": "W040",
+    "innodb_lock_wait_timeout=50": "W041",
+}
+
+
+@pytest.mark.only_on("mariadb", "mysql")
+@pytest.mark.parametrize(("variable", "expected"), MYSQL.items())
+def test_a_mysql_variable_is_told(database, site, settings, variable, expected):
+    """Each by its id."""
+    init = connections.settings[database]["OPTIONS"]["init_command"]
+    options = {"init_command": f"{init}, SESSION {variable}"}
+    with another_alias(database, f"odd_{database}", OPTIONS=options) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert found(alias) == {f"sessionstore.{expected}"}
+
+
+@pytest.mark.only_on("mariadb", "mysql")
+def test_a_higher_isolation_level_is_told_on_mysql(database, site, settings):
+    """MySQL's own default is REPEATABLE READ."""
+    options = {"isolation_level": "repeatable read"}
+    with another_alias(database, f"odd_{database}", OPTIONS=options) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert found(alias) == {"sessionstore.W044"}
+
+
+@pytest.mark.only_on("mariadb", "mysql")
+def test_a_limit_above_the_packet_is_told(database, site, settings):
+    """The default packet of MariaDB is 16 MiB."""
+    settings.SESSIONSTORE_MAX_BYTES = 2**30
+    assert found(database) == {"sessionstore.W046"}
+
+
+@pytest.mark.only_on("postgresql")
+def test_postgresql_without_a_lock_timeout_is_told(database, site, settings):
+    """And a default isolation above READ COMMITTED."""
+    options = {"options": r"-c default_transaction_isolation=serializable"}
+    with another_alias(database, "odd_postgresql", OPTIONS=options) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert found(alias) == {"sessionstore.W041", "sessionstore.W044"}
+
+
+@pytest.mark.only_on("sqlite")
+def test_sqlite_as_django_opens_it_is_told(database, site, settings, tmp_path):
+    """A rollback journal and DEFERRED transactions."""
+    plain = {"NAME": str(tmp_path / "plain.sqlite3"), "OPTIONS": {}}
+    with another_alias(database, "odd_sqlite", replace=plain) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert found(alias) == {"sessionstore.W042", "sessionstore.W043"}
+
+
+@pytest.mark.only_on("sqlite")
+def test_atomic_requests_under_djangos_middleware_is_told(database, site, settings):
+    """Ours repeats the logout that a rollback takes back; Django's does not."""
+    connections.settings[database]["ATOMIC_REQUESTS"] = True
+    try:
+        assert found(None) == set()
+        settings.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
+        assert found(None) == {"sessionstore.W047"}
+    finally:
+        connections.settings[database]["ATOMIC_REQUESTS"] = False
