@@ -18,7 +18,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
     parser.add_argument("--only", action="append", help="an operation, requests, storage, memory")
     parser.add_argument("--engine", action="append", help="only engines with this in their name")
-    parser.add_argument("--rounds", type=int, help="how often each is timed (2000, quick 300)")
+    parser.add_argument("--rounds", type=int, help="how often each is timed (1000, quick 300)")
     parser.add_argument("--requests", type=int, default=100_000, help="of the memory part")
     parser.add_argument("--unpinned", action="store_true", help="let the kernel choose the cores")
     parser.add_argument("--profile", action="store_true", help="cProfile of ours, no timing")

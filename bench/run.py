@@ -27,7 +27,7 @@ class Run:
 
     def __init__(self, chosen: argparse.Namespace, databases: dict[str, str]) -> None:
         self.chosen, self.databases = chosen, databases
-        self.rounds = chosen.rounds or (300 if chosen.quick else 2000)
+        self.rounds = chosen.rounds or (300 if chosen.quick else 1000)
         names = chosen.engine or [""]
         self.engines = [one for one in ENGINES if any(part in one.name for part in names)]
         self.parts: list[str] = []
