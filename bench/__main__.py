@@ -16,7 +16,9 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, nothing written")
     parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
-    parser.add_argument("--only", action="append", help="an operation, requests, storage, memory")
+    parser.add_argument(
+        "--only", action="append", help="an operation, stages, requests, storage, memory"
+    )
     parser.add_argument("--engine", action="append", help="only engines with this in their name")
     parser.add_argument("--rounds", type=int, help="how often each is timed (1000, quick 300)")
     parser.add_argument("--requests", type=int, default=100_000, help="of the memory part")

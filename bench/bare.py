@@ -60,6 +60,7 @@ class Bare:
         vendor = connections[alias].vendor
         self.connection = open_driver(alias)
         self.mark = "?" if vendor == "sqlite" else "%s"
+        self.run("DROP TABLE IF EXISTS bench_bare")
         self.run(f"CREATE TABLE bench_bare ({TYPES[vendor]})")
         self.run("CREATE INDEX bench_bare_user ON bench_bare (user_id)")
         self.run("CREATE INDEX bench_bare_expiry ON bench_bare (expires_at)")

@@ -5,6 +5,7 @@ from pathlib import Path
 from bench.memory import Memory
 from bench.operations import OPERATIONS, Samples
 from bench.requests import VIEWS
+from bench.stages import Stages
 from bench.storage import Stored
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -73,6 +74,22 @@ def operations(database: str, samples: Samples) -> str:
 def requests(database: str, samples: Samples) -> str:
     """Answer the medians of whole requests on one database."""
     return "\n\n".join([f"On {database}:", _grid(samples, VIEWS, "ratio")])
+
+
+def stages(found: dict[tuple[str, str], Stages]) -> str:
+    """Answer one row per engine: microseconds in Python and in statements."""
+    names = list(dict.fromkeys(name for name, _ in found))
+    rows = [
+        [
+            name,
+            *(
+                f"{found[name, operation].python:.0f} + {found[name, operation].statements:.0f}"
+                for operation in OPERATIONS
+            ),
+        ]
+        for name in names
+    ]
+    return table(["", *OPERATIONS], rows)
 
 
 def targets(measured: dict[str, Samples]) -> str:

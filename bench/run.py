@@ -15,6 +15,7 @@ from bench.memory import measure_memory
 from bench.operations import OPERATIONS, Course, Samples, measure
 from bench.requests import measure_requests
 from bench.routers import Router
+from bench.stages import measure_stages
 from bench.statements import Counter
 from bench.storage import Stored, measure_redis, measure_storage
 from tests.harness.databases import ALIASES
@@ -38,6 +39,8 @@ class Run:
         if self.chosen.profile:
             return self.profile()
         measured = self.operations()
+        if self.asked_for("stages") and "mariadb" in self.databases:
+            self.stages()
         if self.asked_for("requests"):
             self.requests()
         if self.asked_for("storage"):
@@ -46,6 +49,7 @@ class Run:
             self.memory()
         if measured:
             self.say("## Targets", report.targets(measured))
+            self.parts = self.parts[-2:] + self.parts[:-2]
         if not (self.chosen.quick or self.chosen.only or self.chosen.database):
             versions = {"Redis": machine.redis_version(machine.servers().ports["redis"])}
             versions |= {text: _version(ALIASES[name]) for name, text in self.databases.items()}
@@ -74,8 +78,18 @@ class Run:
             engines: list[Contestant] = [*self.engines, Bare(alias)]
             counter = Counter(alias)
             measured[text] = measure(engines, asked, rounds=self.rounds, counter=counter)
-            self.say(report.operations(text, measured[text]))
+            title = [] if self.parts else ["## One operation"]
+            self.say(*title, report.operations(text, measured[text]))
         return measured
+
+    def stages(self) -> None:
+        Router.alias = alias = ALIASES["mariadb"]
+        shown = [one for one in self.engines if one.name in {"sessionstore", "Django db"}]
+        found = measure_stages([*shown, Bare(alias)], rounds=self.rounds // 2)
+        explained = (
+            "MariaDB, in microseconds: time in Python + time in statements, until they answer."
+        )
+        self.say("## Where the time goes", explained, report.stages(found))
 
     def requests(self) -> None:
         self.say("## A whole request through Django's handler", "Median in microseconds.")
