@@ -86,14 +86,12 @@ class SessionBackend(EndingSession):
             self._take_key(new, is_new=True)
             self._set = True
         self.has_new_key = True
-        # Optimization: a handle is made only when somebody listens.
-        if session_cycled.receivers:
-            session_cycled.send(
-                type(self),
-                handle=self.handle,
-                old_handle=None if old_key is None else old_key.handle,
-                user_id=None if old is None else old.user_id,
-            )
+        session_cycled.send(
+            type(self),
+            handle=self.handle,
+            old_handle=None if old_key is None else old_key.handle,
+            user_id=None if old is None else old.user_id,
+        )
 
     def touch(self) -> bool:
         """Move the time of last use on, whether or not that is due; one UPDATE.
@@ -178,10 +176,8 @@ class SessionBackend(EndingSession):
             self.create()
 
     def _tell_created(self) -> None:
-        # Optimization: as in cycle_key().
-        if session_created.receivers:
-            row = self._known_row()
-            session_created.send(type(self), handle=self.handle, user_id=row.user_id)
+        row = self._known_row()
+        session_created.send(type(self), handle=self.handle, user_id=row.user_id)
 
     def _find_row(self) -> None:
         """Read the row of a session whose data somebody put there without loading it."""
