@@ -35,6 +35,8 @@ def main() -> None:
     # As on most sites: the tests have installed it, and our engine would use it.
     sys.modules["opentelemetry"] = None  # type: ignore[assignment]
     servers = machine.start(wanted)
+    if not chosen.unpinned:
+        machine.go_first(servers)
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     try:
         django.setup()

@@ -36,7 +36,7 @@ def pin() -> None:
 
 
 def go_first(running: Servers) -> None:
-    """Let us and our servers go before other work on the core; only root may."""
+    """Let us and our servers go before other work on our one core; only root may."""
     alive = [one.process.pid for one in running.launched if one.process.poll() is None]
     for process in [os.getpid(), *alive]:
         with contextlib.suppress(OSError):
@@ -47,7 +47,6 @@ def start(databases: list[str]) -> Servers:
     """Start what is needed and tell the settings, which are read after this."""
     found = Servers(private_folder())
     found.start({*databases, "redis"} - {"sqlite"})
-    go_first(found)
     Running(found.folder, found.ports, found.missing).publish()
     for name in {"mariadb", "mysql"} & set(found.ports):
         with MySQLdb.connect(host="127.0.0.1", port=found.ports[name], user="root") as connection:
