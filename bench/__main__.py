@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 
 import django
@@ -35,8 +36,6 @@ def main() -> None:
     # As on most sites: the tests have installed it, and our engine would use it.
     sys.modules["opentelemetry"] = None  # type: ignore[assignment]
     servers = machine.start(wanted)
-    if not chosen.unpinned:
-        machine.go_first(servers)
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     try:
         django.setup()
@@ -44,7 +43,9 @@ def main() -> None:
         for name, reason in servers.missing.items():
             print(f"{name}: {reason}", file=sys.stderr)
         # Only now: the engines need Django's apps.
-        import_module("bench.run").Run(chosen, databases).go()
+        run = import_module("bench.run").Run(chosen, databases)
+        with nullcontext() if chosen.unpinned else machine.going_first(servers):
+            run.go()
     finally:
         servers.stop()
 

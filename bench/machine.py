@@ -6,13 +6,14 @@ import os
 import platform
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 import MySQLdb
 
 from tests.harness.databases import Running, running
-from tests.harness.process import private_folder
+from tests.harness.process import Launched, private_folder
 from tests.harness.servers import Servers
 
 PACKAGES = [
@@ -35,12 +36,28 @@ def pin() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
-def go_first(running: Servers) -> None:
-    """Let us and our servers go before other work on our one core; only root may."""
-    alive = [one.process.pid for one in running.launched if one.process.poll() is None]
-    for process in [os.getpid(), *alive]:
-        with contextlib.suppress(OSError):
-            Path(f"/proc/{process}/autogroup").write_text("-20")
+@contextlib.contextmanager
+def going_first(running: Servers) -> Iterator[None]:
+    """Let us and our servers go before other work on our one core; only root may.
+
+    The kernel counts this for a whole session of processes, so our shell's is put back.
+    """
+    ours = os.getpid()
+    for process in [ours, *(one.process.pid for one in running.launched if _lives(one))]:
+        _set_weight(process, -20)
+    try:
+        yield
+    finally:
+        _set_weight(ours, 0)
+
+
+def _lives(one: Launched) -> bool:
+    return one.process.poll() is None
+
+
+def _set_weight(process: int, nice: int) -> None:
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{process}/autogroup").write_text(str(nice))
 
 
 def start(databases: list[str]) -> Servers:
