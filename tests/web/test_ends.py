@@ -25,6 +25,12 @@ NEW = "a better battery staple"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True, params=["sql", "cached_sql"])
+def both_engines(request, settings):
+    """What ends in the table must not live on in the cache before it."""
+    settings.SESSION_ENGINE = f"sessionstore.backends.{request.param}"
+
+
 @pytest.fixture
 def others(user) -> list[Client]:
     """Two more browsers in which the user is signed in."""
