@@ -92,7 +92,7 @@ class ExpressTable:
         missing = [name for name in wanted if name not in columns]
         if missing:
             return [Difference(f"the column {name} is missing", breaks=True) for name in missing]
-        found = self._collations(columns)
+        found = self._text_columns(columns)
         if not self.has_index():
             found.append(
                 Difference(f"{settings.expires} has no index (--add-mark): clean-up scans")
@@ -119,14 +119,22 @@ class ExpressTable:
 
     # --- below
 
-    def _collations(self, columns: dict[str, dict[str, Any]]) -> list[Difference]:
+    def _text_columns(self, columns: dict[str, dict[str, Any]]) -> list[Difference]:
+        """Answer what MySQL would change or confuse in the ids and the data."""
         if self._vendor != "mysql":
             return []
-        return [
-            Difference(f"{name} has the collation {collation}: a and A are the same to it")
-            for name in (self.settings.id, self.settings.data)
-            if not str(collation := columns[name]["collation"]).endswith("_bin")
-        ]
+        found = []
+        for name in (self.settings.id, self.settings.data):
+            collation = str(columns[name]["collation"])
+            if columns[name]["type"] == "json":
+                text = f"{name} has the type json, which rewrites its text: make it mediumtext"
+                found.append(Difference(text, breaks=True))
+            elif not collation.startswith("utf8mb4"):
+                text = f"{name} has the collation {collation}: it cannot hold every character"
+                found.append(Difference(text, breaks=True))
+            elif not collation.endswith("_bin"):
+                found.append(Difference(f"{name} has the collation {collation}: a is A to it"))
+        return found
 
     @property
     def _vendor(self) -> str:

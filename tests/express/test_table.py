@@ -101,6 +101,26 @@ def test_a_collation_that_ignores_case_is_told(table, database, capsys):
 
 
 @pytest.mark.only_on("mariadb", "mysql")
+def test_a_charset_that_cannot_hold_every_character_is_refused(table, database, capsys):
+    """An emoji would be an error at some request."""
+    with connections[database].cursor() as cursor:
+        cursor.execute("ALTER TABLE sessions MODIFY data mediumtext CHARACTER SET latin1")
+    with pytest.raises(CommandError, match="cannot be shared"):
+        call_command("expresstable", "--check")
+    assert "cannot hold every character" in capsys.readouterr().out
+
+
+@pytest.mark.only_on("mysql")
+def test_a_column_of_the_type_json_is_refused(table, database, capsys):
+    """MySQL stores another text than was written, and the text is the version."""
+    with connections[database].cursor() as cursor:
+        cursor.execute("ALTER TABLE sessions MODIFY data json")
+    with pytest.raises(CommandError, match="cannot be shared"):
+        call_command("expresstable", "--check")
+    assert "mediumtext" in capsys.readouterr().out
+
+
+@pytest.mark.only_on("mariadb", "mysql")
 def test_the_table_is_the_one_that_express_makes(browser, database):
     """Node's own table and ours have the same columns of the same types, in the same order."""
 
