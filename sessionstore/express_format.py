@@ -192,11 +192,11 @@ def cookie_that_expires(
 
 
 def lifetime_ms(cookie: Mapping[str, Any]) -> int | None:
-    """Return by how much Express slides a session that has this cookie; None: browser session."""
+    """Return by how much Express slides a session with this cookie; None: a browser session."""
     age = cookie.get("originalMaxAge")
     if isinstance(age, bool) or not isinstance(age, int | float) or not math.isfinite(age):
         return None
-    return round(age)
+    return max(0, min(round(age), LAST_UNSIGNED * 1000))
 
 
 def iso_date(at_ms: int) -> str:

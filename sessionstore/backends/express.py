@@ -20,7 +20,7 @@ from .expiring import EXPIRY_KEY
 from .express_keys import SidKeyring
 from .express_record import OURS, TextVersion, express_settings
 from .express_rows import ExpressRows
-from .express_users import login_of
+from .express_users import drop_impossible_login, login_of
 from .lifetime import policy_of
 from .loading import security_log
 from .payload import dumps
@@ -56,6 +56,7 @@ class SessionStore(SessionBackend):
             own = _seconds(lifetime_ms(row.extra["cookie"]))
             if own != self._default_seconds(data):
                 data[EXPIRY_KEY] = own
+        drop_impossible_login(data)
         self._mapped = login_of(data)
         data |= self._mapped
         # The absolute timeout counts from the first time that Django stores a session.

@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from sessionstore import expiry
 from sessionstore.conf import conf
 from sessionstore.conf.express import ExpressSettings
-from sessionstore.express_format import decode, lifetime_ms
+from sessionstore.express_format import LAST_DATE_MS, decode, lifetime_ms
 from sessionstore.record import Record
 
 from .expiring import EXPIRY_KEY
@@ -85,4 +85,5 @@ def _own_end(data: dict[str, Any]) -> int | None:
 
 
 def _time(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    is_time = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST_DATE_MS
+    return value if is_time else None

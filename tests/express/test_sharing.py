@@ -51,15 +51,15 @@ class TestValues:
         assert browser.express(["set", "b", 2])["loaded"]["a"] == 1
         assert browser.django()["session"] == {"a": 1, "b": 2}
 
-    @pytest.mark.parametrize("value", VALUES, ids=lambda value: ascii(value)[:30])
-    def test_each_type_of_json_value_goes_both_ways(self, browser, value):
+    def test_each_type_of_json_value_goes_both_ways(self, browser):
         """Express reads what Django wrote and writes it back; Django reads the same again."""
-        browser.django(["set", "from_django", value])
-        seen = browser.express(["set", "from_express", value])
-        assert seen["loaded"]["from_django"] == value
-        session = browser.django()["session"]
-        assert (session["from_django"], session["from_express"]) == (value, value)
-        assert type(session["from_express"]) is type(value)
+        for value in VALUES:
+            browser.django(["set", "from_django", value])
+            seen = browser.express(["set", "from_express", value])
+            assert seen["loaded"]["from_django"] == value
+            session = browser.django()["session"]
+            assert (session["from_django"], session["from_express"]) == (value, value)
+            assert type(session["from_express"]) is type(value)
 
     def test_a_whole_float_comes_back_from_express_as_an_integer(self, browser):
         """JavaScript has one type of number: equal, but no float any more."""
@@ -73,18 +73,18 @@ class TestValues:
         browser.django(["set", "a", 1])
         assert float(browser.express()["loaded"]["big"]) == 2.0**60
 
-    @pytest.mark.parametrize("name", ["id", "save", "cookie", "__proto__", "toString"])
-    def test_a_name_that_express_would_drop_is_an_error_and_nothing_is_written(self, browser, name):
-        """Django answers 500 with the name; Express still reads the session as it was."""
+    def test_a_name_that_express_would_drop_is_an_error_and_nothing_is_written(self, browser):
+        """Django answers 500; Express still reads the session as it was."""
         browser.django(["set", "a", 1])
-        browser.django(["set", name, 1], status=500)
-        assert browser.express()["loaded"]["a"] == 1
+        for name in ("id", "save", "cookie", "__proto__", "toString"):
+            browser.django(["set", name, 1], status=500)
+            assert browser.express()["loaded"]["a"] == 1
 
-    @pytest.mark.parametrize("value", [2**53 + 1, float("nan"), float("inf")])
-    def test_a_number_that_express_cannot_hold_is_an_error(self, browser, value):
+    def test_a_number_that_express_cannot_hold_is_an_error(self, browser):
         """Django answers 500; nothing is rounded in silence."""
-        browser.django(["set", "n", {"deep": [value]}], status=500)
-        assert browser.cookie is None
+        for value in (2**53 + 1, float("nan"), float("inf")):
+            browser.django(["set", "n", {"deep": [value]}], status=500)
+            assert browser.cookie is None
 
     def test_deleted_keys_are_gone_on_the_other_side(self, browser):
         """A deletion is a change like any other, in both directions."""
@@ -292,12 +292,12 @@ class TestUsers:
         assert browser.django()["user"] == ann.pk
 
     @pytest.mark.usefixtures("trust_passport")
-    @pytest.mark.parametrize("value", [0, -1, "x", "1 OR 1=1", True, 1.5, [], {"id": 1}, None])
-    def test_a_user_that_is_none_is_nobody(self, browser, value):
+    def test_a_user_that_is_none_is_nobody(self, browser):
         """Whatever stands under passport.user, Django answers an anonymous page."""
-        User.objects.create_user("ann")
-        browser.express(["set", "passport", {"user": value}])
-        assert browser.django()["user"] is None
+        User.objects.create_user("ann", pk=1)
+        for value in (0, -1, "x", "1 OR 1=1", True, 1.5, [], {"id": 1}, None):
+            browser.express(["set", "passport", {"user": value}])
+            assert browser.django()["user"] is None
 
     @pytest.mark.usefixtures("trust_passport")
     def test_a_disabled_user_is_nobody(self, browser):
