@@ -22,6 +22,7 @@ _RANDOM_BYTES = 17
 _TAG_BYTES = 8
 _PURPOSE = "key.1"
 _PURPOSE_OF_OLD = "old.1"
+_PURPOSE_OF_LEAVING = "leave.1"
 _well_formed = re.compile(r"[0-9a-v]{40}").fullmatch
 _handle_formed = re.compile(r"[A-Za-z0-9_-]{16}").fullmatch
 
@@ -68,6 +69,11 @@ class Keyring:
         """Answer the key that a session of another engine gets: the same for the same old key."""
         material = tag(derive(secret, _PURPOSE_OF_OLD), old_key.encode(), length=_RANDOM_BYTES)
         return self.key_of(material)
+
+    def key_for_django(self, key: Key) -> str:
+        """Answer the 32 characters that a session of ours gets in Django's own table."""
+        purpose = derive(self.secrets[0], _PURPOSE_OF_LEAVING)
+        return tag(purpose, key.material, length=16).hex()
 
     def open(self, text: str | None) -> Key | None:
         """Answer the key that ``text`` spells, or None when it is malformed or not ours.

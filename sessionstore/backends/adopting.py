@@ -57,7 +57,7 @@ class AdoptingSession(ConflictingSession):
         return text if self.keyring.open(text) is None else None
 
     def _is_old(self, text: str | None) -> TypeGuard[str]:
-        return self.adopts and isinstance(text, str) and bool(_well_formed(text))
+        return self.adopts and is_old_key(text)
 
     def _can_be_adopted(self) -> bool:
         """Tell whether the cookie may stand for a session of the old engine.
@@ -161,6 +161,16 @@ class AdoptingSession(ConflictingSession):
             return self._in_round(block, lock=True)
         with transaction.atomic(using=self.rows.alias):
             return block()
+
+
+def is_old_key(text: str | None) -> TypeGuard[str]:
+    """Tell whether a cookie can be one of an old engine, as far as its looks go."""
+    return isinstance(text, str) and bool(_well_formed(text))
+
+
+def is_imported(row: Record) -> bool:
+    """Tell whether importsessions made this row and no cookie has opened it so far."""
+    return bool(row.version == IMPORTED)
 
 
 def derived_keys(old_key: str) -> list[Key]:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any, Self
 
+from django.contrib.sessions.backends.db import SessionStore as DjangoSessionStore
 from django.db import router
 from django.db.models import Model
 from django.utils import timezone
@@ -59,8 +60,10 @@ class OldTable:
 
 
 def tables_to_clear(store: Any) -> list[Any]:
-    """Answer the table of an engine, and the one that its sessions are adopted from."""
+    """Answer the table of an engine, and the one that its sessions come from or leave to."""
     tables = [store.get_rows()]
+    if issubclass(store, DjangoSessionStore):
+        tables.append(OldTable(store.get_model_class()))
     model = old_engine(conf.adopt_from).model if conf.adopt_from else None
     if model is not None:
         tables.append(OldTable(model))

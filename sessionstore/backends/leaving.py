@@ -1,0 +1,178 @@
+"""The way out: ``SESSION_ENGINE = "sessionstore.backends.leaving"``.
+
+Django's own engine on Django's own table, to which each session of ours moves back when its cookie
+comes. A bulk export cannot be: the table of ours knows no keys.
+
+The key in Django's table is derived from ours, so all requests of a page reach the same row. Our
+row stays for a minute as a signpost: an UPDATE that expects its version decides who moves the
+session, and a logout in that minute is final, because nobody moves a signpost.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.db import SessionStore as DjangoSessionStore
+from django.db import IntegrityError, router, transaction
+from django.utils import timezone
+
+from sessionstore import expiry
+from sessionstore.cleaning import clear_expired
+from sessionstore.conf import conf
+from sessionstore.keys import Key
+from sessionstore.record import Record
+
+from .adopting import derived_keys, is_imported, is_old_key
+from .expiring import EXPIRY_KEY
+from .payload import dumps, loads
+from .retry import in_transaction, jitter, unavailable
+from .rows import SqlRows
+from .sql import SessionStore as SqlSessionStore
+
+GRACE_MS = 60_000
+_LEFT = "_sessionstore_left"
+_TRIES = 5
+
+
+class SessionStore(DjangoSessionStore):
+    """Django's engine, which also opens cookies of ours. For a table of your own, subclass it."""
+
+    # The engine whose sessions leave.
+    ours: type[SqlSessionStore] = SqlSessionStore
+
+    @classmethod
+    def get_rows(cls) -> SqlRows:
+        """Answer the table that sessions leave, for the commands."""
+        return cls.ours.get_rows()
+
+    def load(self) -> dict[str, Any]:
+        text = self.session_key
+        key = conf.keyring.open(text)
+        if key is None:
+            data: dict[str, Any] = super().load()
+            if data or not is_old_key(text) or not self._bring_back(text):
+                return data
+            self._session_key = text
+        else:
+            self._session_key = self._leave(key, conf.keyring.key_for_django(key))
+            self.modified = True  # The answer has to carry the new cookie.
+        return super().load() if self._session_key else {}
+
+    async def aload(self) -> dict[str, Any]:
+        return await sync_to_async(self.load)()
+
+    def delete(self, session_key: str | None = None) -> None:
+        text = self.session_key if session_key is None else session_key
+        key = conf.keyring.open(text)
+        if key is not None:
+            # The signpost goes last: until then nobody can move the session back.
+            self._mark(key)
+            text = conf.keyring.key_for_django(key)
+        if text is not None:
+            super().delete(text)
+        if key is not None:
+            self.get_rows().remove(key.id)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        await sync_to_async(self.delete)(session_key)
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Clear both tables."""
+        super().clear_expired()
+        clear_expired(cls.get_rows())
+
+    def _bring_back(self, old_key: str) -> bool:
+        """Move a session back that importsessions took, and whose cookie has not come since."""
+        return any(
+            self._leave(key, old_key, only=is_imported) is not None for key in derived_keys(old_key)
+        )
+
+    def _leave(
+        self, key: Key, to: str, *, only: Callable[[Record], bool] = lambda _: True
+    ) -> str | None:
+        """Move a session of ours to the key ``to``, if nobody has; answer that key."""
+        for tried in range(1, _TRIES + 1):
+            row = self.get_rows().fetch(key.id, expiry.now_ms())
+            decoded = None if row is None else conf.codec.decode(row.data, key)
+            data = None if decoded is None else loads(decoded.payload)
+            if row is None or data is None:
+                return None
+            if _LEFT in data:
+                return to
+            if not only(row):
+                return None
+            if self._move(key, row, data, to):
+                return to
+            time.sleep(jitter(tried))
+        message = "Too many requests move this session at once."
+        raise unavailable(message)
+
+    def _move(self, key: Key, row: Record, data: dict[str, Any], to: str) -> bool:
+        """Insert there and leave a signpost here; False when the row has changed meanwhile."""
+        rows, alias = self.get_rows(), router.db_for_write(self.model)
+        signpost = self._signpost(key, row)
+
+        def both() -> bool:
+            if not rows.update(signpost, row.version):
+                return False
+            self._insert(to, row, data, alias)
+            return True
+
+        if not rows.in_transaction():
+            if alias == rows.alias or not in_transaction(alias):
+                return bool(rows.under_lock(both))
+            # What a rollback takes back there must not be gone here.
+            self._insert(to, row, data, alias)
+            transaction.on_commit(lambda: rows.update(signpost, row.version), using=alias)
+            return True
+        with transaction.atomic(using=rows.alias):
+            return both()
+
+    def _insert(self, to: str, row: Record, data: dict[str, Any], alias: str) -> None:
+        session = self.model(
+            session_key=to,
+            session_data=self.encode(_for_django(data)),
+            expire_date=_naive_if_needed(expiry.to_datetime(row.expires_at)),
+        )
+        try:
+            with transaction.atomic(using=alias):
+                session.save(force_insert=True, using=alias)
+        except IntegrityError:
+            # Somebody died between the two tables, when they are in two databases.
+            return
+
+    def _signpost(self, key: Key, row: Record) -> Record:
+        return replace(
+            row,
+            data=conf.codec.encode(dumps({_LEFT: True}), key),
+            version=row.version + 1,
+            user_id=None,
+            expires_at=min(expiry.now_ms() + GRACE_MS, row.expires_at),
+            ip=None,
+            user_agent=None,
+            extra=self.ours.extra_columns({}),
+        )
+
+    def _mark(self, key: Key) -> None:
+        """Make our row a signpost, so that nobody moves the session any more."""
+        rows = self.get_rows()
+        for _ in range(_TRIES):
+            row = rows.fetch(key.id, expiry.now_ms())
+            if row is None or rows.update(self._signpost(key, row), row.version):
+                return
+
+
+def _for_django(data: dict[str, Any]) -> dict[str, Any]:
+    """Answer data whose own end is naive where Django compares it with naive moments."""
+    own = data.get(EXPIRY_KEY)
+    if not isinstance(own, str):
+        return data
+    return {**data, EXPIRY_KEY: _naive_if_needed(datetime.fromisoformat(own)).isoformat()}
+
+
+def _naive_if_needed(moment: datetime) -> datetime:
+    return moment if conf.use_tz else timezone.make_naive(moment)
