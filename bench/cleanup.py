@@ -21,7 +21,7 @@ HEAD = [
     *("Database", "Clean-up", "rows", "seconds", "rows per transaction"),
     *("live writes", "failed", "p99 before", "p99 during", "worst before", "worst during"),
 ]
-QUIET_S = 15
+QUIET_S = 40
 OURS, STOCK = "sessionstore.backends.sql", "django.contrib.sessions.backends.db"
 
 
