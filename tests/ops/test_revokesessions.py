@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from sessionstore import expiry, mass_revocation
+from sessionstore.backends.cached_sql import SessionStore as CachedStore
 from sessionstore.backends.sql import SessionStore
 from sessionstore.models import Session
 from tests.harness.threads import run_together
@@ -186,3 +187,15 @@ def test_visitors_who_come_meanwhile_do_not_make_it_endless(database, monkeypatc
 
     assert mass_revocation.revoke(SessionStore(), which, on_batch=visit) == 1
     assert count_rows(database) == 1
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_cache_before_the_table_hears_of_it(database, settings):
+    """The next request finds nothing, on any engine."""
+    settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
+    session = CachedStore()
+    session["_auth_user_id"] = "7"
+    session.save()
+    assert CachedStore(session.session_key)["_auth_user_id"] == "7"
+    assert "Ended 1 session" in end("--user-id=7")
+    assert CachedStore(session.session_key).get("_auth_user_id") is None
