@@ -28,6 +28,13 @@ class SessionTooLarge(SessionStoreError, ValueError):
         self.largest_key = largest_key
 
 
+class UserIdTooLong(SessionStoreError, ValueError):
+    """A user's primary key does not fit its column; nothing was written."""
+
+    def __init__(self, key: str, *, size: int, limit: int) -> None:
+        super().__init__(f"session[{key!r}] has {size} characters and its column holds {limit}.")
+
+
 class SessionNotSerializable(SessionStoreError, TypeError):
     """A value cannot be written by SESSION_SERIALIZER; nothing was written."""
 

@@ -43,7 +43,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         events = journal.of(request)
-        session = request.session
+        # Compat: Django's serves a request from which a view has deleted the session.
+        session = getattr(request, "session", None)
         try:
             if not isinstance(session, SessionBackend):
                 return super().process_response(request, response)
@@ -69,6 +70,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         flushed: bool,
     ) -> None:
         """Save the session and tell the browser what has become of its key."""
+        accessed, was_loaded = session.accessed, session.is_loaded
         wants_save = session.modified or conf.save_every_request
         if wants_save:
             session.keys()  # A valid key whose row is gone makes the session empty.
@@ -82,20 +84,25 @@ class SessionMiddleware(DjangoSessionMiddleware):
             if session.session_key != request.COOKIES.get(conf.cookie_name) and session.is_stored():
                 _send_key(response, session)
         elif wants_save:
-            try:
-                session.save()
-            except UpdateError as error:
-                message = (
-                    "The request's session was deleted before the request completed. The user may "
-                    "have logged out in a concurrent request, for example."
-                )
-                raise SessionInterrupted(message) from error
-            _send_key(response, session)
-        if session.accessed:
+            _save(session)
+            if not was_loaded or session.may_send_key(request.COOKIES.get(conf.cookie_name)):
+                _send_key(response, session)
+        if accessed:
             if session.is_shared:
                 # Security: the back button shows nothing to the next person at this computer.
                 add_never_cache_headers(response)
             patch_vary_headers(response, ("Cookie",))
+
+
+def _save(session: SessionBackend) -> None:
+    try:
+        session.save()
+    except UpdateError as error:
+        message = (
+            "The request's session was deleted before the request completed. The user may have "
+            "logged out in a concurrent request, for example."
+        )
+        raise SessionInterrupted(message) from error
 
 
 def _send_key(response: HttpResponseBase, session: SessionBackend) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from . import expiry
 from .conf import conf
 from .keys import DIGEST_BYTES, digest_range, handle_of
-from .record import USER_AGENT_LENGTH
+from .record import USER_AGENT_LENGTH, USER_ID_LENGTH
 
 if TYPE_CHECKING:
     # Compat: Django's fields are generic for the type checker only.
@@ -123,7 +123,7 @@ class AbstractSession(models.Model):
     digest = DigestField(primary_key=True, editable=False)
     data = models.BinaryField()
     version = models.BigIntegerField()
-    user_id = UserIdField(_("user"), max_length=255, null=True, db_index=True)
+    user_id = UserIdField(_("user"), max_length=USER_ID_LENGTH, null=True, db_index=True)
     created_at = MillisecondsField(_("created"))
     authenticated_at = MillisecondsField(_("signed in"), null=True)
     last_seen_at = MillisecondsField(_("last seen"))

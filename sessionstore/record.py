@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 USER_AGENT_LENGTH = 512
+USER_ID_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)

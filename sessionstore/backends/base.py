@@ -1,5 +1,6 @@
 """The verbs of a request: save, create, cycle_key, delete, flush, touch, and their async names."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,7 @@ class SessionBackend(EndingSession):
     def _save(self, *, must_create: bool) -> None:
         if (self._key is not None or self._old_key) and not must_create:
             self._get_session()
+            self._settle()
         key = self._key
         if key is None:
             self.create()
@@ -72,8 +74,13 @@ class SessionBackend(EndingSession):
         UpdateError, or a new key would undo a logout.
         """
         self._get_session()
-        old, new = self._row, self.keyring.mint()
         old_key = self._key
+        self._settle()
+        if old_key is not None and not self._key_is_new:
+            # Data that were put in without loading must not leave a second valid key.
+            with contextlib.suppress(UpdateError):
+                self._find_row()
+        old, new = self._row, self.keyring.mint()
         if old is not None:
             try:
                 self._write(new)
@@ -108,12 +115,20 @@ class SessionBackend(EndingSession):
         if touched:
             self._row = row.seen(now, expires)
         self._set = False
-        self._stored = True
+        self._stored, self._is_confirmed = True, touched
         return touched
 
     def is_stored(self) -> bool:
         """Tell whether this session's row really is in the table: one SELECT when it should be."""
         return self._row is not None and self.exists(self.session_key)
+
+    def may_send_key(self, sent: str | None) -> bool:
+        """Tell whether the browser may get the key again; ``sent`` is the one it came with.
+
+        Security: a request that wrote nothing knows its row from the beginning. The key may have
+        changed since, and a late answer must not wipe the cookie of that login.
+        """
+        return self._is_confirmed or self.session_key != sent or self.is_stored()
 
     def exists(self, session_key: str | None) -> bool:
         """Tell whether a key has a live row; a malformed or forged one costs no SQL."""

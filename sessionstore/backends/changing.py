@@ -1,6 +1,9 @@
 """Whether a session has changed since it was loaded: the data are compared, no flag is trusted."""
 
+import contextlib
 from typing import Any
+
+from django.core.exceptions import SynchronousOnlyOperation
 
 from sessionstore import expiry
 from sessionstore.conf import conf
@@ -25,7 +28,7 @@ class ChangingSession(LoadedSession):
         """
         if self._set or self._stored:
             return True
-        return self._is_loaded and (self._has_changed() or self._touch_due())
+        return self.is_loaded and (self._has_changed() or self._touch_due())
 
     @modified.setter
     def modified(self, value: bool) -> None:
@@ -34,7 +37,7 @@ class ChangingSession(LoadedSession):
             return
         self._stored = self._must_rewrite = False
         self._declined = True
-        if self._is_loaded and self._is_changed():
+        if self.is_loaded and self._is_changed():
             try:
                 self._base = dumps(self._session_cache) if self._session_cache else None
             except (TypeError, ValueError):
@@ -65,7 +68,7 @@ class ChangingSession(LoadedSession):
     def _client_changed(self) -> bool:
         """Tell whether a signed-in user comes from elsewhere; looked at once a touch interval."""
         row, client = self._row, self.client
-        if row is None or client is None or row.user_id is None:
+        if row is None or client is None or row.user_id is None or self._declined:
             return False
         if (client.ip or row.ip, client.user_agent or row.user_agent) == (row.ip, row.user_agent):
             return False
@@ -79,6 +82,8 @@ class ChangingSession(LoadedSession):
         return data.pop(key) if default is _not_given else data.pop(key, default)
 
     def clear(self) -> None:
-        """Drop all data and keep the row; the row is read when it was not."""
-        self._session.clear()
-        self.modified = True
+        """Drop all data and keep the row; the row is read when it was not, then or at the save."""
+        # Compat: Django's clear() works in async views, where nothing can be loaded.
+        with contextlib.suppress(SynchronousOnlyOperation):
+            self._get_session()
+        super().clear()

@@ -15,7 +15,8 @@ from sessionstore.signals import session_merged
 
 from .payload import loads
 from .retry import jitter, losses, unavailable
-from .writing import Writing, WritingSession
+from .settling import SettlingSession
+from .writing import Writing
 
 T = TypeVar("T")
 # On Galera: full jitter of 5 ms x 2^n up to 100 ms, 2 s in all.
@@ -28,8 +29,10 @@ class Gone(UpdateError):  # noqa: N818 - it says what is
     """The row is not there any more: somebody logged out, and that is final."""
 
 
-class ConflictingSession(WritingSession):
+class ConflictingSession(SettlingSession):
     """Writes so that of any number of concurrent changes none is lost."""
+
+    _is_changing = False
 
     def _write(self, key: Key, payload: bytes | None = None) -> None:
         """Write the session into its row, under ``key``, which may be a new one.
@@ -42,7 +45,8 @@ class ConflictingSession(WritingSession):
             self._accept(written, key)
             return
         for lock in self._rounds():
-            outcome = self._in_round(partial(self._merge_and_put, key, lock=lock), lock=lock)
+            step = partial(self._merge_and_put, key, written.payload, lock=lock)
+            outcome = self._in_round(step, lock=lock)
             if outcome is not None:
                 written, merged = outcome
                 self._accept(written, key)
@@ -50,8 +54,10 @@ class ConflictingSession(WritingSession):
                 return
         raise unavailable(_TOO_BUSY)
 
-    def _merge_and_put(self, key: Key, *, lock: bool) -> tuple[Writing, Merged | None] | None:
-        """Merge with the stored row and write that; None when it moved once more.
+    def _merge_and_put(
+        self, key: Key, payload: bytes, *, lock: bool
+    ) -> tuple[Writing, Merged | None] | None:
+        """Merge ``payload`` with the stored row and write that; None when it moved once more.
 
         Changes nothing on the session: the transaction around it may yet fail and run again.
         """
@@ -63,7 +69,7 @@ class ConflictingSession(WritingSession):
         their_data, their_payload, stale = self._read(theirs, self._key_of_row())
         if their_payload is None:
             their_data = base
-        merged = merge(base, self._session_cache, their_data)
+        merged = merge(base, self._as_stored(payload), their_data)
         settled = key.id == theirs.id and not stale and not self._is_marked
         if settled and their_payload is not None and is_same(merged.data, their_data):
             return Writing(theirs, their_payload, merged.data), merged
@@ -87,6 +93,9 @@ class ConflictingSession(WritingSession):
         What it raises goes up, and its changes are dropped. Raises UpdateError when the session
         is gone, SessionStoreUnavailable when it cannot be known whether a change was stored.
         """
+        if self._is_changing:
+            # Inside another change it is a part of that one: both are stored, or neither.
+            return change(self)
         self.save()
         tries = _Tries()
         for lock in self._rounds(optimistic=_OPTIMISTIC_TRANSACTS):
@@ -109,12 +118,16 @@ class ConflictingSession(WritingSession):
             if tries.arrived(theirs):
                 return tries.written, tries.answer
             self._take_row(theirs, key)
-        row = self._known_row()
+        self._is_changing = True
         try:
             answer = change(self)
         except BaseException:
             self._session_cache = self._base_data()
             raise
+        finally:
+            self._is_changing = False
+        # Asked for only now: a change that saves on its own must not conflict with itself.
+        row, key = self._known_row(), self._key_of_row()
         written = self._writing(self._session_cache, key, row)
         tries.note(written, answer)
         return (written, answer) if self._put(row, written) else None
@@ -157,6 +170,15 @@ class ConflictingSession(WritingSession):
         if self._key is None:
             raise Gone
         return self._key
+
+    def _as_stored(self, payload: bytes) -> dict[str, Any]:
+        """Answer the data as they come back: a tuple that returns as a list was not changed.
+
+        The very objects where that is no difference, for the view may hold on to them.
+        """
+        back = loads(payload)
+        ours = self._session_cache
+        return ours if back is None or is_same(back, ours) else back
 
     def _base_data(self) -> dict[str, Any]:
         return (loads(self._base) or {}) if self._base else {}

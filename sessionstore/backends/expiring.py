@@ -91,7 +91,8 @@ class ExpiringSession(ChangingSession):
         if not isinstance(own, datetime):
             own = seen + timedelta(seconds=own or self.get_session_cookie_age())
         ends = [_aware(own)]
-        policy = policy_of(self._session)
+        # Compat: Django promises that a given expiry is answered without loading.
+        policy = policy_of(self._session_cache if self.is_loaded else {})
         idle, absolute = policy.idle_ms, policy.absolute_ms
         if idle is not None:
             ends.append(seen + timedelta(milliseconds=idle))

@@ -2,8 +2,9 @@
 
 The layers of an engine, each a class on top of the other: ``loading`` (here), ``changing`` (whether
 there is something to save), ``expiring`` (when the session ends), ``writing`` (what a save does),
-``conflicts``, ``adopting`` (sessions of another engine), ``ending``, ``base`` (the verbs of a
-request, and the async names). What a table does is behind ``rows``, a few verbs.
+``settling`` (after rollbacks), ``conflicts``, ``adopting`` (sessions of another engine),
+``ending``, ``base`` (the verbs of a request, and the async names). What a table does is behind
+``rows``, a few verbs.
 """
 
 import logging
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, InterfaceError
+from django.db.transaction import TransactionManagementError
 
 from sessionstore import expiry, journal, telemetry
 from sessionstore.conf import conf
@@ -51,6 +53,8 @@ class LoadedSession(_DjangoSession):
     _opened: tuple[str | None, Key | None] = (None, None)
     _failure: Exception | None = None
     _key_is_new = _must_rewrite = _set = _stored = _declined = False
+    # Whether this request's last write or touch found the row.
+    _is_confirmed = False
 
     def __init__(self, session_key: str | None = None) -> None:
         # Optimization: what Django's __init__ does, but for its look-up of the serializer, which
@@ -71,6 +75,9 @@ class LoadedSession(_DjangoSession):
         if text != self._session_key:
             key = self.keyring.open(self._session_key)
             self._opened = (self._session_key, key)
+            # Other apps put keys in: what is known of the row is known of another one.
+            if self._row is not None or self._key_is_new:
+                self._key_is_new, self._row, self._base = False, None, None
             if key is None and self._session_key and not self._old_key:
                 telemetry.refused("key")
         return key
@@ -122,6 +129,9 @@ class LoadedSession(_DjangoSession):
             found = self._find()
             if found is None and self._session_key:
                 tell_refused(self, self._key)
+        except TransactionManagementError:
+            # The caller's transaction is broken, and nobody asked the database.
+            raise
         except (DatabaseError, InterfaceError, SessionStoreUnavailable) as error:
             self._failure = error
             raise
@@ -133,7 +143,7 @@ class LoadedSession(_DjangoSession):
         if payload is None:
             # Who could write to the table must not get a session that goes on under their key.
             self._session_key = None
-        elif not self._is_loaded:
+        elif not self.is_loaded:
             self._row, self._base = row.without_data(), payload
             journal.note_loaded(self)
             self._must_rewrite = stale or key.stale
@@ -175,7 +185,8 @@ class LoadedSession(_DjangoSession):
         return self._failure is not None
 
     @property
-    def _is_loaded(self) -> bool:
+    def is_loaded(self) -> bool:
+        """Tell whether the data are in memory: read, or put there."""
         return "_session_cache" in self.__dict__
 
     def reload(self) -> None:

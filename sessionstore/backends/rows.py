@@ -126,7 +126,17 @@ class SqlRows(ManyRows):
         return in_transaction(self.alias)
 
     def on_commit(self, callback: Callable[[], Any]) -> None:
-        transaction.on_commit(callback, using=self.alias)
+        alias = self.alias
+        if in_transaction(alias) and not connections[alias].in_atomic_block:
+            # Who commits by hand has no hook for it: Django would raise.
+            callback()
+        else:
+            transaction.on_commit(callback, using=alias)
+
+    def scope(self) -> Any:
+        """Answer a value that differs once the innermost atomic block of now has ended."""
+        connection = connections[self.alias]
+        return (*connection.atomic_blocks, *connection.savepoint_ids)
 
     def under_lock(self, block: Callable[[], T]) -> T:
         """Run ``block``, whose first statement locks a row, in a transaction of its own."""

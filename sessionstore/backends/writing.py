@@ -1,19 +1,27 @@
 """How a session gets into its row: what the row will hold, and one statement that puts it there."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from sessionstore import expiry
-from sessionstore.exceptions import TakenId
+from sessionstore.exceptions import TakenId, UserIdTooLong
 from sessionstore.keys import Key
 from sessionstore.merge import AUTH_KEYS
-from sessionstore.record import Record
+from sessionstore.record import USER_ID_LENGTH, Record
 
 from .expiring import ExpiringSession
 from .payload import checked_dumps
 
 USER_KEY = AUTH_KEYS[0]
-UNSET: Any = object()
+
+
+class _Unset(Enum):
+    # Compat: copies and pickles of a session keep the identity of an enum's member.
+    UNSET = auto()
+
+
+UNSET: Any = _Unset.UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,10 @@ class WritingSession(ExpiringSession):
         self._accept(written, key)
         return True
 
+    def _forget(self) -> None:
+        super()._forget()
+        self._authenticated_at = UNSET
+
     def _put(self, row: Record, written: Writing) -> bool:
         """Update or rename ``row``; False when its version has moved or it is gone."""
         record = written.record
@@ -115,7 +127,7 @@ class WritingSession(ExpiringSession):
         self._take_key(key)
         self._authenticated_at = UNSET
         self._set = self._must_rewrite = self._declined = False
-        self._stored = True
+        self._stored = self._is_confirmed = True
 
     @property
     def _is_marked(self) -> bool:
@@ -126,4 +138,10 @@ class WritingSession(ExpiringSession):
 def user_id_in(data: dict[str, Any]) -> str | None:
     """Answer the user that the data of a session name."""
     user_id = data.get(USER_KEY)
-    return None if user_id is None else str(user_id)
+    if user_id is None:
+        return None
+    text = str(user_id)
+    if len(text) > USER_ID_LENGTH:
+        # Security: MySQL that is not strict would cut it, and it would be another user's.
+        raise UserIdTooLong(USER_KEY, size=len(text), limit=USER_ID_LENGTH)
+    return text
