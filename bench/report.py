@@ -102,13 +102,13 @@ def targets(measured: dict[str, Samples]) -> str:
             if ours and stock:
                 reached = stock.median / ours.median
                 verdict = "yes" if reached >= times else "no"
-                rows.append([database, operation, f"{times:g}x", f"{reached:.1f}x", verdict])
+                rows.append([database, operation, f"{times:g}x", f"{reached:.2f}x", verdict])
     redis = measured.get("MariaDB", {})
     ours, cache = (redis.get(("load", name)) for name in (OURS, "Django cache (Redis)"))
     if ours and cache:
         reached = cache.median / ours.median
         verdict = "yes" if reached >= 1 else "no"
-        rows.append(["MariaDB", "load, against Redis", "1x", f"{reached:.1f}x", verdict])
+        rows.append(["MariaDB", "load, against Redis", "1x", f"{reached:.2f}x", verdict])
     return table(["Database", "Operation", "Target", "Measured", "Reached"], rows)
 
 
