@@ -119,7 +119,7 @@ class Visitor:
         if choice:
             page.check(f"#id_{choice}")
         page.click("form button[type=submit]:has-text('Sign in')")
-        page.wait_for_url(f"**{next_}")
+        page.wait_for_url(self.site.address + next_)
         return page
 
     def cookie(self) -> dict[str, Any] | None:
