@@ -4,11 +4,16 @@ const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&
 const escape = text => String(text).replace(/[&<>"']/g, sign => ESCAPES[sign])
 const euro = cents => `€${(cents / 100).toFixed(2)}`
 
+// The fingerprint of the password is nobody's business.
+const shortened = (key, value) => key === '_auth_user_hash' ? `${value.slice(0, 6)}…` : value
+
 function layout ({ content, user, session, config }) {
   const account = user
     ? `<form method="post" action="/logout"><button class="link">Sign out, ${escape(user.username)}</button></form>`
     : '<a href="/login">Sign in</a>'
-  const stored = session ? JSON.stringify(session, null, 2) : ''
+  const stored = session && Object.keys(session).length > 1
+    ? `<pre tabindex="0">${escape(JSON.stringify(session, shortened, 2))}</pre>`
+    : '<p>No row yet: there is nothing to remember.</p>'
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -28,8 +33,8 @@ function layout ({ content, user, session, config }) {
 <div class="columns">
   <main class="shop">${content}</main>
   <aside class="ss-card" aria-labelledby="hood"><h2 id="hood">What the row holds</h2>
-    <p class="ss-quiet">Django hides <code>cookie</code> and shares the rest.</p>
-    <pre tabindex="0">${escape(stored)}</pre></aside>
+    <p class="ss-quiet">Django hides <code>cookie</code> and <code>_sessionstore</code>, and shares the rest.</p>
+    ${stored}</aside>
 </div>
 </body>
 </html>`
@@ -54,12 +59,14 @@ function shop (products, cart) {
 }
 
 function login (error) {
-  return `<section class="ss-card" aria-labelledby="title"><h1 id="title">Sign in</h1>
-    ${error ? `<p role="alert">${escape(error)}</p>` : ''}
-    <form method="post" action="/login">
-      <p><label for="username">User name</label><br><input id="username" name="username" autocomplete="username" required></p>
-      <p><label for="password">Password</label><br><input id="password" name="password" type="password" autocomplete="current-password" required></p>
-      <p><button class="ss-button">Sign in</button></p>
+  return `<section class="ss-card ss-narrow" aria-labelledby="title"><h1 id="title">Sign in</h1>
+    ${error ? `<p class="ss-field-error" role="alert">${escape(error)}</p>` : ''}
+    <form method="post" action="/login" class="ss-form">
+      <div class="ss-field"><label for="username">User name</label>
+        <input id="username" name="username" autocomplete="username" required></div>
+      <div class="ss-field"><label for="password">Password</label>
+        <input id="password" name="password" type="password" autocomplete="current-password" required></div>
+      <button type="submit" class="ss-button">Sign in</button>
     </form></section>`
 }
 

@@ -22,4 +22,8 @@ def _stored(request: HttpRequest) -> str:
     key = request.session.session_key or ""
     sid = unsign(key, settings.SESSIONSTORE_EXPRESS["secrets"])
     session = ExpressStore().get(sid) if sid else None
-    return "" if session is None else json.dumps(session, indent=2, ensure_ascii=False)
+    if session is None:
+        return ""
+    if "_auth_user_hash" in session:
+        session["_auth_user_hash"] = f"{session['_auth_user_hash'][:6]}…"
+    return json.dumps(session, indent=2, ensure_ascii=False)

@@ -71,6 +71,8 @@ def test_a_visitor_walks_from_one_half_to_the_other(halves):
     """The cart is shared, a login on either side counts on both, and so does a logout."""
     django, express = halves
     visitor = Visitor()
+    assert "No row yet" in visitor.get(django)
+    assert "No row yet" in visitor.get(express)
     visitor.post(f"{django}/cart/oat/", visitor.get(django))
     assert '"oat": 1' in shown(visitor.get(express))
     visitor.post(f"{express}/cart/oat", "", more="")
