@@ -1,0 +1,92 @@
+"""`python -m bench.cached`: cached_sql beside Django's engines on the same Redis.
+
+Writes docs/caching.md.
+"""
+
+import argparse
+import os
+import random
+from importlib import import_module
+from typing import Any
+
+import django
+
+from bench import machine
+
+DATABASES = {"mariadb": "MariaDB", "postgresql": "PostgreSQL"}
+ENGINES = {
+    "sessionstore cached_sql": "sessionstore.backends.cached_sql",
+    "sessionstore sql": "sessionstore.backends.sql",
+    "Django cached_db": "django.contrib.sessions.backends.cached_db",
+    "Django cache": "django.contrib.sessions.backends.cache",
+    "Django db": "django.contrib.sessions.backends.db",
+}
+SESSIONS, REQUESTS, WRITES_PERCENT = 200, 5000, 5
+MIX = f"SQL in {REQUESTS:,} requests, {WRITES_PERCENT} % of them writes"
+HEAD = ["Database", "Engine", "load on a hit, us", "99th percentile", "load and save, us", MIX]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.cached", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=2000)
+    parser.add_argument("--write", action="store_true", help="write the page")
+    return parser.parse_args()
+
+
+def measure(alias: str, database: str, rounds: int) -> list[list[str]]:
+    operations = import_module("bench.operations")
+    contestants = import_module("bench.contestants")
+    counter = import_module("bench.statements").Counter(alias)
+    engines = [contestants.Engine(name, module) for name, module in ENGINES.items()]
+    wanted = ["load", "load and save"]
+    samples = operations.measure(engines, wanted, rounds=rounds, counter=counter)
+    rows = []
+    for engine in engines:
+        load, save = (samples[what, engine.name] for what in wanted)
+        hit, tail = f"{load.median:.0f}", f"{load.microseconds(99):.0f}"
+        rows.append([database, engine.name, hit, tail, f"{save.median:.0f}", str(mix(engine))])
+    return rows
+
+
+def mix(engine: Any) -> int:
+    """Answer the SQL statements of many requests to a few sessions that start in no cache."""
+    dice = random.Random(7)  # noqa: S311 - the same mix for everybody
+    keys = [engine.create(number) for number in range(SESSIONS)]
+    if engine.name != "Django cache":
+        import_module("django.core.cache").cache.clear()
+    with import_module("tests.harness.statements").record_statements() as seen:
+        for turn in range(REQUESTS):
+            key = dice.choice(keys)
+            if dice.randrange(100) < WRITES_PERCENT:
+                engine.load_and_save(key, turn + 1)
+            else:
+                engine.load(key)
+    return len(seen)
+
+
+def main() -> None:
+    chosen = options()
+    machine.pin()
+    servers = machine.start(list(DATABASES))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
+    try:
+        django.setup()
+        router = import_module("bench.routers").Router
+        aliases = import_module("tests.harness.databases").ALIASES
+        rows = []
+        with machine.going_first(servers):
+            for name, text in DATABASES.items():
+                router.alias = aliases[name]
+                import_module("bench.bulk").migrate(aliases[name])
+                rows += measure(aliases[name], text, chosen.rounds)
+        print(import_module("bench.report").table(HEAD, rows))
+        if chosen.write:
+            note = f"Medians; 380 bytes a session, all on one machine. {machine.describe({})}"
+            import_module("bench.page").write_rows("caching.md", "cached", HEAD, rows, note)
+        import_module("django.db").connections.close_all()
+    finally:
+        servers.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""`python -m bench.encryption`: what SESSIONSTORE_ENCRYPT costs. Writes docs/encryption.md."""
+
+import argparse
+import os
+from functools import partial
+from importlib import import_module
+from time import perf_counter_ns
+from typing import Any
+
+import django
+
+from bench import machine
+
+DATABASES = {"mariadb": "MariaDB", "sqlite": "SQLite"}
+OPERATIONS = ["load", "load and save", "create"]
+SIZES = {"380 bytes": 380, "10 KiB": 10 * 1024}
+HEAD = ["Where", "What", "sealed (format 1), us", "encrypted (format 2), us"]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.encryption", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=2000)
+    parser.add_argument("--write", action="store_true", help="write the page")
+    return parser.parse_args()
+
+
+def codec(*, encrypts: bool) -> Any:
+    """Answer the codec of one format, over the secrets of the site."""
+    conf, made = import_module("sessionstore.conf").conf, import_module("sessionstore.codec")
+    cipher = import_module("sessionstore.encryption").CIPHER
+    return made.Codec(conf.secrets, conf.max_bytes, cipher=cipher, encrypts=encrypts)
+
+
+def of_codec(rounds: int) -> list[list[str]]:
+    """Time sealing and opening alone, for a small session and one that is compressed."""
+    words = os.urandom(2048).hex().encode()
+    rows = []
+    for name, size in SIZES.items():
+        payload = (words * 3)[:size]
+        both = [codec(encrypts=False), codec(encrypts=True)]
+        key = import_module("sessionstore.conf").conf.keyring.mint()
+        writes = [_median(partial(one.encode, payload, key), rounds) for one in both]
+        blobs = [(one, one.encode(payload, key)) for one in both]
+        reads = [_median(partial(one.decode, blob, key), rounds) for one, blob in blobs]
+        rows.append(["codec alone", f"seal {name}", *map("{:.1f}".format, writes)])
+        rows.append(["codec alone", f"open {name}", *map("{:.1f}".format, reads)])
+    return rows
+
+
+def of_engine(alias: str, database: str, rounds: int) -> list[list[str]]:
+    """Time the operations of a request on a database."""
+    operations = import_module("bench.operations")
+    contestants = import_module("bench.contestants")
+    counter = import_module("bench.statements").Counter(alias)
+    sql = import_module("sessionstore.backends.sql").SessionStore
+    engines = []
+    for name, encrypts in (("sealed", False), ("encrypted", True)):
+        engine = contestants.Engine(name, "sessionstore.backends.sql")
+        engine.__dict__["store"] = type(name, (sql,), {"codec": codec(encrypts=encrypts)})
+        engines.append(engine)
+    samples = operations.measure(engines, OPERATIONS, rounds=rounds, counter=counter)
+    return [
+        [database, what, *(f"{samples[what, one.name].median:.0f}" for one in engines)]
+        for what in OPERATIONS
+    ]
+
+
+def _median(call: Any, rounds: int) -> float:
+    times = []
+    for _ in range(rounds):
+        before = perf_counter_ns()
+        call()
+        times.append(perf_counter_ns() - before)
+    return sorted(times)[rounds // 2] / 1000
+
+
+def main() -> None:
+    chosen = options()
+    machine.pin()
+    servers = machine.start(list(DATABASES))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
+    try:
+        django.setup()
+        router = import_module("bench.routers").Router
+        aliases = import_module("tests.harness.databases").ALIASES
+        with machine.going_first(servers):
+            rows = of_codec(chosen.rounds)
+            for name, text in DATABASES.items():
+                router.alias = aliases[name]
+                import_module("bench.bulk").migrate(aliases[name])
+                rows += of_engine(aliases[name], text, chosen.rounds)
+        page = import_module("bench.page")
+        print(import_module("bench.report").table(HEAD, rows))
+        if chosen.write:
+            note = f"Medians; a session of 380 bytes on the databases. {machine.describe({})}"
+            page.write_rows("encryption.md", "encryption", HEAD, rows, note)
+        import_module("django.db").connections.close_all()
+    finally:
+        servers.stop()
+
+
+if __name__ == "__main__":
+    main()
