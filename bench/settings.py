@@ -22,10 +22,11 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DATABASE_ROUTERS = [Router()]
 CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": f"redis://127.0.0.1:{_now.ports.get('redis', 0)}/0",
-    }
+    alias: {"BACKEND": backend, "LOCATION": f"redis://127.0.0.1:{_now.ports.get('redis', 0)}/0"}
+    for alias, backend in {
+        "default": "django.core.cache.backends.redis.RedisCache",
+        "kept": "sessionstore.caches.RedisCache",
+    }.items()
 }
 
 INSTALLED_APPS = [

@@ -12,7 +12,7 @@ DJANGOS = "django.core.cache.backends."
 PER_PROCESS = {f"{DJANGOS}locmem.LocMemCache", f"{DJANGOS}dummy.DummyCache"}
 # Their incr() reads and then writes, so that two at once count as one.
 NOT_ATOMIC = {f"{DJANGOS}db.DatabaseCache", f"{DJANGOS}filebased.FileBasedCache"}
-REDIS = f"{DJANGOS}redis.RedisCache"
+REDIS = {f"{DJANGOS}redis.RedisCache", "sessionstore.caches.RedisCache"}
 
 
 def check_cache(**_: Any) -> list[CheckMessage]:
@@ -25,7 +25,7 @@ def check_cache(**_: Any) -> list[CheckMessage]:
     name = f"SESSION_CACHE_ALIAS = {conf.cache_alias!r}"
     if reason:
         return [Error(f"{name}: {reason}.", hint=hint, id="sessionstore.E062")]
-    if options is None or options["BACKEND"] != REDIS or _has_timeouts(options):
+    if options is None or options["BACKEND"] not in REDIS or _has_timeouts(options):
         return []
     return [
         Warning(
@@ -53,7 +53,7 @@ def _reason(options: dict[str, Any]) -> str | None:
         return f"{backend} cannot count atomically, a reader could see an old session"
     location = options.get("LOCATION", "")
     servers = location.replace(",", ";").split(";") if isinstance(location, str) else location
-    if backend == REDIS and len(servers) > 1:
+    if backend in REDIS and len(servers) > 1:
         return "it reads from replicas, and one that lags would not know of a logout"
     return None
 

@@ -17,7 +17,7 @@ LAYERS = [
     {"devices", "importers", "mass_revocation", "statistics"},
     {"revocation"},
     {"backends"},
-    {"models", "signals", "routers", "clients", "cleaning", "descriptions"},
+    {"models", "signals", "routers", "clients", "caches", "cleaning", "descriptions"},
     {"conf"},
     # Nothing below this line imports Django.
     {"encryption"},

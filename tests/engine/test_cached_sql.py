@@ -13,6 +13,7 @@ from django.db import transaction
 from sessionstore.backends import row_cache
 from sessionstore.backends.cached_rows import CachedRows
 from sessionstore.backends.cached_sql import SessionStore
+from sessionstore.backends.loading import _rows_of
 from sessionstore.backends.rows import SqlRows
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
 from sessionstore.models import Session
@@ -23,15 +24,15 @@ from tests.harness.threads import run_together
 pytestmark = [pytest.mark.only_on("sqlite")]
 
 
-@pytest.fixture(autouse=True)
-def in_redis(settings, redis_url, database):
-    """The cache is the private Redis, as on a real site."""
-    configure(settings, redis_url)
+@pytest.fixture(autouse=True, params=["django.core.cache.backends.redis", "sessionstore.caches"])
+def in_redis(request, settings, redis_url, database):
+    """The cache is the private Redis, as on a real site: by Django's backend, and by ours."""
+    _rows_of.cache_clear()  # a breaker that another test has tripped
+    configure(settings, redis_url, backend=f"{request.param}.RedisCache")
 
 
-def configure(settings, url):
+def configure(settings, url, backend="sessionstore.caches.RedisCache"):
     options = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
-    backend = "django.core.cache.backends.redis.RedisCache"
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": url, "OPTIONS": options}}
 
 
