@@ -24,8 +24,8 @@ class Row:
 
 ROWS = {
     "transient": Row(
-        "each transient code, the first 1 and 2 statements fail: load, create, save, delete, "
-        "cycle, login, clear",
+        "each transient code, the first 1 and 2 statements, or writes, fail: load, create, save, "
+        "delete, cycle, login, clear",
         "100 % succeed",
     ),
     "lost": Row(

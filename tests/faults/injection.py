@@ -42,14 +42,16 @@ PERMANENT: dict[str, list[Code]] = {
 
 @dataclass(slots=True)
 class Injection:
-    """How often the fault shall fire, and how often it has."""
+    """How often the fault shall fire, at which statements, and how often it has."""
 
     times: int
+    writes_only: bool = False
     fired: int = 0
 
     def is_due(self, sql: Any) -> bool:
         """Tell whether this statement is one to fail at, and count it."""
         due = self.fired < self.times and about_sessions(str(sql))
+        due = due and not (self.writes_only and str(sql).lstrip("( ").startswith("SELECT"))
         self.fired += due
         return due
 
@@ -60,10 +62,12 @@ def about_sessions(sql: str) -> bool:
 
 
 @contextmanager
-def first_statements_fail(alias: str, code: Code, times: int) -> Iterator[Injection]:
+def first_statements_fail(
+    alias: str, code: Code, times: int, *, writes_only: bool = False
+) -> Iterator[Injection]:
     """Let the first `times` statements on the session table fail with `code`."""
     connection = connections[alias]
-    injection = Injection(times)
+    injection = Injection(times, writes_only)
 
     def wrapper(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         if injection.is_due(sql):
@@ -76,13 +80,15 @@ def first_statements_fail(alias: str, code: Code, times: int) -> Iterator[Inject
 
 
 @contextmanager
-def killed(alias: str, times: int, *, after: bool) -> Iterator[Injection]:
+def killed(
+    alias: str, times: int, *, after: bool, writes_only: bool = False
+) -> Iterator[Injection]:
     """Kill the connection before the first `times` statements on the session table, or after.
 
     After: the server has carried the statement out, and the answer to it is lost.
     """
     connection = connections[alias]
-    injection = Injection(times)
+    injection = Injection(times, writes_only)
 
     def wrapper(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         if not injection.is_due(sql):

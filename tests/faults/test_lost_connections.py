@@ -13,7 +13,7 @@ from tests.faults.conftest import another_alias
 from tests.faults.figures import note
 from tests.faults.injection import ALWAYS, kill, killed
 from tests.faults.sites import BOTH, OURS, browser, key_of
-from tests.faults.verbs import VERBS, summary, trial
+from tests.faults.verbs import VERBS, cases, summary, trial
 from tests.harness.threads import run_together
 
 servers = pytest.mark.only_on("mariadb", "mysql", "postgresql")
@@ -25,9 +25,13 @@ both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
 def test_a_killed_connection_is_replaced(database, site, signed_in):
     """Each verb succeeds, whether its first statements were carried out or not."""
     outcomes = {
-        (name, times, after): trial(verb, killed(database, times, after=after), signed_in, site)
-        for name, verb in VERBS.items()
-        for times in (1, 2)
+        (*case, after): trial(
+            VERBS[case[0]],
+            killed(database, case[1], after=after, writes_only=case[2]),
+            signed_in,
+            site,
+        )
+        for case in cases()
         for after in (False, True)
     }
     note("lost", site, f"{database}, killed before or after the statement", summary(outcomes))

@@ -77,7 +77,7 @@ def assert_is_refused(alias: str) -> None:
     """The user really lacks the other rights."""
     with (
         connections[alias].cursor() as cursor,
-        pytest.raises(Exception, match=r"denied|permission"),
+        pytest.raises(DatabaseError, match=r"denied|permission"),
     ):
         cursor.execute("SELECT * FROM auth_user")
 

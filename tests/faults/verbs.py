@@ -92,15 +92,28 @@ def trial(verb: Verb, fault: AbstractContextManager[Injection], signed_in: Any, 
     return "right" if verb.is_right(client, site) else "wrong"
 
 
+def cases() -> list[tuple[str, int, bool]]:
+    """Answer each verb, how many statements fail, and whether only writes do."""
+    return [
+        (name, times, writes_only)
+        for name in VERBS
+        for times in (1, 2)
+        for writes_only in (False, True)
+        if not (name == "load" and writes_only)
+    ]
+
+
 def matrix(codes: list[Code], database: str, signed_in: Any, site: Site) -> dict[Any, str]:
-    """Try each code on the first 1 and 2 statements of each verb."""
+    """Try each code on the first 1 and 2 statements, and writes, of each verb."""
     return {
-        (name, code, times): trial(
-            verb, first_statements_fail(database, code, times), signed_in, site
+        (name, code, times, writes_only): trial(
+            VERBS[name],
+            first_statements_fail(database, code, times, writes_only=writes_only),
+            signed_in,
+            site,
         )
         for code in codes
-        for times in (1, 2)
-        for name, verb in VERBS.items()
+        for name, times, writes_only in cases()
     }
 
 
