@@ -26,6 +26,8 @@ class Shared:
     key: str
     owner: int
     stored: list[str] = field(default_factory=list)
+    # Dying from before the DELETE is sent, dead from when its answer is there.
+    dying: bool = False
     dead: bool = False
 
 
@@ -66,11 +68,12 @@ class Soak:
         owner = session.get("owner")
         self.seen["operations"] += 1
         if owner is None:
-            self.seen["lost sessions"] += not shared.dead
+            self.seen["lost sessions"] += not shared.dying
             return
         self.seen["leaks"] += owner != shared.owner
         self.seen["resurrections"] += was_dead
         if luck.random() < 0.004:
+            shared.dying = True
             self.site.store(shared.key).delete()
             shared.dead = True
             self.seen["deletes"] += 1
@@ -84,7 +87,7 @@ class Soak:
             try:
                 session.save()
             except UpdateError:
-                self.seen["lost sessions"] += not shared.dead
+                self.seen["lost sessions"] += not shared.dying
                 return
             shared.stored.append(mark)
             self.seen["saves"] += 1
@@ -93,7 +96,7 @@ class Soak:
         """Compare what is stored with what was acknowledged."""
         for shared in self.all:
             session = self.site.store(shared.key)
-            if shared.dead:
+            if shared.dying:
                 self.seen["resurrections"] += session.get("owner") is not None
                 continue
             self.seen["leaks"] += session.get("owner") != shared.owner
