@@ -28,11 +28,11 @@ help: ## list these targets
 # One missing server package must not stop the run: its tests are skipped and listed.
 .venv/test-installed: pyproject.toml .ci/packages | .venv/bin/python
 	@PYTHON="$(PYTHON)" .ci/packages test
-	$(PIP) --editable '.[mysql,postgres,encryption,devices,redis,progress,telemetry]' --group test --group ecosystem --group demo
+	$(PIP) --editable '.[mysql,postgres,encryption,devices,redis,progress,telemetry]' --group test --group ecosystem --group bench --group demo
 	@touch $@
 
 .venv/dev-installed: .venv/test-installed
-	$(PIP) --group lint --group types --group bench
+	$(PIP) --group lint --group types
 	@touch $@
 
 demo: .venv/demo-installed ## the demo shop: two servers, one session table, on PORT (8000) and the next
