@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FrameType
 
 import django
 from django.core.management import call_command
@@ -62,7 +63,8 @@ def main() -> int:
     if taken := [each for each in (port, port + 1) if not is_free(each)]:
         say(f"Port {taken[0]} is in use. Choose another: make demo-express PORT=8010")
         return 1
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt_once)
     running: list[Server | MariaDB] = []
     try:
         prepare(running, port)
@@ -73,6 +75,13 @@ def main() -> int:
     finally:
         for server in reversed(running):
             server.stop()
+
+
+def interrupt_once(number: int, frame: FrameType | None) -> None:
+    """Interrupt, and let no second signal (make passes them on) leave a server behind."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    interrupt(number, frame)
 
 
 def prepare(running: list[Server | MariaDB], port: int) -> None:

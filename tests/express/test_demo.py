@@ -63,7 +63,8 @@ def halves(tmp_path):
         told += line
     yield re.findall(r"http://\S+", told)
     demo.send_signal(signal.SIGTERM)
-    assert demo.wait(30) == 0
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(60) == 0
     demo.stdout.close()
 
 
