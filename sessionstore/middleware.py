@@ -23,6 +23,10 @@ from .revocation import end_if_account_is_lost
 
 RETRY_AFTER_S = 5
 _SERVER_ERROR = 500
+_INTERRUPTED = (
+    "The request's session was deleted before the request completed. The user may have logged out "
+    "in a concurrent request, for example."
+)
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -40,6 +44,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
         journal.begin(request)
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Answer 400 when a view itself meets the end of its session, as when the save does."""
+        if isinstance(exception, UpdateError) and hasattr(request, "session"):
+            raise SessionInterrupted(_INTERRUPTED) from exception
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         events = journal.of(request)
@@ -98,11 +107,7 @@ def _save(session: SessionBackend) -> None:
     try:
         session.save()
     except UpdateError as error:
-        message = (
-            "The request's session was deleted before the request completed. The user may have "
-            "logged out in a concurrent request, for example."
-        )
-        raise SessionInterrupted(message) from error
+        raise SessionInterrupted(_INTERRUPTED) from error
 
 
 def _send_key(response: HttpResponseBase, session: SessionBackend) -> None:

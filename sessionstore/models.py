@@ -151,12 +151,12 @@ class AbstractSession(models.Model):
         return expiry.to_ms(self.expires_at) > expiry.now_ms()
 
     def get_decoded(self) -> dict[str, Any]:
-        """Answer the session's data; empty when damaged, or encrypted (format 2)."""
+        """Answer the session's data; empty when damaged, encrypted, or of another serializer."""
         decoded = conf.codec.decode_sealed(bytes(self.data), bytes(self.digest))
-        if decoded is None:
+        try:
+            return dict(conf.serializer().loads(decoded.payload)) if decoded else {}
+        except Exception:  # noqa: BLE001 - a serializer may raise anything
             return {}
-        data: dict[str, Any] = conf.serializer().loads(decoded.payload)
-        return data
 
 
 class Session(AbstractSession):

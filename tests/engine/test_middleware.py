@@ -40,6 +40,13 @@ def fail(request):
     return HttpResponse("no", status=500)
 
 
+def count_on_a_session_that_ends(request):
+    request.session.get("a")
+    type(request.session)(request.session.session_key).delete()
+    request.session.transact(lambda session: session.update({"a": 2}))
+    return HttpResponse()
+
+
 async def write_async(request):
     await request.session.aset("a", "async")
     return HttpResponse("written")
@@ -52,6 +59,7 @@ urlpatterns = [
     path("flush", flush),
     path("cycle-and-fail", cycle_and_fail),
     path("fail", fail),
+    path("count", count_on_a_session_that_ends),
     path("write-async", write_async),
 ]
 COOKIE = "sessionid"
@@ -186,6 +194,12 @@ def test_after_a_rollback_the_old_key_works(browser, settings, database):
     assert COOKIE not in response.cookies
     assert key_of(browser) == old
     assert browser.get("/read").content == b"1"
+
+
+def test_a_session_that_ends_inside_a_view_is_no_server_error(browser):
+    """400, as when the save after the view finds no row."""
+    browser.get("/write")
+    assert browser.get("/count").status_code == 400
 
 
 def test_the_cookie_is_as_old_as_the_session(browser, settings):

@@ -70,6 +70,19 @@ def test_a_damaged_row_decodes_to_nothing(store, saved):
     assert rows(saved).get().get_decoded() == {}
 
 
+def test_data_of_another_serializer_decode_to_nothing(store, saved, settings):
+    """As at a load."""
+    settings.SESSION_SERIALIZER = "tests.engine.test_models.OtherSerializer"
+    assert rows(saved).get().get_decoded() == {}
+
+
+class OtherSerializer:
+    """Reads nothing that JSON has written."""
+
+    def loads(self, data):
+        raise LookupError(data)
+
+
 def test_rows_survive_dumpdata(store, saved, tmp_path):
     """Times and bytes come back as they were."""
     path = tmp_path / "sessions.json"
