@@ -16,24 +16,25 @@ REDIS = {f"{DJANGOS}redis.RedisCache", "sessionstore.caches.RedisCache"}
 
 
 def check_cache(**_: Any) -> list[CheckMessage]:
-    """E062: the cache cannot tell every worker of a logout. W062: a dead one costs seconds."""
+    """E062: the cache does not keep its promises. W062, W063: a hanging one, one per process."""
     if not _is_cached():
         return []
     options = conf.cache_options
-    reason = "there is no such cache" if options is None else _reason(options)
-    hint = "Use Redis (django.core.cache.backends.redis.RedisCache), or the engine sql."
+    hint = "Use Redis (sessionstore.caches.RedisCache), or the engine sql."
     name = f"SESSION_CACHE_ALIAS = {conf.cache_alias!r}"
-    if reason:
+    reason = "there is no such cache" if options is None else _reason(options)
+    if options is None or reason:
         return [Error(f"{name}: {reason}.", hint=hint, id="sessionstore.E062")]
-    if options is None or options["BACKEND"] not in REDIS or _has_timeouts(options):
-        return []
-    return [
-        Warning(
-            f"{name} has no socket_timeout: a Redis that hangs holds up every request.",
-            hint="Set OPTIONS = {'socket_timeout': 0.2, 'socket_connect_timeout': 0.2} there.",
-            id="sessionstore.W062",
-        )
-    ]
+    backend = options.get("BACKEND")
+    if backend in PER_PROCESS:
+        # No error: one process is all that tests and a developer have.
+        message = f"{name}: {backend} is of one process, others would not see a logout for 60 s."
+        return [Warning(message, hint=hint, id="sessionstore.W063")]
+    if backend in REDIS and not _has_timeouts(options):
+        message = f"{name} has no socket_timeout: a Redis that hangs holds up every request."
+        hint = "Set OPTIONS = {'socket_timeout': 0.2, 'socket_connect_timeout': 0.2} there."
+        return [Warning(message, hint=hint, id="sessionstore.W062")]
+    return []
 
 
 def _is_cached() -> bool:
@@ -47,8 +48,6 @@ def _is_cached() -> bool:
 def _reason(options: dict[str, Any]) -> str | None:
     """Answer why a logout on one worker would not count on another."""
     backend = options.get("BACKEND")
-    if backend in PER_PROCESS:
-        return f"{backend} is of one process, the others would not see a logout"
     if backend in NOT_ATOMIC:
         return f"{backend} cannot count atomically, a reader could see an old session"
     location = options.get("LOCATION", "")

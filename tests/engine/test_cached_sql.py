@@ -8,6 +8,7 @@ import pytest
 import redis
 from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
+from django.core.management import call_command
 from django.db import transaction
 
 from sessionstore.backends import row_cache
@@ -17,6 +18,7 @@ from sessionstore.backends.loading import _rows_of
 from sessionstore.backends.rows import SqlRows
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
 from sessionstore.models import Session
+from tests.engine.test_adopting import make_old_sessions
 from tests.harness.process import free_port
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
@@ -313,6 +315,25 @@ def test_an_expired_entry_is_not_believed(saved, clock):
     saved.save()
     clock.advance(seconds=31)
     assert SessionStore(saved.session_key).load() == {}
+
+
+# --- sessions that move in
+
+
+def test_sessions_move_in_under_the_cache(settings, clock):
+    """Singly and in bulk; the old cookie's minute and a logout are as exact as without a cache."""
+    settings.SESSIONSTORE_ADOPT_FROM = "django.contrib.sessions.backends.db"
+    settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
+    first, second, third = make_old_sessions(3)
+    assert SessionStore(first)["number"] == 0
+    call_command("importsessions", verbosity=0)
+    clock.advance(seconds=59)
+    assert [SessionStore(key).get("number") for key in (first, second)] == [0, 1]
+    clock.advance(seconds=2)
+    assert [SessionStore(key).get("number") for key in (first, second)] == [None, 1]
+    SessionStore(third).flush()
+    SessionStore(second).flush()
+    assert [SessionStore(key).get("number") for key in (second, third)] == [None, None]
 
 
 # --- a cache that fails
