@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections
@@ -90,6 +91,7 @@ def _again(failed: _Failed, operation: Callable[[], T]) -> T:
         if tried == failed.limit.tries or time.monotonic() + pause >= failed.ends_at:
             break
         _tell_retry(failed, fault, tried + 1)
+        let_go(failed.error)
         time.sleep(pause)
         try:
             return operation()
@@ -133,6 +135,19 @@ def unavailable(message: str) -> SessionStoreUnavailable:
     if events is not None:
         events.failure = error
     return error
+
+
+def let_go(error: BaseException) -> None:
+    """Free the cursor that the frames of a failed statement hold, here and now.
+
+    Django's wrapper of database errors leaves a circle of references. When another thread's
+    garbage collection finds the SQLite cursor in it, that thread waits for this connection, which
+    may be waiting for that thread's write lock.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        clear_frames(cause.__traceback__)
+        cause = cause.__cause__
 
 
 def jitter(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from operator import attrgetter
-from traceback import clear_frames
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections, transaction
@@ -20,7 +19,7 @@ from sessionstore.faults import Fault, classify, is_taken_id
 from sessionstore.record import Record
 
 from .many_rows import ManyRows
-from .retry import READ, WRITE, attempt, in_transaction
+from .retry import READ, WRITE, attempt, in_transaction, let_go
 from .statements import CHANGED, Statements, compose
 
 T = TypeVar("T")
@@ -71,7 +70,7 @@ class SqlRows(ManyRows):
             )
         except (DatabaseError, InterfaceError) as error:
             if is_taken_id(error):
-                _let_go(error)
+                let_go(error)
                 # Security: the driver's message holds the digest; only the fact goes up.
                 raise TakenId from None
             raise
@@ -211,19 +210,6 @@ class SqlRows(ManyRows):
                 field: Any = self.model._meta.get_field(name)
                 values.append(field.get_db_prep_save(record.extra.get(name), connection))
         return values
-
-
-def _let_go(error: BaseException) -> None:
-    """Free the cursor that the frames of a failed statement hold, here and now.
-
-    Django's wrapper of database errors leaves a circle of references. When another thread's
-    garbage collection finds the SQLite cursor in it, that thread waits for this connection, which
-    may be waiting for that thread's write lock.
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        clear_frames(cause.__traceback__)
-        cause = cause.__cause__
 
 
 def _is_galera(alias: str) -> bool:
