@@ -37,6 +37,23 @@ class SessionMiddleware(DjangoSessionMiddleware):
     holds a key that works; a cookie is deleted only after a flush.
     """
 
+    # Django's error page asks for the CSRF token, so with CSRF_USE_SESSIONS it fails as the request
+    # did, and the error passes all middleware. Here it ends.
+
+    def __call__(self, request: HttpRequest) -> Any:
+        try:
+            return super().__call__(request)
+        except SessionStoreUnavailable:
+            journal.end()
+            return _unavailable(HttpResponse(status=_SERVER_ERROR))
+
+    async def __acall__(self, request: HttpRequest) -> Any:
+        try:
+            return await super().__acall__(request)
+        except SessionStoreUnavailable:
+            journal.end()
+            return _unavailable(HttpResponse(status=_SERVER_ERROR))
+
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         if issubclass(self.SessionStore, SessionBackend):

@@ -5,9 +5,10 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db.models import Model
-from django.test import Client
+from django.test import AsyncClient, Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,15 @@ def browser(*, key: str | None = None) -> Client:
     if key is not None:
         client.cookies["sessionid"] = key
     return client
+
+
+def ask(client: Client, server: str, url: str) -> Any:
+    """Ask for a page under WSGI or under ASGI, with the cookies of `client`."""
+    if server == "WSGI":
+        return client.get(url)
+    other = AsyncClient(raise_request_exception=False)
+    other.cookies = client.cookies
+    return async_to_sync(other.get)(url)
 
 
 def key_of(client: Client) -> str | None:

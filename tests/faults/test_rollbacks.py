@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.db import connections
-from django.test import AsyncClient
 
 from tests.faults.figures import note, share
-from tests.faults.sites import BOTH, OURS, browser, key_of, user_of
+from tests.faults.sites import BOTH, OURS, ask, browser, key_of, user_of
 
 both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
 both_servers = pytest.mark.parametrize("server", ["WSGI", "ASGI"])
@@ -21,15 +19,6 @@ def atomic_requests(database: str) -> Iterator[None]:
     connections.settings[database]["ATOMIC_REQUESTS"] = True
     yield
     connections.settings[database]["ATOMIC_REQUESTS"] = False
-
-
-def ask(client, server, url):
-    """Ask for a page under WSGI or under ASGI, with the cookies of `client`."""
-    if server == "WSGI":
-        return client.get(url)
-    other = AsyncClient(raise_request_exception=False)
-    other.cookies = client.cookies
-    return async_to_sync(other.get)(url)
 
 
 @both_sites

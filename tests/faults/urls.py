@@ -8,6 +8,8 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 
+from sessionstore.exceptions import SessionStoreUnavailable
+
 MARK = "a"
 
 
@@ -76,6 +78,15 @@ def broken_page(request: HttpRequest) -> HttpResponse:
     raise last
 
 
+def careless(request: HttpRequest) -> HttpResponse:
+    """Get along without the session when it cannot be read."""
+    try:
+        request.session.get(MARK)
+    except SessionStoreUnavailable:
+        return HttpResponse("without")
+    return HttpResponse("with")
+
+
 def as_async(view: Any) -> Any:
     """Answer the view as a coroutine function that uses the async names of the session."""
 
@@ -99,6 +110,7 @@ urlpatterns = [
     path("block/", logout_in_a_block),
     path("end/", end_another),
     path("broken/", broken_page),
+    path("careless/", careless),
     path("async/read/", as_async("read")),
     path("async/write/", as_async("write")),
 ]
