@@ -88,9 +88,9 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         title = capfirst(str(self.opts.verbose_name_plural))
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
-    def get_actions(self, request: HttpRequest) -> Any:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         """Leave out Django's own way to delete: it shows digests, and misses renamed rows."""
-        actions = super().get_actions(request)
+        actions = super().get_actions(request, **_location(action_location))
         actions.pop("delete_selected", None)
         return actions
 
@@ -166,7 +166,9 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     # --- actions
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> Any:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], action_location: Any = None
+    ) -> Any:
         """Choose the rows by the handles of the checkboxes, where Django would by primary key."""
         fields = request.POST.copy()
         handles = fields.getlist(helpers.ACTION_CHECKBOX_NAME)
@@ -176,7 +178,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             queryset = queryset.filter(pk__in=digests)
             fields["select_across"] = "1"
             request.POST = fields  # type: ignore[assignment]
-        return super().response_action(request, queryset, *args)
+        return super().response_action(request, queryset, **_location(action_location))
 
     @admin.action(description=_("End selected sessions"), permissions=["delete"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -219,6 +221,11 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "page": draw(self.model._default_manager.all()),
         }
         return TemplateResponse(request, "sessionstore/admin/statistics.html", context)
+
+
+def _location(action_location: Any) -> dict[str, Any]:
+    """Compat: Django 6.1 says on which page the actions stand; before it there was only one."""
+    return {} if action_location is None else {"action_location": action_location}
 
 
 def _time(moment: Any) -> str | None:
