@@ -1,5 +1,7 @@
 """Servers with the settings of a site: every commit reaches the disk, and there is memory."""
 
+import os
+
 from django.db import connections
 
 MARIADB = (
@@ -28,3 +30,9 @@ def make_durable(alias: str) -> None:
         for statement in statements:
             cursor.execute(statement)
     connections[alias].close()
+
+
+def load_in_words() -> str:
+    """Answer how busy the machine was: beside other work the slowest cases are the machine's."""
+    _, _, load = os.getloadavg()
+    return f"Load average over the last 15 minutes: {load:.0f} on {os.cpu_count()} cores."

@@ -157,7 +157,8 @@ def main() -> None:
 
 def _report(rows: list[list[str]]) -> None:
     durable, page = import_module("bench.durable"), import_module("bench.page")
-    page.write_rows("scale.md", "growth", HEAD, rows, f"{machine.describe({})} {durable.IN_WORDS}.")
+    note = f"{machine.describe({})} {durable.IN_WORDS}. {durable.load_in_words()}"
+    page.write_rows("scale.md", "growth", HEAD, rows, note)
     known = page.read_rows("scale.md", "growth")
     names = list(DATABASES.values())
     # The last row of a database is its largest table.
