@@ -133,7 +133,7 @@ def main() -> None:
 
 def _report(rows: list[list[str]]) -> None:
     durable, page = import_module("bench.durable"), import_module("bench.page")
-    note = f"{machine.describe({})} {durable.IN_WORDS}. {durable.load_in_words()}"
+    note = durable.in_words()
     page.write_rows("operations.md", "cleanup", HEAD, rows, note)
 
 

@@ -4,6 +4,8 @@ import os
 
 from django.db import connections
 
+from bench import machine
+
 MARIADB = (
     "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
     "SET GLOBAL innodb_buffer_pool_size = 2147483648",
@@ -32,7 +34,11 @@ def make_durable(alias: str) -> None:
     connections[alias].close()
 
 
-def load_in_words() -> str:
-    """Answer how busy the machine was: beside other work the slowest cases are the machine's."""
+def in_words() -> str:
+    """Answer what was measured on, and how busy it was: the slowest cases may be its own."""
     _, _, load = os.getloadavg()
-    return f"Load average over the last 15 minutes: {load:.0f} on {os.cpu_count()} cores."
+    about = machine.describe({}).replace(", , ", ", ")
+    return (
+        f"{about} {IN_WORDS}. Load average over the last 15 minutes: {load:.0f} on "
+        f"{os.cpu_count()} cores."
+    )

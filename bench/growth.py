@@ -157,28 +157,39 @@ def main() -> None:
 
 def _report(rows: list[list[str]]) -> None:
     durable, page = import_module("bench.durable"), import_module("bench.page")
-    note = f"{machine.describe({})} {durable.IN_WORDS}. {durable.load_in_words()}"
+    note = durable.in_words()
     page.write_rows("scale.md", "growth", HEAD, rows, note)
     known = page.read_rows("scale.md", "growth")
-    names = list(DATABASES.values())
-    # The last row of a database is its largest table.
-    per_row = {row[0]: int(row[9].replace(",", "")) for row in known}
-    measured = {row[1] for row in known}
     capacity = [
         [
             f"{count:,}",
-            "measured" if f"{count:,}" in measured else "computed",
-            *(_disk(count * per_row[name]) if name in per_row else "" for name in names),
+            *(_disk(known, name, count) for name in DATABASES.values()),
             f"{count / LIFE_DAYS:,.0f}",
             f"{count / LIFE_DAYS / 86_400:,.1f}",
         ]
         for count in CAPACITIES
     ]
-    head = ["Sessions", "Figures", *names, "end each day", "rows a second to delete"]
-    page.write_rows("scale.md", "capacity", head, capacity, "GB and MB are powers of 1,000.")
+    head = ["Sessions", *DATABASES.values(), "end each day", "rows a second to delete"]
+    note = "GB and MB are powers of 1,000."
+    page.write_rows("scale.md", "capacity", head, capacity, note, named_by=1)
 
 
-def _disk(size: int) -> str:
+def _disk(known: list[list[str]], database: str, count: int) -> str:
+    """Answer what so many rows take: as measured, or by the bytes per row of the largest table."""
+    rows = {row[1]: row for row in known if row[0] == database}
+    if not rows:
+        return ""
+    if f"{count:,}" in rows:
+        return _size(_number(rows[f"{count:,}"][8].removesuffix(" MB")) * 10**6)
+    largest = max(rows.values(), key=lambda row: _number(row[1]))
+    return f"{_size(count * _number(largest[9]))} (computed)"
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def _size(size: int) -> str:
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 

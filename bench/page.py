@@ -12,14 +12,16 @@ def markers(name: str) -> tuple[str, str]:
     return f"<!-- bench.{name}: generated -->", f"<!-- bench.{name}: end -->"
 
 
-def write_rows(page: str, name: str, head: list[str], rows: list[list[str]], note: str) -> None:
-    """Put ``rows`` into the table of the bench ``name``; the first two cells name a row."""
+def write_rows(
+    page: str, name: str, head: list[str], rows: list[list[str]], note: str, *, named_by: int = 2
+) -> None:
+    """Put ``rows`` into the table of the bench ``name``; the first cells name a row."""
     path = DOCS / page
     start, end = markers(name)
     before, _, rest = path.read_text().partition(start)
     between, _, after = rest.partition(end)
-    kept = {tuple(row[:2]): row for row in _rows_in(between) if len(row) == len(head)}
-    kept |= {tuple(row[:2]): row for row in rows}
+    kept = {tuple(row[:named_by]): row for row in _rows_in(between) if len(row) == len(head)}
+    kept |= {tuple(row[:named_by]): row for row in rows}
     text = f"{table(head, list(kept.values()))}\n\n{note}"
     path.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}")
 
