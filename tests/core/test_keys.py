@@ -33,9 +33,10 @@ def test_the_table_knows_only_the_digest():
     assert len(key.material) * 8 == 136
 
 
-def test_keys_do_not_repeat():
-    """A hundred thousand keys are a hundred thousand different ones."""
-    assert len({ring.mint().id for _ in range(100_000)}) == 100_000
+@pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
+def test_keys_do_not_repeat(count):
+    """As many keys, as many different ones."""
+    assert len({ring.mint().id for _ in range(count)}) == count
 
 
 def test_one_changed_character_is_refused():
