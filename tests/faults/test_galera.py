@@ -113,7 +113,7 @@ def saves(site, alias, keys, rounds, name):
 
 
 def fight(site, sessions, rounds):
-    """Let 8 threads on each of two nodes write; answer (saves, errors, lost changes)."""
+    """Let 8 threads on each of two nodes write; answer saves, errors, lost changes, kinds."""
     keys = []
     for _ in range(sessions):
         session = site.store()
@@ -131,7 +131,7 @@ def fight(site, sessions, rounds):
     errors = [error for outcome in outcomes for error in outcome[1]]
     found = {key: site.store(key) for key in keys}
     lost = sum(mark not in found[key] for key, mark in stored)
-    return len(stored), len(errors), lost
+    return len(stored), len(errors), lost, sorted(set(errors))
 
 
 def conflicts(cluster) -> int:
@@ -146,10 +146,13 @@ def conflicts(cluster) -> int:
 def test_two_nodes_write_the_same_sessions(cluster, site, rounds, sessions, errors_allowed):
     """Eight threads on each of two nodes: no change is lost, and next to no save fails."""
     before = conflicts(cluster)
-    saved, errors, lost = fight(site, sessions, rounds)
+    saved, errors, lost, kinds = fight(site, sessions, rounds)
     assert sessions > 1 or conflicts(cluster) > before, "the nodes never met"
     share = errors / (saved + errors)
-    note("galera", site, f"{sessions} sessions", f"{share:.1%} errors, {lost} of {saved} lost")
+    kinds = f" ({', '.join(kinds)})" if kinds else ""
+    note(
+        "galera", site, f"{sessions} sessions", f"{share:.1%} errors{kinds}, {lost} of {saved} lost"
+    )
     if site is OURS:
         assert lost == 0
         assert share <= errors_allowed
