@@ -32,7 +32,7 @@ def mutants(blob: bytes, other: bytes, luck: random.Random) -> Iterator[bytes]:
         yield from (
             blob[:place] + bit + blob[place + 1 :],
             blob[:place],
-            blob[place:],
+            blob[place + 1 :],
             blob + luck.randbytes(luck.randrange(1, 40)),
             other,
             plain,
