@@ -38,7 +38,7 @@ def mutants(blob: bytes, other: bytes, luck: random.Random) -> Iterator[bytes]:
             plain,
             b"\x01" + plain,
             blob[:25] + plain,
-            bytes([luck.randrange(256)]) + blob[1:],
+            bytes([blob[0] ^ luck.randrange(1, 256)]) + blob[1:],
             luck.randbytes(luck.randrange(200)),
             pickle.dumps(USER),
             b"\x01" + b"\0" * 24 + pickle.dumps(USER),

@@ -7,13 +7,14 @@ from tests.faults.figures import ROWS
 
 
 def test_every_row_of_the_targets_stands_in_the_document():
-    """In their order, between the markers that the runner writes."""
+    """Each with a figure of ours, between the markers that the runner writes."""
     text = report.DOCUMENT.read_text()
     generated = text.partition(report.BEGIN)[2].partition(report.END)[0]
     rows = [line.split(" | ") for line in generated.splitlines() if line.startswith("| ")][1:]
     assert [(row[0].removeprefix("| "), row[1]) for row in rows] == [
         (row.test, row.target) for row in ROWS.values()
     ]
+    assert all(row[2] != "not run" for row in rows)
 
 
 def test_the_runner_writes_figures_only_between_the_markers(tmp_path, monkeypatch):
