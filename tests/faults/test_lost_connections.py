@@ -163,9 +163,8 @@ def read_only(database):
         return
     with connections[database].cursor() as cursor:
         cursor.execute("CREATE USER IF NOT EXISTS plain@'127.0.0.1'")
-        cursor.execute("GRANT ALL ON *.* TO plain@'127.0.0.1'")
-        privilege = "READ ONLY ADMIN" if connections[database].mysql_is_mariadb else "SUPER"
-        cursor.execute(f"REVOKE {privilege} ON *.* FROM plain@'127.0.0.1'")
+        # No privilege that lets a user write all the same.
+        cursor.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON *.* TO plain@'127.0.0.1'")
         cursor.execute("SET GLOBAL read_only = 1")
     try:
         with another_alias(database, f"readonly_{database}", USER="plain") as alias:
