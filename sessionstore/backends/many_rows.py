@@ -1,15 +1,14 @@
 """The verbs on many rows of the session table at once: for the cleaner, and for revocations."""
 
-import copy
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
-from django.db import connections, router
-from django.db.models import Model
+from django.db import connections
 
 from sessionstore.record import Record
 
 from .retry import READ, WRITE, attempt
+from .routed import RoutedTable
 from .statements import CHANGED
 
 # One statement takes so many ids: more would hold locks for too long.
@@ -18,25 +17,8 @@ BATCH = 500
 _BATCH_ON_SQLITE = 200
 
 
-class ManyRows:
+class ManyRows(RoutedTable):
     """The table as sets of rows; ``SqlRows`` has the verbs on one row."""
-
-    model: type[Model]
-    _fixed_alias: str | None = None
-
-    @property
-    def alias(self) -> str:
-        return self._fixed_alias or router.db_for_write(self.model)
-
-    def using(self, alias: str) -> Self:
-        """Answer the same table on the database ``alias``, whatever the routers say."""
-        rows = copy.copy(self)
-        rows._fixed_alias = alias
-        return rows
-
-    @property
-    def table(self) -> str:
-        return self.model._meta.db_table
 
     @property
     def batch_size(self) -> int:

@@ -1,11 +1,9 @@
 """The table that sessions are adopted from, as the verbs that a clean-up needs."""
 
-import copy
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DjangoSessionStore
-from django.db import router
 from django.db.models import Model
 from django.utils import timezone
 
@@ -14,30 +12,16 @@ from sessionstore.conf import conf
 
 from .old_engine import old_engine
 from .retry import READ, WRITE, attempt
+from .routed import RoutedTable
 
 
-class OldTable:
+class OldTable(RoutedTable):
     """A table with ``expire_date``: Django's own, and those of engines built on its model."""
 
     batch_size = 200
-    _fixed_alias: str | None = None
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
-
-    @property
-    def alias(self) -> str:
-        return self._fixed_alias or router.db_for_write(self.model)
-
-    def using(self, alias: str) -> Self:
-        """Answer the same table on the database ``alias``."""
-        rows = copy.copy(self)
-        rows._fixed_alias = alias
-        return rows
-
-    @property
-    def table(self) -> str:
-        return self.model._meta.db_table
 
     def expired(self, before: int, limit: int) -> list[Any]:
         """Answer at most ``limit`` primary keys that expired before ``before`` (milliseconds)."""

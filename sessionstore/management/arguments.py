@@ -4,7 +4,9 @@ import re
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from datetime import timedelta
 
-from django.core.management.base import DjangoHelpFormatter
+from django.core.management.base import CommandParser, DjangoHelpFormatter
+
+from sessionstore.cleaning import PAUSE_S
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _duration = re.compile(r"(\d+)([smhdw])").fullmatch
@@ -46,3 +48,26 @@ def duration(text: str) -> timedelta:
 def _refuse(text: str) -> timedelta:
     message = f"{text!r} is not a duration: write a number and s, m, h, d or w, such as 30d"
     raise ArgumentTypeError(message)
+
+
+def add_pace(parser: CommandParser) -> None:
+    """Add the options of a command that works in batches beside live traffic."""
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        metavar="ROWS",
+        help="rows per transaction (default: 500, SQLite 200)",
+    )
+    parser.add_argument(
+        "--sleep",
+        type=seconds,
+        default=PAUSE_S,
+        metavar="SECONDS",
+        help="pause after each batch, if that is longer than the batch took (default: 0.02)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=seconds,
+        metavar="SECONDS",
+        help="start no batch after this time",
+    )

@@ -11,7 +11,7 @@ from sessionstore import expiry
 from sessionstore.backends.old_table import tables_to_clear
 from sessionstore.cleaning import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, clear_expired
 from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.management.arguments import HelpFormatter, positive, seconds
+from sessionstore.management.arguments import HelpFormatter, add_pace, positive
 from sessionstore.management.engines import engine_named, failure, table_of
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
@@ -48,25 +48,7 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
-            "--batch-size",
-            type=positive,
-            metavar="ROWS",
-            help="rows per transaction (default: 500, SQLite 200)",
-        )
-        parser.add_argument(
-            "--sleep",
-            type=seconds,
-            default=PAUSE_S,
-            metavar="SECONDS",
-            help="pause after each batch, if that is longer than the batch took (default: 0.02)",
-        )
-        parser.add_argument(
-            "--max-seconds",
-            type=seconds,
-            metavar="SECONDS",
-            help="start no batch after this time",
-        )
+        add_pace(parser)
         parser.add_argument(
             "--limit", type=positive, metavar="ROWS", help="delete at most so many rows"
         )

@@ -8,11 +8,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore.backends.old_engine import OldEngine
-from sessionstore.cleaning import PAUSE_S, Ending, Pace
+from sessionstore.cleaning import Ending, Pace
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.importers import Imported, Importer
-from sessionstore.management.arguments import HelpFormatter, positive, seconds
+from sessionstore.management.arguments import HelpFormatter, add_pace, positive
 from sessionstore.management.engines import engine_named, failure, table_of
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
@@ -53,25 +53,7 @@ class Command(BaseCommand):
             help="the old engine, such as django.contrib.sessions.backends.db "
             "(default: SESSIONSTORE_ADOPT_FROM)",
         )
-        parser.add_argument(
-            "--batch-size",
-            type=positive,
-            metavar="ROWS",
-            help="rows per transaction (default: 500, SQLite 200)",
-        )
-        parser.add_argument(
-            "--sleep",
-            type=seconds,
-            default=PAUSE_S,
-            metavar="SECONDS",
-            help="pause after each batch, if that is longer than the batch took (default: 0.02)",
-        )
-        parser.add_argument(
-            "--max-seconds",
-            type=seconds,
-            metavar="SECONDS",
-            help="start no batch after this time",
-        )
+        add_pace(parser)
         parser.add_argument(
             "--limit", type=positive, metavar="ROWS", help="look at no more than so many rows"
         )
