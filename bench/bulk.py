@@ -3,7 +3,8 @@
 
 import json
 from collections.abc import Iterator
-from itertools import islice
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.sessions.models import Session as DjangoSession
@@ -18,14 +19,22 @@ from sessionstore.models import Session
 
 CHUNK = 500_000
 USERS = 100_000
-PAYLOAD = json.dumps(shopper.data(), separators=(",", ":")).encode()
+# As long as header, nonce and seal, which take the same time in a table of any size.
+SEAL = bytes(25)
+DATA = SEAL + json.dumps(shopper.data(), separators=(",", ":")).encode()
+# What is recorded of a visitor at the login.
+IP = "2001:db8:85a3::8a2e:370:7334"
+USER_AGENT = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/142.0.0.0 Safari/537.36"
+)
 # What Django's own engine makes of the same session, Base64 and signature included.
 STOCK_TEXT = "x" * 569
 _PREFIX_BITS = 56
 _REST = "ab" * 24
 _COLUMNS = (
-    *("digest", "data", "version", "user_id", "created_at", "last_seen_at", "expires_at"),
-    *("authenticated_at", "ip", "user_agent"),
+    *("digest", "data", "version", "created_at", "last_seen_at", "expires_at"),
+    *("user_id", "authenticated_at", "ip", "user_agent"),
 )
 # A number of the row that looks random, from its own number.
 _SCATTER = 2_654_435_761
@@ -37,49 +46,73 @@ def migrate(alias: str) -> None:
         call_command("migrate", app, database=alias, verbosity=0)
 
 
-def digest_of(number: int, count: int, stage: int) -> bytes:
-    """Answer the primary key of a row: evenly spread, as hashes are, and known to who asks."""
-    return bytes.fromhex(f"{number * _stride(count):014x}{stage:02x}{_REST}")
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """``count`` rows; every so many-th has ended, on one of the last 30 days; 0: none has.
+
+    Two thirds are signed in. Rows of another stage have other primary keys.
+    """
+
+    count: int
+    expired_every: int = 0
+    stage: int = 0
+
+    def digest_of(self, number: int) -> bytes:
+        """Answer a primary key: evenly spread, as hashes are, and known to who asks."""
+        return bytes.fromhex(f"{number * self.stride:014x}{self.rest}")
+
+    @property
+    def stride(self) -> int:
+        """Answer the distance of two primary keys."""
+        return (1 << _PREFIX_BITS) // self.count
+
+    @property
+    def rest(self) -> str:
+        """Answer the end of each primary key, in hexadecimal."""
+        return f"{self.stage:02x}{_REST}"
+
+    def chunks(self) -> Iterator[tuple[int, int]]:
+        """Answer the first and the last number of each part that is filled at once."""
+        for first in range(0, self.count, CHUNK):
+            yield first, min(first + CHUNK, self.count) - 1
 
 
-def fill(alias: str, count: int, *, stage: int = 0, expired_every: int = 0) -> None:
-    """Add ``count`` rows; every so many-th has ended, on one of the last 30 days."""
+def fill(alias: str, filling: Filling) -> None:
+    """Add rows to our table."""
     connection = connections[alias]
     now = expiry.now_ms()
     with without_indexes(alias, Session, ("user_id", "expires_at")), connection.cursor() as cursor:
-        for first in range(0, count, CHUNK):
-            last = min(first + CHUNK, count) - 1
+        for first, last in filling.chunks():
             if connection.vendor == "sqlite":
-                rows = _python_rows(first, last, count, stage, now, expired_every)
-                _insert_many(cursor, rows)
+                _insert_many(cursor, _python_rows(filling, first, last, now))
             else:
-                sql = _statement(connection.vendor, first, last, count, stage, now, expired_every)
-                cursor.execute(sql, [PAYLOAD])
+                sql = _statement(
+                    connection.vendor, filling, _source(connection.vendor, first, last), now
+                )
+                cursor.execute(sql, [DATA, IP, USER_AGENT])
     settle(alias, Session._meta.db_table)
 
 
-def fill_stock(alias: str, count: int, *, expired_every: int) -> None:
-    """Add ``count`` rows to the table of Django's own engine."""
+def fill_stock(alias: str, filling: Filling) -> None:
+    """Add rows to the table of Django's own engine."""
     connection = connections[alias]
     now = timezone.now().replace(tzinfo=None)
     table = DjangoSession._meta.db_table
+    every = filling.expired_every
     with (
         without_indexes(alias, DjangoSession, ("expire_date",)),
         connection.cursor() as cursor,
     ):
-        if connection.vendor == "sqlite":
-            numbers = iter(range(count))
-            while chunk := list(islice(numbers, CHUNK)):
+        for first, last in filling.chunks():
+            if connection.vendor == "sqlite":
                 cursor.executemany(
                     f"INSERT INTO {table} VALUES (%s, %s, datetime('{now}', %s || ' seconds'))",
-                    [(f"{n:032x}", STOCK_TEXT, _ends_s(n, expired_every)) for n in chunk],
+                    [(f"{n:032x}", STOCK_TEXT, _ends_s(n, every)) for n in range(first, last + 1)],
                 )
-        else:
-            for first in range(0, count, CHUNK):
-                last = min(first + CHUNK, count) - 1
+            else:
+                source = _source(connection.vendor, first, last)
                 cursor.execute(
-                    _stock_statement(connection.vendor, table, first, last, expired_every),
-                    [STOCK_TEXT, now],
+                    _stock_statement(connection.vendor, table, source, every), [STOCK_TEXT, now]
                 )
     settle(alias, table)
 
@@ -99,28 +132,19 @@ def settle(alias: str, table: str) -> None:
             cursor.fetchall()
 
 
-class without_indexes:  # noqa: N801 - used as a context manager
+@contextmanager
+def without_indexes(alias: str, model: Any, names: tuple[str, ...]) -> Iterator[None]:
     """Drop secondary indexes while a table is filled, and build them by sorting afterwards."""
-
-    def __init__(self, alias: str, model: Any, names: tuple[str, ...]) -> None:
-        self.connection = connections[alias]
-        self.model = model
-        self.fields = [model._meta.get_field(name) for name in names]
-
-    def __enter__(self) -> None:
-        with self.connection.schema_editor(atomic=False) as editor:
-            for field in self.fields:
-                for name in editor._constraint_names(self.model, [field.column], index=True):
-                    editor.execute(editor._delete_index_sql(self.model, name))
-
-    def __exit__(self, *_: object) -> None:
-        with self.connection.schema_editor(atomic=False) as editor:
-            for field in self.fields:
-                editor.execute(editor._create_index_sql(self.model, fields=[field]))
-
-
-def _stride(count: int) -> int:
-    return (1 << _PREFIX_BITS) // count
+    connection = connections[alias]
+    fields = [model._meta.get_field(name) for name in names]
+    with connection.schema_editor(atomic=False) as editor:
+        for field in fields:
+            for name in editor._constraint_names(model, [field.column], index=True):
+                editor.execute(editor._delete_index_sql(model, name))
+    yield
+    with connection.schema_editor(atomic=False) as editor:
+        for field in fields:
+            editor.execute(editor._create_index_sql(model, fields=[field]))
 
 
 def _ends_s(number: int, expired_every: int) -> int:
@@ -130,15 +154,13 @@ def _ends_s(number: int, expired_every: int) -> int:
     return -86_400 - days_s if ended else 86_400 + days_s
 
 
-def _python_rows(
-    first: int, last: int, count: int, stage: int, now: int, expired_every: int
-) -> Iterator[tuple[Any, ...]]:
+def _python_rows(filling: Filling, first: int, last: int, now: int) -> Iterator[tuple[Any, ...]]:
     started = now - 40 * DAY
     for n in range(first, last + 1):
-        user = str(n % USERS) if n % 3 else None
-        ends = now + _ends_s(n, expired_every) * 1000
-        digest = digest_of(n, count, stage)
-        yield digest, PAYLOAD, 1, user, started, started, ends, None, None, None
+        ends = now + _ends_s(n, filling.expired_every) * 1000
+        row = filling.digest_of(n), DATA, 1, started, started, ends
+        signed_in = str(n % USERS), started, IP, USER_AGENT
+        yield (*row, *(signed_in if n % 3 else (None, None, None, None)))
 
 
 def _insert_many(cursor: Any, rows: Iterator[tuple[Any, ...]]) -> None:
@@ -147,45 +169,42 @@ def _insert_many(cursor: Any, rows: Iterator[tuple[Any, ...]]) -> None:
     cursor.executemany(sql, list(rows))
 
 
-def _statement(
-    vendor: str, first: int, last: int, count: int, stage: int, now: int, expired_every: int
-) -> str:
-    rest = f"{stage:02x}{_REST}"
+def _statement(vendor: str, filling: Filling, source: str, now: int) -> str:
     started = now - 40 * DAY
-    ends = _ends_sql(vendor, expired_every)
     if vendor == "mysql":
-        digest = f"UNHEX(CONCAT(LPAD(HEX(n * {_stride(count)}), 14, '0'), '{rest}'))"
-        source = _numbers(first, last)
-        user = f"CAST(n MOD {USERS} AS CHAR)"
+        digest = f"UNHEX(CONCAT(LPAD(HEX(n * {filling.stride}), 14, '0'), '{filling.rest}'))"
+        user, visitor = f"CAST(n MOD {USERS} AS CHAR)", "n MOD 3 = 0"
     else:
-        digest = f"decode(lpad(to_hex(n * {_stride(count)}), 14, '0') || '{rest}', 'hex')"
-        source = f"generate_series({first}::bigint, {last}::bigint) AS n"
-        user = f"(n % {USERS})::text".replace("%", "%%")
-    three = "n MOD 3" if vendor == "mysql" else "n %% 3"
+        digest = f"decode(lpad(to_hex(n * {filling.stride}), 14, '0') || '{filling.rest}', 'hex')"
+        user, visitor = f"(n %% {USERS})::text", "n %% 3 = 0"
+    signed_in = ", ".join(
+        f"CASE WHEN {visitor} THEN NULL ELSE {value} END" for value in (user, started, "%s", "%s")
+    )
     return (
         f"INSERT INTO sessionstore_session ({', '.join(_COLUMNS)}) SELECT {digest}, %s, 1, "
-        f"CASE WHEN {three} > 0 THEN {user} END, {started}, {started}, {now} + 1000 * ({ends}), "
-        f"NULL, NULL, NULL FROM {source}"
+        f"{started}, {started}, {now} + 1000 * ({_ends_sql(vendor, filling.expired_every)}), "
+        f"{signed_in} FROM {source}"
     )
 
 
-def _stock_statement(vendor: str, table: str, first: int, last: int, expired_every: int) -> str:
+def _stock_statement(vendor: str, table: str, source: str, expired_every: int) -> str:
     ends = _ends_sql(vendor, expired_every)
     if vendor == "mysql":
         return (
             f"INSERT INTO {table} SELECT LPAD(HEX(n), 32, '0'), %s, "
-            f"DATE_ADD(%s, INTERVAL {ends} SECOND) FROM {_numbers(first, last)}"
+            f"DATE_ADD(%s, INTERVAL {ends} SECOND) FROM {source}"
         )
     return (
         f"INSERT INTO {table} SELECT lpad(to_hex(n), 32, '0'), %s, "
-        f"%s::timestamp AT TIME ZONE 'UTC' + ({ends}) * interval '1 second' "
-        f"FROM generate_series({first}::bigint, {last}::bigint) AS n"
+        f"%s::timestamp AT TIME ZONE 'UTC' + ({ends}) * interval '1 second' FROM {source}"
     )
 
 
-def _numbers(first: int, last: int) -> str:
-    """Answer MariaDB's table of numbers, made signed."""
-    return f"(SELECT CAST(seq AS SIGNED) AS n FROM seq_{first}_to_{last}) numbers"
+def _source(vendor: str, first: int, last: int) -> str:
+    """Answer the database's own table of the numbers ``n``, signed."""
+    if vendor == "mysql":
+        return f"(SELECT CAST(seq AS SIGNED) AS n FROM seq_{first}_to_{last}) numbers"
+    return f"generate_series({first}::bigint, {last}::bigint) AS n"
 
 
 def _ends_sql(vendor: str, expired_every: int) -> str:

@@ -26,6 +26,7 @@ HEAD = [
     *("Database", "Rows", "load", "p99", "save", "p99", "create", "p99"),
     *("on disk", "bytes a row", "`sessionstats`"),
 ]
+ON_DISK, A_ROW = HEAD.index("on disk"), HEAD.index("bytes a row")
 
 
 def options() -> argparse.Namespace:
@@ -42,16 +43,17 @@ def engine() -> Any:
     """Answer the engine, for rows whose keys are numbers and whose data are not sealed."""
     store = import_module("sessionstore.backends.sql").SessionStore
     codec, keys = import_module("sessionstore.codec"), import_module("sessionstore.keys")
+    seal = import_module("bench.bulk").SEAL
     conf = import_module("sessionstore.conf").conf
 
     class Plain:
         @staticmethod
         def encode(payload: bytes, key: Any) -> bytes:  # noqa: ARG004 - the codec's signature
-            return payload
+            return bytes(seal + payload)
 
         @staticmethod
         def decode(data: bytes, key: Any) -> Any:  # noqa: ARG004 - the codec's signature
-            return codec.Decoded(data, stale=False)
+            return codec.Decoded(data[len(seal) :], stale=False)
 
     class Numbered:
         @staticmethod
@@ -75,17 +77,19 @@ def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[
     import_module("bench.routers").Router.alias = alias
     bulk.migrate(alias)
     durable.make_durable(alias)
-    found, stages = [], []
+    found: list[list[str]] = []
+    stages: list[Any] = []
     for size in (size for size in SIZES if size <= chosen.rows):
-        stages.append(size - sum(stages))
-        bulk.fill(alias, stages[-1], stage=len(stages))
+        more = size - sum(stage.count for stage in stages)
+        stages.append(bulk.Filling(more, stage=len(stages)))
+        bulk.fill(alias, stages[-1])
         result = [database, f"{size:,}", *_timed(stages, chosen.rounds), *_stored(alias, size)]
         print(result, flush=True)
         found.append(result)
     return found
 
 
-def _timed(stages: list[int], rounds: int) -> list[str]:
+def _timed(stages: list[Any], rounds: int) -> list[str]:
     """Answer median and 99th percentile of load, save and create, in microseconds."""
     store = engine()
     times: dict[str, list[int]] = {"load": [], "save": [], "create": []}
@@ -110,14 +114,10 @@ def _time(times: list[int], operation: Any) -> None:
     times.append(time.perf_counter_ns() - started)
 
 
-def _any_key(stages: list[int]) -> str:
+def _any_key(stages: list[Any]) -> str:
     """Answer the digest of any row, in hexadecimal."""
-    number = random.randrange(sum(stages))  # noqa: S311 - any will do
-    for stage, count in enumerate(stages, 1):
-        if number < count:
-            return str(import_module("bench.bulk").digest_of(number, count, stage).hex())
-        number -= count
-    raise AssertionError
+    stage = random.choices(stages, [stage.count for stage in stages])[0]  # noqa: S311 - any will do
+    return str(stage.digest_of(random.randrange(stage.count)).hex())  # noqa: S311
 
 
 def _stored(alias: str, size: int) -> list[str]:
@@ -180,9 +180,9 @@ def _disk(known: list[list[str]], database: str, count: int) -> str:
     if not rows:
         return ""
     if f"{count:,}" in rows:
-        return _size(_number(rows[f"{count:,}"][8].removesuffix(" MB")) * 10**6)
+        return _size(_number(rows[f"{count:,}"][ON_DISK].removesuffix(" MB")) * 10**6)
     largest = max(rows.values(), key=lambda row: _number(row[1]))
-    return f"{_size(count * _number(largest[9]))} (computed)"
+    return f"{_size(count * _number(largest[A_ROW]))} (computed)"
 
 
 def _number(text: str) -> int:
