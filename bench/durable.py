@@ -9,7 +9,9 @@ from bench import machine
 MARIADB = (
     "SET GLOBAL innodb_flush_log_at_trx_commit = 1",
     "SET GLOBAL innodb_buffer_pool_size = 2147483648",
-    "SET GLOBAL innodb_log_file_size = 536870912",
+    "SET GLOBAL innodb_log_file_size = 2147483648",
+    "SET GLOBAL innodb_io_capacity_max = 4000",
+    "SET GLOBAL innodb_io_capacity = 2000",
 )
 POSTGRESQL = (
     "ALTER SYSTEM SET fsync = on",
@@ -19,9 +21,10 @@ POSTGRESQL = (
     "SELECT pg_reload_conf()",
 )
 IN_WORDS = (
-    "MariaDB with 2 GB of buffer pool and `innodb_flush_log_at_trx_commit=1` (without the "
-    "doublewrite buffer), PostgreSQL with its default buffers, `fsync` and `synchronous_commit` "
-    "on, SQLite in WAL mode with `synchronous=normal`"
+    "MariaDB with a buffer pool and a redo log of 2 GB each, `innodb_io_capacity=2000` and "
+    "`innodb_flush_log_at_trx_commit=1` (without the doublewrite buffer), PostgreSQL with its "
+    "default buffers, `fsync` and `synchronous_commit` on, SQLite in WAL mode with "
+    "`synchronous=normal`"
 )
 
 
