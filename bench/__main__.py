@@ -33,8 +33,6 @@ def main() -> None:
     wanted = chosen.database or list(DATABASES)
     if not chosen.unpinned:
         machine.pin()
-    # As on most sites: the tests have installed it, and our engine would use it.
-    sys.modules["opentelemetry"] = None  # type: ignore[assignment]
     servers = machine.start(wanted)
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     try:

@@ -4,12 +4,9 @@ Writes docs/caching.md.
 """
 
 import argparse
-import os
 import random
 from importlib import import_module
 from typing import Any
-
-import django
 
 from bench import machine
 
@@ -31,9 +28,12 @@ HEAD = ["Database", "Engine", "load on a hit, us", "99th percentile", "load and 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.cached", description=__doc__)
+    parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--write", action="store_true", help="write the page")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.database = chosen.database or list(DATABASES)
+    return chosen
 
 
 def measure(alias: str, database: str, rounds: int) -> list[list[str]]:
@@ -87,26 +87,15 @@ def mix(engine: Any) -> int:
 
 def main() -> None:
     chosen = options()
-    machine.pin()
-    servers = machine.start(list(DATABASES))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
-    try:
-        django.setup()
-        router = import_module("bench.routers").Router
-        aliases = import_module("tests.harness.databases").ALIASES
-        rows = []
-        with machine.going_first(servers):
-            for name, text in DATABASES.items():
-                router.alias = aliases[name]
-                import_module("bench.bulk").migrate(aliases[name])
-                rows += measure(aliases[name], text, chosen.rounds)
+    rows = []
+    names = {name: DATABASES[name] for name in chosen.database}
+    with machine.each_database(names, pinned=True) as found:
+        for alias, database in found:
+            rows += measure(alias, database, chosen.rounds)
         print(import_module("bench.report").table(HEAD, rows))
-        if chosen.write:
-            note = f"Medians; 380 bytes a session, all on one machine. {machine.describe({})}"
-            import_module("bench.page").write_rows("caching.md", "cached", HEAD, rows, note)
-        import_module("django.db").connections.close_all()
-    finally:
-        servers.stop()
+    if chosen.write:
+        note = f"Medians; 380 bytes a session, all on one machine. {machine.describe({})}"
+        import_module("bench.page").write_rows("caching.md", "cached", HEAD, rows, note)
 
 
 if __name__ == "__main__":

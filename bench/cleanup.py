@@ -5,14 +5,11 @@ Ours, and in the same run Django's own single DELETE on its own table. Writes do
 
 import argparse
 import json
-import os
-import sys
 import time
 from functools import partial
 from importlib import import_module
 from typing import Any
 
-import django
 from django.utils import timezone
 
 from bench import machine
@@ -22,7 +19,6 @@ HEAD = [
     *("Database", "Clean-up", "rows", "seconds", "rows per transaction"),
     *("live writes", "failed", "p99 before", "p99 during", "worst before", "worst during"),
 ]
-QUIET_S = 40
 OURS, STOCK = "sessionstore.backends.sql", "django.contrib.sessions.backends.db"
 
 
@@ -31,34 +27,35 @@ def options() -> argparse.Namespace:
     parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
     parser.add_argument("--rows", type=int, default=2_000_000, help="half of them have expired")
     parser.add_argument("--batch-size", type=int, help="another one than the default")
+    parser.add_argument("--quiet", type=float, default=40, help="seconds of traffic alone before")
     parser.add_argument("--max-seconds", type=float, help="end ours early")
     parser.add_argument("--write", action="store_true", help="write the page")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.database = chosen.database or list(DATABASES)
+    return chosen
 
 
 def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[str]]:
     """Answer two rows of the table, ours and Django's."""
     bulk, durable = import_module("bench.bulk"), import_module("bench.durable")
-    import_module("bench.routers").Router.alias = alias
-    bulk.migrate(alias)
     durable.make_durable(alias)
     filling = bulk.Filling(chosen.rows, expired_every=2)
     bulk.fill(alias, filling)
-    found = [_one(alias, database, OURS, partial(_ours, chosen))]
+    found = [_one(alias, database, OURS, partial(_ours, chosen), quiet_s=chosen.quiet)]
     _drop(alias, "sessionstore_session")
     bulk.fill_stock(alias, filling)
-    found.append(_one(alias, database, STOCK, _stock))
+    found.append(_one(alias, database, STOCK, _stock, quiet_s=chosen.quiet))
     _drop(alias, "django_session")
     return found
 
 
-def _one(alias: str, database: str, engine: str, clear: Any) -> list[str]:
+def _one(alias: str, database: str, engine: str, clear: Any, *, quiet_s: float) -> list[str]:
     writers = import_module("bench.writers")
     keys = [_stored(engine) for _ in range(2000)]
     with writers.Writers(alias, engine, keys) as traffic:
         time.sleep(2)
         quiet_from = time.time()
-        time.sleep(QUIET_S)
+        time.sleep(quiet_s)
         started = time.time()
         name, removed, batches = clear()
         ended = time.time()
@@ -114,29 +111,17 @@ def _drop(alias: str, table: str) -> None:
 
 def main() -> None:
     chosen = options()
-    wanted = chosen.database or list(DATABASES)
-    servers = machine.start(wanted)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
-    try:
-        django.setup()
-        aliases = import_module("tests.harness.databases").ALIASES
-        rows = []
-        for name in wanted:
-            if name in servers.missing:
-                print(f"{name}: {servers.missing[name]}", file=sys.stderr)
-                continue
-            rows += measure(aliases[name], DATABASES[name], chosen)
+    rows = []
+    with machine.each_database({name: DATABASES[name] for name in chosen.database}) as found:
+        for alias, database in found:
+            rows += measure(alias, database, chosen)
         if chosen.write:
             _report(rows)
-        import_module("django.db").connections.close_all()
-    finally:
-        servers.stop()
 
 
 def _report(rows: list[list[str]]) -> None:
     durable, page = import_module("bench.durable"), import_module("bench.page")
-    note = durable.in_words()
-    page.write_rows("operations.md", "cleanup", HEAD, rows, note)
+    page.write_rows("operations.md", "cleanup", HEAD, rows, durable.in_words())
 
 
 if __name__ == "__main__":

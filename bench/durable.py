@@ -40,8 +40,7 @@ def make_durable(alias: str) -> None:
 def in_words() -> str:
     """Answer what was measured on, and how busy it was: the slowest cases may be its own."""
     _, _, load = os.getloadavg()
-    about = machine.describe({}).replace(", , ", ", ")
     return (
-        f"{about} {IN_WORDS}. Load average over the last 15 minutes: {load:.0f} on "
+        f"{machine.describe({})} {IN_WORDS}. Load average over the last 15 minutes: {load:.0f} on "
         f"{os.cpu_count()} cores."
     )

@@ -7,8 +7,6 @@ from importlib import import_module
 from time import perf_counter_ns
 from typing import Any
 
-import django
-
 from bench import machine
 
 DATABASES = {"mariadb": "MariaDB", "sqlite": "SQLite"}
@@ -19,9 +17,12 @@ HEAD = ["Where", "What", "sealed (format 1), us", "encrypted (format 2), us"]
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.encryption", description=__doc__)
+    parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--write", action="store_true", help="write the page")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.database = chosen.database or list(DATABASES)
+    return chosen
 
 
 def codec(*, encrypts: bool) -> Any:
@@ -76,27 +77,15 @@ def _median(call: Any, rounds: int) -> float:
 
 def main() -> None:
     chosen = options()
-    machine.pin()
-    servers = machine.start(list(DATABASES))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
-    try:
-        django.setup()
-        router = import_module("bench.routers").Router
-        aliases = import_module("tests.harness.databases").ALIASES
-        with machine.going_first(servers):
-            rows = of_codec(chosen.rounds)
-            for name, text in DATABASES.items():
-                router.alias = aliases[name]
-                import_module("bench.bulk").migrate(aliases[name])
-                rows += of_engine(aliases[name], text, chosen.rounds)
-        page = import_module("bench.page")
+    names = {name: DATABASES[name] for name in chosen.database}
+    with machine.each_database(names, pinned=True) as found:
+        rows = of_codec(chosen.rounds)
+        for alias, database in found:
+            rows += of_engine(alias, database, chosen.rounds)
         print(import_module("bench.report").table(HEAD, rows))
-        if chosen.write:
-            note = f"Medians; a session of 380 bytes on the databases. {machine.describe({})}"
-            page.write_rows("encryption.md", "encryption", HEAD, rows, note)
-        import_module("django.db").connections.close_all()
-    finally:
-        servers.stop()
+    if chosen.write:
+        note = f"Medians; a session of 380 bytes on the databases. {machine.describe({})}"
+        import_module("bench.page").write_rows("encryption.md", "encryption", HEAD, rows, note)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,12 @@ table of any size. Writes docs/scale.md.
 """
 
 import argparse
-import os
 import random
-import sys
 import time
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-import django
 
 from bench import machine
 
@@ -35,7 +31,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=SIZES[-1], help="the largest table")
     parser.add_argument("--rounds", type=int, default=3000, help="how often each is timed")
     parser.add_argument("--write", action="store_true", help="write the page after each database")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.database = chosen.database or list(DATABASES)
+    return chosen
 
 
 @cache
@@ -74,8 +72,6 @@ def engine() -> Any:
 def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[str]]:
     """Answer a row of the table for each size."""
     bulk, durable = import_module("bench.bulk"), import_module("bench.durable")
-    import_module("bench.routers").Router.alias = alias
-    bulk.migrate(alias)
     durable.make_durable(alias)
     found: list[list[str]] = []
     stages: list[Any] = []
@@ -137,28 +133,16 @@ def _stored(alias: str, size: int) -> list[str]:
 
 def main() -> None:
     chosen = options()
-    wanted = chosen.database or list(DATABASES)
-    servers = machine.start(wanted)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
-    try:
-        django.setup()
-        aliases = import_module("tests.harness.databases").ALIASES
-        for name in wanted:
-            if name in servers.missing:
-                print(f"{name}: {servers.missing[name]}", file=sys.stderr)
-                continue
-            rows = measure(aliases[name], DATABASES[name], chosen)
+    with machine.each_database({name: DATABASES[name] for name in chosen.database}) as found:
+        for alias, database in found:
+            rows = measure(alias, database, chosen)
             if chosen.write:
                 _report(rows)
-        import_module("django.db").connections.close_all()
-    finally:
-        servers.stop()
 
 
 def _report(rows: list[list[str]]) -> None:
     durable, page = import_module("bench.durable"), import_module("bench.page")
-    note = durable.in_words()
-    page.write_rows("scale.md", "growth", HEAD, rows, note)
+    page.write_rows("scale.md", "growth", HEAD, rows, durable.in_words())
     known = page.read_rows("scale.md", "growth")
     capacity = [
         [

@@ -6,13 +6,16 @@ import os
 import platform
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+import django
 import MySQLdb
 
-from tests.harness.databases import Running, running
+from tests.harness.databases import ALIASES, Running, running
 from tests.harness.process import Launched, private_folder
 from tests.harness.servers import Servers
 
@@ -60,8 +63,40 @@ def _set_weight(process: int, nice: int) -> None:
         Path(f"/proc/{process}/autogroup").write_text(str(nice))
 
 
+@contextlib.contextmanager
+def each_database(
+    names: dict[str, str], *, pinned: bool = False
+) -> Iterator[Iterator[tuple[str, str]]]:
+    """Start servers and set Django up; answer alias and title of each database, migrated."""
+    if pinned:
+        pin()
+    servers = start(list(names))
+    os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
+    try:
+        django.setup()
+        with going_first(servers) if pinned else contextlib.nullcontext():
+            yield _migrated(names, servers.missing)
+        import_module("django.db").connections.close_all()
+    finally:
+        servers.stop()
+
+
+def _migrated(names: dict[str, str], missing: dict[str, str]) -> Iterator[tuple[str, str]]:
+    # Only now: the engines and models need Django's apps.
+    bulk, routers = import_module("bench.bulk"), import_module("bench.routers")
+    for name, title in names.items():
+        if name in missing:
+            print(f"{title}: {missing[name]}", file=sys.stderr)
+            continue
+        routers.Router.alias = ALIASES[name]
+        bulk.migrate(ALIASES[name])
+        yield ALIASES[name], title
+
+
 def start(databases: list[str]) -> Servers:
     """Start what is needed and tell the settings, which are read after this."""
+    # As on most sites: the tests have installed it, and our engine would use it.
+    sys.modules["opentelemetry"] = None  # type: ignore[assignment]
     found = Servers(private_folder())
     found.start({*databases, "redis"} - {"sqlite"})
     Running(found.folder, found.ports, found.missing).publish()
@@ -83,13 +118,15 @@ def describe(server_versions: dict[str, str]) -> str:
     """Answer one sentence about date, machine and versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    named = ", ".join(f"{name} {text}" for name, text in server_versions.items())
     today = datetime.datetime.now(datetime.UTC).date()
-    return (
-        f"{today}, {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}, {packages}, {named}, SQLite {sqlite3.sqlite_version}."
-    )
+    parts = [
+        *(str(today), cpu, f"{os.cpu_count()} cores", f"{platform.system()} {platform.release()}"),
+        f"Python {platform.python_version()}",
+        *(f"{name} {version(name)}" for name in PACKAGES),
+        *(f"{name} {text}" for name, text in server_versions.items()),
+        f"SQLite {sqlite3.sqlite_version}",
+    ]
+    return f"{', '.join(parts)}."
 
 
 def redis_version(port: int) -> str:

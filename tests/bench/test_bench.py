@@ -1,5 +1,6 @@
 """The benchmark still runs; what it measures is no concern of a test."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,17 +12,17 @@ pytest.importorskip("qsessions", reason="the peers: pip install --group bench")
 pytest.importorskip("user_sessions", reason="the peers: pip install --group bench")
 
 
-def bench(*options: str) -> str:
-    command = [sys.executable, "-m", "bench", "--quick", "--unpinned", "--rounds", "25"]
+def run(*options: str) -> str:
     answer = subprocess.run(
-        [*command, "--database", "sqlite", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-m", *options], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert answer.returncode == 0, answer.stderr
     return answer.stdout
+
+
+def bench(*options: str) -> str:
+    quick = ["--quick", "--unpinned", "--rounds", "25", "--database", "sqlite"]
+    return run("bench", *quick, *options)
 
 
 def test_the_engines_are_measured_beside_each_other():
@@ -40,3 +41,32 @@ def test_requests_storage_and_memory_are_measured():
     assert "Bytes with row and indexes" in printed
     printed = bench("--engine", "sessionstore", "--requests", "200", "--only", "memory")
     assert "held by a loaded session" in printed
+
+
+def test_a_clean_up_is_measured_under_traffic():
+    """Both clean-ups delete the half that has expired."""
+    printed = run("bench.cleanup", "--database", "sqlite", "--rows", "2000", "--quiet", "1")
+    ours, stock = (json.loads(line.rpartition("} ")[0] + "}") for line in printed.splitlines())
+    assert (ours["rows"], ours["rows per transaction"]) == ("1,000", "200")
+    assert (stock["rows"], stock["rows per transaction"]) == ("1,000", "1,000")
+
+
+def test_growth_is_measured_for_each_size():
+    """One line for each table that is not larger than asked for."""
+    printed = run("bench.growth", "--database", "sqlite", "--rows", "100000", "--rounds", "20")
+    assert [line.split("'")[3] for line in printed.splitlines()] == ["10,000", "100,000"]
+
+
+def test_the_cache_is_measured_beside_its_peers():
+    """A cached engine asks the database for misses and writes alone."""
+    printed = run("bench.cached", "--database", "mariadb", "--rounds", "20")
+    table = [line.split("|") for line in printed.splitlines() if "sessionstore" in line]
+    sql = {cells[2].strip(): int(cells[-2]) for cells in table}
+    assert sql["sessionstore cached_sql"] < sql["sessionstore sql"] / 10
+
+
+def test_encryption_is_measured():
+    """Of the codec alone, and of each operation on a database."""
+    printed = run("bench.encryption", "--database", "sqlite", "--rounds", "20")
+    assert "| codec alone | seal 380 bytes" in printed
+    assert "| SQLite      | load and save" in printed
