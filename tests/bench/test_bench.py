@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.machine import servers
+
 ROOT = Path(__file__).parents[2]
 pytest.importorskip("qsessions", reason="the peers: pip install --group bench")
 pytest.importorskip("user_sessions", reason="the peers: pip install --group bench")
@@ -51,15 +53,17 @@ def test_a_clean_up_is_measured_under_traffic():
     assert (stock["rows"], stock["rows per transaction"]) == ("1,000", "1,000")
 
 
-def test_growth_is_measured_for_each_size():
+def test_growth_is_measured_up_to_the_size_asked_for():
     """One line for each table that is not larger than asked for."""
-    printed = run("bench.growth", "--database", "sqlite", "--rows", "100000", "--rounds", "20")
-    assert [line.split("'")[3] for line in printed.splitlines()] == ["10,000", "100,000"]
+    printed = run("bench.growth", "--database", "sqlite", "--rows", "10000", "--rounds", "25")
+    assert [line.split("'")[3] for line in printed.splitlines()] == ["10,000"]
 
 
 def test_the_cache_is_measured_beside_its_peers():
     """A cached engine asks the database for misses and writes alone."""
-    printed = run("bench.cached", "--database", "mariadb", "--rounds", "20")
+    if "mariadb" not in servers().ports:
+        pytest.skip("no MariaDB")
+    printed = run("bench.cached", "--database", "mariadb", "--rounds", "25")
     table = [line.split("|") for line in printed.splitlines() if "sessionstore" in line]
     sql = {cells[2].strip(): int(cells[-2]) for cells in table}
     assert sql["sessionstore cached_sql"] < sql["sessionstore sql"] / 10
@@ -67,6 +71,6 @@ def test_the_cache_is_measured_beside_its_peers():
 
 def test_encryption_is_measured():
     """Of the codec alone, and of each operation on a database."""
-    printed = run("bench.encryption", "--database", "sqlite", "--rounds", "20")
+    printed = run("bench.encryption", "--database", "sqlite", "--rounds", "25")
     assert "| codec alone | seal 380 bytes" in printed
     assert "| SQLite      | load and save" in printed
