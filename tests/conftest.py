@@ -10,7 +10,7 @@ import time_machine
 from django.core.cache import caches
 
 from tests.harness.clock import Clock
-from tests.harness.databases import ALIASES, ENGINES, running, wanted
+from tests.harness.databases import ALIASES, ENGINES, Beside, running, wanted
 from tests.harness.plugin import BEST_EFFORT
 
 
@@ -65,6 +65,13 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     settings = request.getfixturevalue("settings")
     settings.SESSIONSTORE_DATABASE = ALIASES[name]
     return ALIASES[name]
+
+
+@pytest.fixture(params=["elsewhere", "beside"])
+def place(request: pytest.FixtureRequest, settings, database: str) -> None:
+    """The table of Django's own sessions in another database than ours, and in the same."""
+    if request.param == "beside":
+        settings.DATABASE_ROUTERS = [Beside(database), *settings.DATABASE_ROUTERS]
 
 
 @pytest.fixture

@@ -74,14 +74,3 @@ def browser(cookie: str) -> Client:
 def cookie_of(client: Client) -> str:
     """Answer the key that a browser holds."""
     return client.cookies["sessionid"].value
-
-
-class Beside:
-    """Keeps the table of Django's own sessions in the same database as ours."""
-
-    alias = "default"
-
-    def db_for_read(self, model, **_):
-        return self.alias if model._meta.app_label == "sessions" else None
-
-    db_for_write = db_for_read

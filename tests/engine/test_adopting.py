@@ -6,8 +6,7 @@ from importlib import import_module
 from itertools import count
 
 import pytest
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.sessions.backends.db import SessionStore as DjangoStore
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.cache import caches
@@ -16,14 +15,12 @@ from django.utils import timezone
 from sessionstore.backends import adopting
 from sessionstore.backends.old_engine import OldEngine, old_engine
 from sessionstore.backends.sql import SessionStore
-from sessionstore.conf import conf
 from sessionstore.expiry import to_ms
-from sessionstore.models import Session
-from tests.engine.pages import MIDDLEWARE, Beside, browser, cookie_of
+from tests.engine.old_sessions import DJANGO, make_old_sessions, old_session, ours, signed_in
+from tests.engine.pages import MIDDLEWARE, browser, cookie_of
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 
-DJANGO = "django.contrib.sessions.backends.db"
 OLD_ENGINES = [
     DJANGO,
     "django.contrib.sessions.backends.cached_db",
@@ -53,38 +50,6 @@ def old(request, settings) -> str:
     """One engine after the other that sessions come from."""
     settings.SESSIONSTORE_ADOPT_FROM = request.param
     return request.param
-
-
-@pytest.fixture(params=["elsewhere", "beside"])
-def place(request, settings, database):
-    """The old table in another database than ours, and in the same."""
-    if request.param == "beside":
-        Beside.alias = database
-        settings.DATABASE_ROUTERS = [Beside(), *settings.DATABASE_ROUTERS]
-
-
-def old_session(path=DJANGO, **data) -> str:
-    """Answer the cookie of a session that the old engine stored."""
-    session = import_module(path).SessionStore()
-    session.update({"a": 1, **data})
-    session.save(must_create=True) if path.startswith("user_sessions") else session.create()
-    return session.session_key
-
-
-def signed_in() -> str:
-    """Answer the old cookie of a user who has signed in."""
-    user = get_user_model().objects.create_user("ann")
-    return old_session(
-        **{
-            SESSION_KEY: str(user.pk),
-            BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
-            HASH_SESSION_KEY: user.get_session_auth_hash(),
-        }
-    )
-
-
-def ours():
-    return Session.objects.using(conf.database or "default")
 
 
 # --- the move
@@ -421,15 +386,3 @@ def test_all_sessions_of_a_site_move_in(place, database, sessions, threads):
         data = SessionStore(adopting.derived_keys(cookie)[0].text).load()
         parts = {f"part{part}": number * 4 + part for part in range(4)}
         assert data == {"number": number, **parts}
-
-
-def make_old_sessions(number: int) -> list[str]:
-    """Fill Django's table."""
-    store = DjangoStore()
-    keys = [f"{n:032x}" for n in range(number)]
-    end = timezone.now() + timedelta(days=1)
-    rows = (
-        DjangoSession(key, store.encode({"number": number}), end) for number, key in enumerate(keys)
-    )
-    DjangoSession.objects.bulk_create(rows, batch_size=500)
-    return keys

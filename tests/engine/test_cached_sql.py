@@ -18,7 +18,7 @@ from sessionstore.backends.loading import _rows_of
 from sessionstore.backends.rows import SqlRows
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
 from sessionstore.models import Session
-from tests.engine.test_adopting import make_old_sessions
+from tests.engine.old_sessions import make_old_sessions
 from tests.harness.process import free_port
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together

@@ -13,9 +13,8 @@ from django.utils import timezone
 from sessionstore.backends.leaving import SessionStore
 from sessionstore.backends.sql import SessionStore as SqlStore
 from sessionstore.conf import conf
-from sessionstore.models import Session
-from tests.engine.pages import MIDDLEWARE, Beside, browser, cookie_of
-from tests.engine.test_adopting import DJANGO, make_old_sessions, signed_in
+from tests.engine.old_sessions import DJANGO, make_old_sessions, ours, signed_in
+from tests.engine.pages import MIDDLEWARE, browser, cookie_of
 from tests.harness.threads import run_together
 
 LEAVING, SQL = "sessionstore.backends.leaving", "sessionstore.backends.sql"
@@ -29,24 +28,12 @@ def site(settings):
     settings.SESSION_ENGINE = LEAVING
 
 
-@pytest.fixture(params=["elsewhere", "beside"])
-def place(request, settings, database):
-    """Django's table in another database than ours, and in the same."""
-    if request.param == "beside":
-        Beside.alias = database
-        settings.DATABASE_ROUTERS = [Beside(), *settings.DATABASE_ROUTERS]
-
-
 def stored(**data) -> str:
     """Answer the cookie of a session of ours."""
     session = SqlStore()
     session.update({"a": 1, **data})
     session.save()
     return session.session_key
-
-
-def ours():
-    return Session.objects.using(conf.database or "default").filter(version__gt=0)
 
 
 @pytest.mark.parametrize("kind", MIDDLEWARE)

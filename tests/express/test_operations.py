@@ -1,18 +1,12 @@
 """The commands of operation on a table that belongs to Express."""
 
 import json
-from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from sessionstore.backends.express import SessionStore
-
-
-def run(*arguments: str) -> str:
-    out = StringIO()
-    call_command(*arguments, stdout=out, stderr=StringIO())
-    return out.getvalue()
+from tests.harness.commands import run
 
 
 @pytest.fixture

@@ -19,6 +19,18 @@ ENGINES = ["sessionstore.backends.sql", "sessionstore.backends.cached_sql"]
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A router that keeps the table of Django's own sessions in the same database as ours."""
+
+    alias: str
+
+    def db_for_read(self, model: Any, **_: Any) -> str | None:
+        return self.alias if model._meta.app_label == "sessions" else None
+
+    db_for_write = db_for_read
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """What the early plugin started, as it told us (and each xdist worker) in the environment."""
 

@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError
 
+from sessionstore.backends.sql import SessionStore
 from sessionstore.cleaning import background
 from sessionstore.cleaning.turn import turn
 from sessionstore.models import Session
@@ -101,8 +102,6 @@ def test_other_processes_leave_it_to_the_one_that_cleans(database):
 
 
 def tables():
-    from sessionstore.backends.sql import SessionStore  # noqa: PLC0415 - as the middleware does
-
     return [SessionStore.get_rows()]
 
 

@@ -3,28 +3,24 @@
 import json
 import os
 import signal
-from io import StringIO
+from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.contrib.sessions.models import Session as DjangoSession
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.utils import timezone
 
 from sessionstore import cleaning
 from sessionstore.backends.sql import SessionStore
 from sessionstore.cleaning.turn import turn
 from sessionstore.management.commands import clearsessions
+from tests.harness import commands
 from tests.harness.statements import record_statements
 from tests.ops.rows import add_rows, count_rows
 
 HOUR_AGO, IN_AN_HOUR = -3600, 3600
-
-
-def run(*arguments: str) -> str:
-    """Run the command as a shell would, and answer what it prints."""
-    out = StringIO()
-    call_command("clearsessions", *arguments, stdout=out, stderr=StringIO())
-    return out.getvalue()
+run = partial(commands.run, "clearsessions")
 
 
 def exit_code(*arguments: str) -> int:
@@ -158,7 +154,7 @@ def test_engines_can_be_named_in_short(database, settings):
 def test_a_foreign_engine_clears_in_its_own_way(database, settings):
     """Our command shadows Django's, so it does what Django's does."""
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
-    past = timezone.now() - timezone.timedelta(days=1)
+    past = timezone.now() - timedelta(days=1)
     DjangoSession.objects.create(session_key="a" * 32, session_data="", expire_date=past)
     run()
     assert not DjangoSession.objects.exists()
@@ -178,7 +174,7 @@ def test_the_table_that_sessions_are_adopted_from_is_cleared_too(database, setti
     settings.SESSIONSTORE_ADOPT_FROM = "django.contrib.sessions.backends.db"
     now = timezone.now()
     for number, days in enumerate((-1, -1, 1)):
-        when = now + timezone.timedelta(days=days)
+        when = now + timedelta(days=days)
         DjangoSession.objects.create(session_key=f"{number}", session_data="", expire_date=when)
     add_rows(1, expires_in_s=HOUR_AGO, alias=database)
     told = json.loads(run("--json"))

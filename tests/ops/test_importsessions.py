@@ -2,24 +2,24 @@
 
 import json
 from functools import partial
-from io import StringIO
 
 import pytest
 from django.contrib.sessions.models import Session as DjangoSession
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.utils import timezone
 
 from sessionstore.backends.adopting import derived_keys
 from sessionstore.backends.old_engine import OldEngine
 from sessionstore.backends.sql import SessionStore
-from sessionstore.conf import conf
 from sessionstore.importers import Importer
 from sessionstore.management.commands import importsessions
-from sessionstore.models import Session
-from tests.engine.pages import MIDDLEWARE, Beside, browser, cookie_of
-from tests.engine.test_adopting import DJANGO, make_old_sessions, old_session, signed_in
+from tests.engine.old_sessions import DJANGO, make_old_sessions, old_session, ours, signed_in
+from tests.engine.pages import MIDDLEWARE, browser, cookie_of
+from tests.harness import commands
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
+
+run = partial(commands.run, "importsessions")
 
 
 @pytest.fixture(autouse=True)
@@ -28,25 +28,6 @@ def site(settings):
     settings.ROOT_URLCONF = "tests.engine.pages"
     settings.MIDDLEWARE = MIDDLEWARE["ours"]
     settings.SESSIONSTORE_ADOPT_FROM = DJANGO
-
-
-@pytest.fixture(params=["elsewhere", "beside"])
-def place(request, settings, database):
-    """The old table in another database than ours, and in the same."""
-    if request.param == "beside":
-        Beside.alias = database
-        settings.DATABASE_ROUTERS = [Beside(), *settings.DATABASE_ROUTERS]
-
-
-def run(*arguments: str) -> str:
-    """Run the command as a shell would, and answer what it prints."""
-    out = StringIO()
-    call_command("importsessions", *arguments, stdout=out, stderr=StringIO())
-    return out.getvalue()
-
-
-def ours():
-    return Session.objects.using(conf.database or "default")
 
 
 def counts() -> tuple[int, int]:

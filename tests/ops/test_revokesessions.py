@@ -8,23 +8,19 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from sessionstore import expiry, mass_revocation
 from sessionstore.backends.cached_sql import SessionStore as CachedStore
 from sessionstore.backends.sql import SessionStore
 from sessionstore.models import Session
+from tests.harness import commands
 from tests.harness.threads import run_together
 from tests.ops.rows import add_rows, count_rows
 
 IN_AN_HOUR = 3600
 DAY_MS = 86_400_000
-
-
-def run(*arguments: str) -> str:
-    out = StringIO()
-    call_command("revokesessions", *arguments, stdout=out, stderr=StringIO())
-    return out.getvalue()
+run = partial(commands.run, "revokesessions")
 
 
 def end(*arguments: str) -> str:

@@ -2,24 +2,20 @@
 
 import json
 import re
-from io import StringIO
+from functools import partial
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from sessionstore import expiry, statistics
 from sessionstore.backends.sql import SessionStore
 from sessionstore.codec import ENCRYPTED, SEALED
+from tests.harness import commands
 from tests.harness.statements import record_statements
 from tests.ops.rows import add_rows
 
 HOUR_AGO, IN_AN_HOUR = -3600, 3600
-
-
-def run(*arguments: str) -> str:
-    out = StringIO()
-    call_command("sessionstats", *arguments, stdout=out, stderr=StringIO())
-    return out.getvalue()
+run = partial(commands.run, "sessionstats")
 
 
 def counts(*arguments: str) -> dict[str, tuple[int, bool]]:

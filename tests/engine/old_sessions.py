@@ -1,0 +1,51 @@
+"""Sessions as the engine before ours left them, for the tests that move sessions."""
+
+from datetime import timedelta
+from importlib import import_module
+
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.contrib.sessions.backends.db import SessionStore as DjangoStore
+from django.contrib.sessions.models import Session as DjangoSession
+from django.utils import timezone
+
+from sessionstore.conf import conf
+from sessionstore.models import Session
+
+DJANGO = "django.contrib.sessions.backends.db"
+
+
+def old_session(path=DJANGO, **data) -> str:
+    """Answer the cookie of a session that the old engine stored."""
+    session = import_module(path).SessionStore()
+    session.update({"a": 1, **data})
+    session.save(must_create=True) if path.startswith("user_sessions") else session.create()
+    return session.session_key
+
+
+def signed_in() -> str:
+    """Answer the old cookie of a user who has signed in."""
+    user = get_user_model().objects.create_user("ann")
+    return old_session(
+        **{
+            SESSION_KEY: str(user.pk),
+            BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+        }
+    )
+
+
+def make_old_sessions(number: int) -> list[str]:
+    """Fill Django's table; answer the cookies."""
+    store = DjangoStore()
+    keys = [f"{n:032x}" for n in range(number)]
+    end = timezone.now() + timedelta(days=1)
+    rows = (
+        DjangoSession(key, store.encode({"number": number}), end) for number, key in enumerate(keys)
+    )
+    DjangoSession.objects.bulk_create(rows, batch_size=500)
+    return keys
+
+
+def ours():
+    """Answer the rows of our table, to see what has moved."""
+    return Session.objects.using(conf.database or "default")
