@@ -35,8 +35,9 @@ def turn(alias: str, table: str) -> AbstractContextManager[bool]:
     if connection.vendor == "mysql":
         return _by_connection(connection.copy(), table, _take_on_mysql)
     # SQLite has no such locks, but all its users are on one machine.
-    name = str(connection.settings_dict["NAME"])
-    return nullcontext(True) if fcntl is None or "memory" in name else _by_file(name, table)
+    if fcntl is None or connection.is_in_memory_db():
+        return nullcontext(True)
+    return _by_file(str(connection.settings_dict["NAME"]), table)
 
 
 @contextmanager
