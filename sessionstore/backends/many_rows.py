@@ -8,22 +8,12 @@ from django.db import connections
 from sessionstore.record import Record
 
 from .retry import READ, WRITE, attempt
-from .routed import RoutedTable
+from .routed import BATCH, RoutedTable
 from .statements import CHANGED
-
-# One statement takes so many ids: more would hold locks for too long.
-BATCH = 500
-# A write to SQLite holds up every other one.
-_BATCH_ON_SQLITE = 200
 
 
 class ManyRows(RoutedTable):
     """The table as sets of rows; ``SqlRows`` has the verbs on one row."""
-
-    @property
-    def batch_size(self) -> int:
-        """How many rows one transaction of a clean-up deletes."""
-        return _BATCH_ON_SQLITE if connections[self.alias].vendor == "sqlite" else BATCH
 
     def known(self, digests: Iterable[bytes]) -> set[bytes]:
         """Answer which of these ids are taken."""
@@ -57,11 +47,11 @@ class ManyRows(RoutedTable):
         One DELETE by user misses a row that is renamed meanwhile, so it looks again until a
         SELECT finds none.
         """
-        return self._remove_while(user_id=user_id, but=but)
+        return self._remove_while(user_id, but=but)
 
-    def remove_renamed(self, user_id: str, created_at: int, *, rounds: int = 5) -> int:
+    def remove_renamed(self, user_id: str, created_at: int) -> int:
         """Delete the row that a concurrent request renamed: neither value ever changes."""
-        return self._remove_while(user_id=user_id, created_at=created_at, rounds=rounds)
+        return self._remove_while(user_id, rounds=5, created_at=created_at)
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Answer at most ``limit`` ids that expired before ``before``, by the expiry index."""
@@ -87,9 +77,11 @@ class ManyRows(RoutedTable):
         field: Any = self.model._meta.get_field(name)
         return connections[self.alias].ops.quote_name(field.column)
 
-    def _remove_while(self, *, but: bytes | None = None, rounds: int = 100, **of: Any) -> int:
+    def _remove_while(
+        self, user_id: str, *, but: bytes | None = None, rounds: int = 100, **also: Any
+    ) -> int:
         removed = 0
-        rows = self._objects.filter(**of)
+        rows = self._objects.filter(user_id=user_id, **also)
         if but is not None:
             rows = rows.exclude(pk=but)
         for _ in range(rounds):
@@ -98,7 +90,7 @@ class ManyRows(RoutedTable):
             )
             if not digests:
                 break
-            removed += self._remove_of(of["user_id"], digests)
+            removed += self._remove_of(user_id, digests)
         return removed
 
     def _remove_of(self, user_id: str, digests: list[bytes]) -> int:

@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from sessionstore import expiry
+from sessionstore.cleaning import Table
 from sessionstore.conf import conf
 
 from .old_engine import old_engine
@@ -17,8 +18,6 @@ from .routed import RoutedTable
 
 class OldTable(RoutedTable):
     """A table with ``expire_date``: Django's own, and those of engines built on its model."""
-
-    batch_size = 200
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
@@ -43,12 +42,13 @@ class OldTable(RoutedTable):
         return self.model._default_manager.using(self.alias).filter(expire_date__lt=moment)
 
 
-def tables_to_clear(store: Any) -> list[Any]:
-    """Answer the table of an engine, and the one that its sessions come from or leave to."""
-    tables = [store.get_rows()]
+def tables_to_clear(store: Any) -> list[Table]:
+    """Answer the table of an engine, and those that its sessions come from or leave to."""
+    models = []
     if issubclass(store, DjangoSessionStore):
-        tables.append(OldTable(store.get_model_class()))
-    model = old_engine(conf.adopt_from).model if conf.adopt_from else None
-    if model is not None:
-        tables.append(OldTable(model))
-    return tables
+        models.append(store.get_model_class())
+    if conf.adopt_from:
+        models.append(old_engine(conf.adopt_from).model)
+    # A site that leaves for the table that it came from has only one of them.
+    old = [OldTable(model) for model in dict.fromkeys(models) if model is not None]
+    return [store.get_rows(), *old]

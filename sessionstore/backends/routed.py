@@ -3,8 +3,13 @@
 import copy
 from typing import Self
 
-from django.db import router
+from django.db import connections, router
 from django.db.models import Model
+
+# One statement takes so many ids: more would hold locks for too long.
+BATCH = 500
+# A write to SQLite holds up every other one.
+BATCH_ON_SQLITE = 200
 
 
 class RoutedTable:
@@ -16,6 +21,11 @@ class RoutedTable:
     @property
     def alias(self) -> str:
         return self._fixed_alias or router.db_for_write(self.model)
+
+    @property
+    def batch_size(self) -> int:
+        """How many rows one transaction of a clean-up deletes."""
+        return BATCH_ON_SQLITE if connections[self.alias].vendor == "sqlite" else BATCH
 
     def using(self, alias: str) -> Self:
         """Answer the same table on the database ``alias``, whatever the routers say."""

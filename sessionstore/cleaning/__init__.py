@@ -1,5 +1,6 @@
 """Deletes expired rows of a live table without stalling it."""
 
 from .batches import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, clear_expired, nap
+from .table import Table
 
-__all__ = ["GRACE_MS", "PAUSE_S", "Cleaned", "Ending", "Pace", "clear_expired", "nap"]
+__all__ = ["GRACE_MS", "PAUSE_S", "Cleaned", "Ending", "Pace", "Table", "clear_expired", "nap"]

@@ -6,7 +6,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from django.db import connections
 
@@ -14,11 +13,12 @@ from sessionstore.conf import conf
 from sessionstore.faults import code_of
 
 from .batches import Pace, clear_expired
+from .table import Table
 
 logger = logging.getLogger("sessionstore")
 # Spreads the processes of a site over the interval.
 _JITTER = 0.2
-Tables = Callable[[], Iterable[Any]]
+Tables = Callable[[], Iterable[Table]]
 
 
 class BackgroundCleaner:
@@ -51,14 +51,12 @@ class BackgroundCleaner:
                 self._thread.start()
 
     def _run(self, tables: Tables) -> None:
-        interval = conf.cleanup_interval_ms
         # The first time comes early for some, so that processes that do not live long clean too.
         earliest = 0.0
-        while interval is not None:
+        while (interval := conf.cleanup_interval_ms) is not None:
             time.sleep(random.uniform(earliest, 1 + _JITTER) * interval / 1000)  # noqa: S311 - spreads load
             clear_once(tables, max_seconds=interval / 1000)
             earliest = 1 - _JITTER
-            interval = conf.cleanup_interval_ms
         self._thread = None
 
 

@@ -4,10 +4,10 @@ import enum
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from sessionstore import expiry, telemetry
 
+from .table import Table
 from .turn import turn
 
 # Web servers whose clocks are ten minutes apart must not delete what the other still accepts.
@@ -51,7 +51,7 @@ class Cleaned:
 
 
 def clear_expired(
-    rows: Any,
+    rows: Table,
     *,
     pace: Pace | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -59,7 +59,7 @@ def clear_expired(
 ) -> Cleaned:
     """Delete rows that expired more than ten minutes ago, from the oldest on.
 
-    ``rows`` has the verbs of a store. Each batch is a transaction of its own, found by the expiry
+    Each batch is a transaction of its own, found by the expiry
     index and deleted by primary key. ``stop`` is asked before each batch and in each pause;
     ``on_batch`` is told the number of rows that each batch deleted. Raises
     SessionStoreUnavailable when the database keeps failing; what was deleted stays deleted.
@@ -75,7 +75,7 @@ def clear_expired(
 
 
 def _loop(
-    rows: Any,
+    rows: Table,
     pace: Pace,
     stop: Callable[[], bool],
     on_batch: Callable[[int], object],
@@ -101,7 +101,7 @@ def _loop(
 
 
 def next_batch(
-    rows: Any, pace: Pace, removed: int, *, elapsed: float, stop: Callable[[], bool]
+    rows: Table, pace: Pace, removed: int, *, elapsed: float, stop: Callable[[], bool]
 ) -> tuple[int, Ending | None]:
     """Answer the size of the next batch, and why there is none."""
     size = pace.batch_size or rows.batch_size

@@ -1,0 +1,27 @@
+"""What a clean-up asks of a table: ours, Express's, and the one that sessions come from."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+
+class Table(Protocol):
+    """Finds rows by their expiry and deletes them by primary key. Times are in milliseconds."""
+
+    @property
+    def alias(self) -> str:
+        """The database that it is written on."""
+
+    @property
+    def table(self) -> str: ...
+
+    @property
+    def batch_size(self) -> int:
+        """How many rows one transaction deletes when nobody says."""
+
+    def expired(self, before: int, limit: int, /) -> list[Any]:
+        """Answer at most ``limit`` primary keys of rows that expired before ``before``."""
+
+    def remove_many(self, keys: Iterable[Any], /, *, expired_before: int) -> int:
+        """Delete those of the rows that still are expired; answer how many."""
+
+    def count_expired(self, before: int, /) -> int: ...
