@@ -178,8 +178,6 @@ def _counted(objects: Any) -> Counts:
 
 def _top(objects: Any, sample: Sequence[Row] | None, top: int) -> list[tuple[str, int]]:
     """Answer who has most live sessions: of all users, or of those in the sample; counted."""
-    if not top:
-        return []
     live = objects.live().filter(user_id__isnull=False)
     if sample is not None:
         seen = Counter(row.user_id for row in sample if row.user_id is not None)

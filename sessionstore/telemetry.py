@@ -92,6 +92,10 @@ def measured(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 @contextmanager
 def _span(name: str) -> Iterator[Any]:
+    """Answer a span of our own, or None without OpenTelemetry."""
+    if _trace is None:
+        yield None
+        return
     # Security: OpenTelemetry would record an error's message, and a driver's may hold a digest.
     tracer = _trace.get_tracer(_SCOPE)
     with tracer.start_as_current_span(
@@ -127,18 +131,14 @@ def refused(what: str) -> None:
 def cleaning(table: str) -> Iterator[Callable[[int, str], None]]:
     """Put a clean-up into a span; the answer is told its count and its ending."""
     started = time.perf_counter()
+    with _span("cleanup") as span:
 
-    def tell(removed: int, ending: str) -> None:
-        attributes = {"db.collection.name": table}
-        _deleted.add(removed, attributes)
-        attributes["sessionstore.ending"] = ending
-        _cleanups.record(time.perf_counter() - started, attributes)
-        if _trace is not None:
-            span = _trace.get_current_span()
-            span.set_attributes({**attributes, "sessionstore.deleted": removed})
+        def tell(removed: int, ending: str) -> None:
+            attributes = {"db.collection.name": table}
+            _deleted.add(removed, attributes)
+            attributes["sessionstore.ending"] = ending
+            _cleanups.record(time.perf_counter() - started, attributes)
+            if span is not None:
+                span.set_attributes({**attributes, "sessionstore.deleted": removed})
 
-    if _trace is None:
-        yield tell
-        return
-    with _span("cleanup"):
         yield tell
