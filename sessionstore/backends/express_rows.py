@@ -106,7 +106,7 @@ class ExpressRows(SqlRows):
         message = "An Express table has no user column: sessions cannot be found by user."
         raise NotImplementedError(message)
 
-    def remove_renamed(self, user_id: str, created_at: int, *, rounds: int = 5) -> int:  # noqa: ARG002 - nothing to find them by
+    def remove_renamed(self, user_id: str, created_at: int) -> int:  # noqa: ARG002 - nothing to find them by
         """Answer 0: without a user column, a row that was renamed cannot be found."""
         return 0
 
@@ -136,6 +136,12 @@ class ExpressRows(SqlRows):
         """Answer the ids and texts of the next live sessions, in the order of their ids."""
         alias = self.alias
         return self._read_all(alias, self._sql(alias).page, [self._now(), after, limit])
+
+    def live_after(self, after: bytes, limit: int) -> list[bytes]:
+        """Answer the ids of the next live sessions, in their order."""
+        alias = self.alias
+        values = [self._now(), after.decode(), limit]
+        return [sid.encode() for (sid,) in self._read_all(alias, self._sql(alias).ids, values)]
 
     # --- below the verbs
 

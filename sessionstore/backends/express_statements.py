@@ -29,6 +29,7 @@ class ExpressStatements:
     delete_expired: str  # the same, before
     count: str  # now
     page: str  # now, after sid, limit
+    ids: str  # the same
 
 
 def quoted_table(alias: str, settings: ExpressSettings) -> str:
@@ -58,6 +59,8 @@ _TEXTS = {
     "delete_expired": "DELETE FROM {table} WHERE {sid} IN ({{sids}}) AND {seconds} + 0 < %s",
     "count": "SELECT COUNT(*) FROM {table} WHERE {unmarked} AND {expires} >= {at}",
     "page": "SELECT {sid}, {stored} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
+    "AND {sid} > %s ORDER BY {sid} LIMIT %s",
+    "ids": "SELECT {sid} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
     "AND {sid} > %s ORDER BY {sid} LIMIT %s",
 }
 _REMOVE = "DELETE FROM {table} WHERE {sid} = %s"

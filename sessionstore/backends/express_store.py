@@ -83,8 +83,8 @@ class ExpressStore:
     def clear(self) -> int:
         """Log everybody out; answer how many sessions that ended."""
         ended = 0
-        while page := self.rows.page("", _PAGE):
-            ended += self.rows.remove_many([sid.encode() for sid, _ in page])
+        while ids := self.rows.live_after(b"", _PAGE):
+            ended += self.rows.remove_many(ids)
         return ended
 
     def clearExpiredSessions(self) -> int:  # noqa: N802 - the name in express-mysql-session

@@ -1,12 +1,16 @@
 """The commands of operation on a table that belongs to Express."""
 
 import json
+from itertools import count
 
 import pytest
 from django.core.management import CommandError
 
+from sessionstore import mass_revocation
 from sessionstore.backends.express import SessionStore
+from sessionstore.backends.express_store import ExpressStore
 from tests.harness.commands import run
+from tests.harness.statements import record_statements
 
 
 @pytest.fixture
@@ -53,3 +57,25 @@ def test_all_sessions_end_and_none_can_be_chosen(table):
         run("revokesessions", "--user=ann", "--no-input")
     assert run("revokesessions", "--all", "--no-input") == "Ended 2 sessions of everybody.\n"
     assert SessionStore.get_rows().count() == 0
+
+
+@pytest.mark.only_on("sqlite", "mariadb")
+def test_visitors_who_come_meanwhile_do_not_make_it_endless(table):
+    """Their sessions cannot be told from older ones, so the passes are counted."""
+    visits = count()
+
+    def visit(_: int) -> None:
+        assert next(visits) < 200
+        stored()
+
+    which = mass_revocation.all_until_now()
+    assert mass_revocation.revoke(SessionStore(), which, on_batch=visit) >= 2
+
+
+@pytest.mark.only_on("sqlite", "mariadb")
+def test_ending_all_sessions_reads_none_of_them(table):
+    """Their ids are enough."""
+    with record_statements() as seen:
+        run("revokesessions", "--all", "--no-input")
+        assert ExpressStore().clear() == 0
+    assert not [sql for sql in seen.about(table) if sql.startswith("SELECT") and "data" in sql]
