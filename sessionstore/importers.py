@@ -6,14 +6,33 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.db import IntegrityError, transaction
 
 from sessionstore import expiry
 from sessionstore.backends.adopting import IMPORTED, derived_keys
+from sessionstore.backends.base import SessionBackend
 from sessionstore.backends.old_engine import OldEngine, OldSession
 from sessionstore.cleaning.batches import Ending, Pace, nap, next_batch
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge, TakenId
 from sessionstore.record import Record
+
+_SIGNED_COOKIES = "django.contrib.sessions.backends.signed_cookies"
+
+
+def why_unusable(path: str) -> str | None:
+    """Answer why no session can be moved from the engine of that dotted path."""
+    try:
+        old = OldEngine(path)
+    except (ImportError, AttributeError, ValueError, RuntimeError) as error:
+        return f"it cannot be used ({error})"
+    if old.model is not None and old.model._meta.app_label not in apps.app_configs:
+        return f"the app {old.model._meta.app_label!r} is not in INSTALLED_APPS"
+    if issubclass(old.store, SessionBackend):
+        return "that is an engine of sessionstore itself"
+    if path == _SIGNED_COOKIES:
+        return "those sessions live in the browser, there is nothing to look up"
+    return None
 
 
 @dataclass(slots=True)
@@ -46,11 +65,10 @@ class Importer:
     one is inserted, so a request that moves the same session meanwhile loses nothing.
     """
 
-    def __init__(self, engine: OldEngine, store: type[Any], *, database: str | None = None) -> None:
+    def __init__(self, engine: OldEngine, store: type[Any]) -> None:
         self.engine = engine
         self.store = store
-        rows = store.get_rows()
-        self.rows = rows.using(database) if database else rows
+        self.rows = store.get_rows()
 
     def run(
         self,

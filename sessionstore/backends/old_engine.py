@@ -108,10 +108,11 @@ class OldEngine:
 
     @property
     def alias(self) -> str:
-        return router.db_for_write(self._table)
+        return router.db_for_write(self.table)
 
     @property
-    def _table(self) -> type[models.Model]:
+    def table(self) -> type[models.Model]:
+        """The model of its table. Raises LookupError when it has none."""
         if self.model is None:
             message = f"{self.path} has no table"
             raise LookupError(message)
@@ -119,7 +120,7 @@ class OldEngine:
 
     @property
     def _rows(self) -> Any:
-        return self._table._default_manager.using(self.alias)
+        return self.table._default_manager.using(self.alias)
 
     @property
     def _live(self) -> Any:

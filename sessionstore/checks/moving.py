@@ -2,14 +2,10 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.core.checks import CheckMessage, Error
 
-from sessionstore.backends.base import SessionBackend
-from sessionstore.backends.old_engine import OldEngine
 from sessionstore.conf import conf
-
-SIGNED_COOKIES = "django.contrib.sessions.backends.signed_cookies"
+from sessionstore.importers import why_unusable
 
 
 def check_adopt_from(**_: Any) -> list[CheckMessage]:
@@ -18,7 +14,7 @@ def check_adopt_from(**_: Any) -> list[CheckMessage]:
         path = conf.adopt_from
     except ValueError:
         return []  # E001 tells.
-    reason = _reason(path) if path else None
+    reason = why_unusable(path) if path else None
     if reason is None:
         return []
     return [
@@ -29,21 +25,6 @@ def check_adopt_from(**_: Any) -> list[CheckMessage]:
             id="sessionstore.E061",
         )
     ]
-
-
-def _reason(path: str) -> str | None:
-    """Answer why no session can be moved from there."""
-    try:
-        old = OldEngine(path)
-    except (ImportError, AttributeError, ValueError, RuntimeError) as error:
-        return f"it cannot be used ({error})"
-    if old.model is not None and old.model._meta.app_label not in apps.app_configs:
-        return f"the app {old.model._meta.app_label!r} is not in INSTALLED_APPS"
-    if issubclass(old.store, SessionBackend):
-        return "that is an engine of sessionstore itself"
-    if path == SIGNED_COOKIES:
-        return "those sessions live in the browser, there is nothing to look up"
-    return None
 
 
 CHECKS = [check_adopt_from]

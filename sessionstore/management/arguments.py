@@ -1,12 +1,19 @@
-"""Types of command-line arguments; what they raise completes "argument --x: ..."."""
+"""What the commands share on the command line.
+
+What the types of arguments raise completes "argument --x: ...".
+"""
 
 import re
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from django.core.management.base import CommandParser, DjangoHelpFormatter
 
-from sessionstore.cleaning import PAUSE_S
+from sessionstore.cleaning import PAUSE_S, Pace
+
+from .engines import SHORT_NAMES
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _duration = re.compile(r"(\d+)([smhdw])").fullmatch
@@ -38,14 +45,9 @@ def seconds(text: str) -> float:
 
 def duration(text: str) -> timedelta:
     """Answer a duration such as 30d, 12h, 90m."""
-    found = _duration(text)
-    try:
-        return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else _refuse(text)
-    except OverflowError:
-        return _refuse(text)
-
-
-def _refuse(text: str) -> timedelta:
+    if found := _duration(text):
+        with suppress(OverflowError):
+            return timedelta(**{_UNITS[found[2]]: int(found[1])})
     message = f"{text!r} is not a duration: write a number and s, m, h, d or w, such as 30d"
     raise ArgumentTypeError(message)
 
@@ -70,4 +72,23 @@ def add_pace(parser: CommandParser) -> None:
         type=seconds,
         metavar="SECONDS",
         help="start no batch after this time",
+    )
+
+
+def pace_of(options: dict[str, Any]) -> Pace:
+    """Answer what the options of ``add_pace``, and ``--limit``, ask for."""
+    return Pace(
+        batch_size=options["batch_size"],
+        pause_s=options["sleep"],
+        max_seconds=options["max_seconds"],
+        limit=options["limit"],
+    )
+
+
+def add_engine(parser: CommandParser) -> None:
+    """Add the option of a command that needs the table of an engine and nothing else."""
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        help=f"dotted path, or {', '.join(SHORT_NAMES)} (default: SESSION_ENGINE)",
     )

@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import connections
 
+from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
-from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.faults import code_of, is_missing_table
 
 SHORT_NAMES = ("sql", "cached_sql", "express", "leaving")
 
@@ -31,7 +31,23 @@ def engine_named(name: str | None) -> Any:
         raise CommandError(message) from None
 
 
-def table_of(store: Any, *, database: str | None) -> Any:
+def session_engine() -> type[SessionBackend]:
+    """Answer the site's engine, for a command that needs its sessions and not only their table.
+
+    Raises CommandError when that is not an engine of ours, or leaves for Django's.
+    """
+    store: type[object] = engine_named(None)
+    if not issubclass(store, SessionBackend):
+        message = (
+            f"Not on the engine {store.__module__}: set SESSION_ENGINE to sql, cached_sql or "
+            f"express of sessionstore.backends."
+        )
+        raise CommandError(message)
+    known_database(store.get_rows().alias)
+    return store
+
+
+def table_of(store: Any, *, database: str | None = None) -> Any:
     """Answer the rows of an engine of ours, on ``database`` when given.
 
     Raises CommandError for an engine of somebody else's.
@@ -43,16 +59,16 @@ def table_of(store: Any, *, database: str | None) -> Any:
             f"instance --engine=sql."
         )
         raise CommandError(message)
+    if database is not None:
+        return get_rows().using(known_database(database))
     rows = get_rows()
-    return rows.using(database) if database else rows
+    known_database(rows.alias)
+    return rows
 
 
-def failure(error: Exception, tables: list[Any]) -> str:
-    """Say what the database refused, in words for an operator."""
-    if isinstance(error, SessionStoreUnavailable):
-        return f"{error} What was done stays done; run it again."
-    if is_missing_table(error):
-        names = " or ".join(f"{rows.table} in database {rows.alias!r}" for rows in tables)
-        return f"There is no table {names}. Has manage.py migrate run there?"
-    # Security: the driver's own message may hold data of a row.
-    return f"The database refused (error {code_of(error)})."
+def known_database(alias: str) -> str:
+    """Answer the alias. Raises CommandError when DATABASES does not have it."""
+    if alias not in connections:
+        message = f"There is no database {alias!r} in DATABASES, only {', '.join(connections)}."
+        raise CommandError(message)
+    return alias

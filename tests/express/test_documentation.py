@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-from django.core.management import load_command_class
 
 from sessionstore.conf.express import express
 from tests.express.conftest import open_site
@@ -71,15 +70,6 @@ def test_each_key_of_the_setting_is_in_the_table():
     assert express(values)
     with pytest.raises(ValueError, match="unknown"):
         express({**values, "unknown": 1})
-
-
-def test_each_option_of_the_command_is_in_the_table():
-    """As its parser knows them."""
-    parser = load_command_class("sessionstore", "expresstable").create_parser("", "expresstable")
-    own = {word for action in parser._actions for word in action.option_strings}
-    inherited = {"-h", "--help", "--version", "-v", "--verbosity", "--settings", "--pythonpath"}
-    inherited |= {"--traceback", "--no-color", "--force-color", "--skip-checks"}
-    assert {name.partition(" ")[0] for name in first_column("Option")} == own - inherited
 
 
 @pytest.mark.only_on("mariadb", "mysql", "postgresql")

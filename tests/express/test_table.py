@@ -168,3 +168,10 @@ def test_a_name_with_anything_but_letters_digits_and_underscores_is_refused(sett
     settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"], "table": "sessions; DROP TABLE x"}
     with pytest.raises(ValueError, match="'table' is a name of letters"):
         assert conf.express
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_database_that_is_not_there_is_a_plain_error(table):
+    """As with the other commands."""
+    with pytest.raises(CommandError, match="no database 'nowhere' in DATABASES"):
+        call_command("expresstable", "--check", "--database=nowhere")

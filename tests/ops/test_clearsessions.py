@@ -5,10 +5,11 @@ import os
 import signal
 from datetime import timedelta
 from functools import partial
+from io import StringIO
 
 import pytest
 from django.contrib.sessions.models import Session as DjangoSession
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from sessionstore import cleaning
@@ -19,6 +20,7 @@ from tests.harness import commands
 from tests.harness.statements import record_statements
 from tests.ops.rows import add_rows, count_rows
 
+DJANGO = "django.contrib.sessions.backends.db"
 HOUR_AGO, IN_AN_HOUR = -3600, 3600
 run = partial(commands.run, "clearsessions")
 
@@ -27,6 +29,13 @@ def exit_code(*arguments: str) -> int:
     with pytest.raises(CommandError) as caught:
         run(*arguments)
     return caught.value.returncode
+
+
+def add_old_rows(*days: int) -> None:
+    """Fill Django's table with sessions that end so many days from now."""
+    for number, after in enumerate(days):
+        end = timezone.now() + timedelta(days=after)
+        DjangoSession.objects.create(session_key=f"{number}", session_data="", expire_date=end)
 
 
 def test_expired_rows_go_and_live_ones_stay(database):
@@ -84,6 +93,17 @@ def test_a_dry_run_counts_and_deletes_nothing(database):
     assert count_rows(database) == 5
 
 
+def test_a_dry_run_honours_the_limit(database):
+    """It tells what the same command without --dry-run would do, exit code included."""
+    add_rows(5, expires_in_s=HOUR_AGO, alias=database)
+    assert "Would delete 5 expired sessions" in run("--dry-run", "--limit=6")
+    out = StringIO()
+    with pytest.raises(CommandError, match="--limit is reached") as caught:
+        call_command("clearsessions", "--dry-run", "--limit=3", stdout=out)
+    assert caught.value.returncode == clearsessions.ROWS_LEFT
+    assert "Would delete 3 expired sessions" in out.getvalue()
+
+
 def test_json_tells_what_was_done(database):
     """One line of JSON, for a monitor to read."""
     add_rows(3, expires_in_s=HOUR_AGO, alias=database)
@@ -110,6 +130,19 @@ def test_one_cleaner_works_at_a_time(database):
         assert count_rows(database) == 1
     run()
     assert count_rows(database) == 0
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_table_that_is_being_cleared_does_not_hold_up_the_other(database, settings):
+    """The message names the one that was left alone."""
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    add_rows(1, expires_in_s=HOUR_AGO, alias=database)
+    add_old_rows(-1)
+    words = "works on sessionstore_session of database 'default', which was left alone"
+    with turn(database, "sessionstore_session"), pytest.raises(CommandError, match=words) as caught:
+        run()
+    assert caught.value.returncode == clearsessions.BUSY
+    assert (count_rows(database), DjangoSession.objects.count()) == (1, 0)
 
 
 @pytest.mark.only_on("sqlite")
@@ -153,29 +186,27 @@ def test_engines_can_be_named_in_short(database, settings):
 @pytest.mark.only_on("sqlite")
 def test_a_foreign_engine_clears_in_its_own_way(database, settings):
     """Our command shadows Django's, so it does what Django's does."""
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
-    past = timezone.now() - timedelta(days=1)
-    DjangoSession.objects.create(session_key="a" * 32, session_data="", expire_date=past)
+    settings.SESSION_ENGINE = DJANGO
+    add_old_rows(-1)
     run()
     assert not DjangoSession.objects.exists()
 
 
 @pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("option", ["--dry-run", "--limit=1", "--sleep=1", "--json"])
+@pytest.mark.parametrize(
+    "option", ["--dry-run", "--limit=1", "--sleep=1", "--json", "--max-seconds=0"]
+)
 def test_a_foreign_engine_refuses_our_options(database, settings, option):
     """A dry run that deletes would be the worst of them."""
-    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
+    settings.SESSION_ENGINE = DJANGO
     assert exit_code(option) == 1
 
 
 @pytest.mark.only_on("sqlite")
 def test_the_table_that_sessions_are_adopted_from_is_cleared_too(database, settings):
     """Its expired rows would otherwise stay for ever."""
-    settings.SESSIONSTORE_ADOPT_FROM = "django.contrib.sessions.backends.db"
-    now = timezone.now()
-    for number, days in enumerate((-1, -1, 1)):
-        when = now + timedelta(days=days)
-        DjangoSession.objects.create(session_key=f"{number}", session_data="", expire_date=when)
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    add_old_rows(-1, -1, 1)
     add_rows(1, expires_in_s=HOUR_AGO, alias=database)
     told = json.loads(run("--json"))
     assert [(table["table"], table["sessions"]) for table in told["tables"]] == [
@@ -183,6 +214,16 @@ def test_the_table_that_sessions_are_adopted_from_is_cleared_too(database, setti
         ("django_session", 2),
     ]
     assert DjangoSession.objects.count() == 1
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("path", ["no.such.engine", "sessionstore.backends.cached_sql"])
+def test_a_wrong_source_is_a_plain_error(database, settings, path):
+    """A cron job has no use for a traceback; what is wrong with it is what the check says."""
+    settings.SESSIONSTORE_ADOPT_FROM = path
+    with pytest.raises(CommandError, match=f"SESSIONSTORE_ADOPT_FROM = '{path}': ") as caught:
+        run()
+    assert caught.value.returncode == 1
 
 
 @pytest.mark.only_on("sqlite")

@@ -6,11 +6,13 @@ from functools import partial
 import pytest
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import CommandError
+from django.db import connection
 from django.utils import timezone
 
 from sessionstore.backends.adopting import derived_keys
 from sessionstore.backends.old_engine import OldEngine
 from sessionstore.backends.sql import SessionStore
+from sessionstore.cleaning import Pace
 from sessionstore.importers import Importer
 from sessionstore.management.commands import importsessions
 from tests.engine.old_sessions import DJANGO, make_old_sessions, old_session, ours, signed_in
@@ -100,7 +102,7 @@ def test_dry_run_moves_nothing_and_names_what_could_not_move(settings):
     DjangoSession.objects.create(
         session_key="d" * 32, session_data="damaged", expire_date=timezone.now().replace(year=2099)
     )
-    assert "Would move 1 sessions" in run("--dry-run")
+    assert "Would move 1 session in" in run("--dry-run")
     assert counts() == (3, 0)
     told = json.loads(run("--json"))
     assert told["refused"] == {"above SESSIONSTORE_MAX_BYTES": 1, "damaged or empty": 1}
@@ -195,7 +197,7 @@ def test_each_batch_is_a_few_statements():
     """Read, look up, insert, look again, delete: not one per row."""
     make_old_sessions(20)
     with record_statements() as seen:
-        Importer(OldEngine(DJANGO), SessionStore).run(pace=importsessions.Pace(pause_s=0))
+        Importer(OldEngine(DJANGO), SessionStore).run(pace=Pace(pause_s=0))
     assert len(seen) == 5
 
 
@@ -204,14 +206,45 @@ def test_each_batch_is_a_few_statements():
     ("source", "adopted", "words"),
     [
         ("django.contrib.sessions.backends.cache", DJANGO, "cannot be listed"),
-        ("no.such.engine", DJANGO, "no session engine"),
+        ("no.such.engine", DJANGO, "cannot be used"),
+        ("sql", DJANGO, "cannot be used"),
+        ("sessionstore.backends.sql", DJANGO, "an engine of sessionstore itself"),
+        ("django.contrib.sessions.backends.signed_cookies", DJANGO, "live in the browser"),
         (DJANGO, None, "SESSIONSTORE_ADOPT_FROM"),
     ],
 )
 def test_it_refuses_what_would_log_users_out(settings, source, adopted, words):
-    """A cache, an engine that does not exist, and an import whose cookies nobody would accept."""
+    """What has no table, what is no engine, and an import whose cookies nobody would accept."""
     settings.SESSIONSTORE_ADOPT_FROM = adopted
     old_session()
     with pytest.raises(CommandError, match=words):
         run("--from", source)
     assert counts() == (1, 0)
+
+
+@pytest.mark.django_db
+def test_an_old_app_that_was_removed_too_early_is_a_plain_error(settings):
+    """In the words of the system check."""
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "django.contrib.sessions"
+    ]
+    with pytest.raises(CommandError, match="'sessions' is not in INSTALLED_APPS"):
+        run("--dry-run")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["sessionstore.backends.leaving", DJANGO])
+def test_it_needs_an_engine_that_takes_sessions_in(settings, path):
+    """The engine that leaves is none, and there is no --engine to name another."""
+    settings.SESSION_ENGINE = path
+    with pytest.raises(CommandError, match="set SESSION_ENGINE to sql, cached_sql or express"):
+        run()
+
+
+@pytest.mark.django_db
+def test_a_missing_old_table_is_not_told_as_ours():
+    """Either may be the one that is missing."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_session RENAME TO not_there")
+    with pytest.raises(CommandError, match=r"no table .* or django_session in database 'default'"):
+        run()

@@ -77,6 +77,24 @@ def test_old_sessions_end(database):
     assert Session.objects.using(database).filter(pk=kept.pk).exists()
 
 
+@pytest.mark.only_on("sqlite")
+def test_an_empty_choice_is_a_choice(database, ann):
+    """No age is every session so far; the user without a name has none."""
+    assert "Ended 0 sessions" in end("--user-id=")
+    assert "Ended 7 sessions that began before" in end("--older-than=0s")
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    "path", ["sessionstore.backends.leaving", "django.contrib.sessions.backends.db"]
+)
+def test_it_needs_an_engine_of_ours(database, settings, path):
+    """The engine that leaves has no sessions to end here."""
+    settings.SESSION_ENGINE = path
+    with pytest.raises(CommandError, match="set SESSION_ENGINE to sql, cached_sql or express"):
+        end("--all")
+
+
 def test_sessions_of_disabled_and_deleted_users_end(database, ann):
     """Visitors have no user, and stay; so does who is active."""
     User.objects.create(username="bob", is_active=False, pk=4711)
@@ -100,6 +118,8 @@ def test_one_session_ends_by_its_handle(database, ann):
     ("arguments", "message"),
     [
         (["--handle=short"], "'short' is not a session handle"),
+        (["--handle="], "'' is not a session handle"),
+        (["--user="], "no user ''"),
         (["--older-than=soon"], "'soon' is not a duration"),
         (["--older-than=99999999999d"], "is not a duration"),
         ([], "one of the arguments --user --user-id"),
@@ -119,6 +139,24 @@ def test_a_dry_run_ends_nothing(database, ann, which):
     assert told.startswith("Would end ")
     assert count_rows(database) == 7
     assert told.replace("Would end", "Ended").split()[:2] == end(which).split()[:2]
+
+
+@pytest.mark.only_on("sqlite")
+def test_it_can_be_silent(database, ann):
+    """With -v 0, as cron likes it."""
+    assert run("--all", "--dry-run", "-v0") == ""
+    assert end("--all", "-v0") == ""
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    "command", [["revokesessions", "--all"], ["clearsessions"], ["sessionstats"]]
+)
+def test_a_database_that_is_not_there_is_a_plain_error(database, settings, command):
+    """Each command says the same, and which there are."""
+    settings.SESSIONSTORE_DATABASE = "nowhere"
+    with pytest.raises(CommandError, match="no database 'nowhere' in DATABASES, only default"):
+        commands.run(*command)
 
 
 @pytest.mark.only_on("sqlite")

@@ -4,48 +4,53 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError, connections
+from django.core.management.base import CommandError, CommandParser
 
 from sessionstore import expiry
 from sessionstore.backends.old_table import tables_to_clear
-from sessionstore.cleaning import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, clear_expired
-from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.management.arguments import HelpFormatter, add_pace, positive
-from sessionstore.management.engines import engine_named, failure, table_of
+from sessionstore.cleaning import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, Table, clear_expired
+from sessionstore.conf import conf
+from sessionstore.importers import why_unusable
+from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
+from sessionstore.management.base import (
+    ROWS_LEFT,
+    SessionCommand,
+    database_errors,
+    refuse_early,
+    sessions,
+    where,
+)
+from sessionstore.management.engines import engine_named, known_database, table_of
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 
-ROWS_LEFT, BUSY = 3, 4
+BUSY = 4
 _EXIT = f"""\
 exit codes:
   0  everything that had expired is deleted (or was counted, with --dry-run)
   1  the engine or the database refused; what was deleted stays deleted
   2  a wrong argument
   {ROWS_LEFT}  ended before it was done, by --limit, --max-seconds or SIGTERM: run it again
-  {BUSY}  another clearsessions works on this table; nothing was done
+  {BUSY}  another clearsessions works on a table, which was left alone
 
 Sessions are deleted ten minutes after their end, oldest first, in small transactions.
 """
-_WHY = {
-    Ending.LIMIT: "--limit is reached",
-    Ending.TIME: "--max-seconds have passed",
-    Ending.STOPPED: "it was asked to stop",
+# What the options are when nobody has used them.
+_UNUSED = {
+    "batch_size": None,
+    "sleep": PAUSE_S,
+    "max_seconds": None,
+    "limit": None,
+    "dry_run": False,
+    "database": None,
+    "json": False,
 }
+Done = list[tuple[Table, Cleaned]]
 
 
-class Command(BaseCommand):
+class Command(SessionCommand):
     help = "Delete expired sessions in small batches, without stalling live traffic."
-    requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name,
-            subcommand,
-            epilog=_EXIT,
-            formatter_class=HelpFormatter,
-            **kwargs,
-        )
+    epilog = _EXIT
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_pace(parser)
@@ -58,11 +63,7 @@ class Command(BaseCommand):
             metavar="ALIAS",
             help="the database alias (default: where the routers send sessions)",
         )
-        parser.add_argument(
-            "--engine",
-            metavar="NAME",
-            help="dotted path, or sql, cached_sql, express (default: SESSION_ENGINE)",
-        )
+        add_engine(parser)
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, **options: Any) -> None:
@@ -71,53 +72,30 @@ class Command(BaseCommand):
             self._clear_foreign(store, options)
             return
         tables = _tables(store, options)
-        try:
-            done = self._count(tables) if options["dry_run"] else self._clear(tables, options)
-        except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
-            raise CommandError(failure(error, tables)) from error
+        with database_errors(*tables):
+            if options["dry_run"]:
+                done = _count(tables, options["limit"])
+            else:
+                done = _clear(tables, options)
         self._report(done, options)
 
-    def _clear(self, tables: list[Any], options: dict[str, Any]) -> list[tuple[Any, Cleaned]]:
-        pace = Pace(
-            batch_size=options["batch_size"],
-            pause_s=options["sleep"],
-            max_seconds=options["max_seconds"],
-            limit=options["limit"],
-        )
-        done = []
-        shows = options["verbosity"] > 0 and not options["json"]
-        with asked_to_stop() as stop, progress(lambda: _backlog(tables), wanted=shows) as tell:
-            for rows in tables:
-                cleaned = clear_expired(rows, pace=pace, stop=stop, on_batch=tell)
-                done.append((rows, cleaned))
-                if cleaned.ending not in (Ending.DONE, Ending.BUSY):
-                    break
-                pace = _remaining(pace, cleaned)
-        return done
-
-    def _count(self, tables: list[Any]) -> list[tuple[Any, Cleaned]]:
-        cutoff = expiry.now_ms() - GRACE_MS
-        return [(rows, Cleaned(rows.count_expired(cutoff), 0, 0.0, Ending.DONE)) for rows in tables]
-
-    def _report(self, done: list[tuple[Any, Cleaned]], options: dict[str, Any]) -> None:
+    def _report(self, done: Done, options: dict[str, Any]) -> None:
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(done, dry_run=options["dry_run"])))
         elif options["verbosity"] > 0:
             for rows, cleaned in done:
-                self.stdout.write(_as_text(rows, cleaned, dry_run=options["dry_run"]))
-        endings = [cleaned.ending for _, cleaned in done]
-        for ending in endings:
-            if ending in _WHY:
-                message = f"Stopped before the end: {_WHY[ending]}. Run it again."
-                raise CommandError(message, returncode=ROWS_LEFT)
-        if Ending.BUSY in endings:
-            message = "Another clearsessions works on this table."
+                if cleaned.ending is not Ending.BUSY:
+                    self.stdout.write(_as_text(rows, cleaned, dry_run=options["dry_run"]))
+        for _, cleaned in done:
+            refuse_early(cleaned.ending)
+        busy = [where(rows) for rows, cleaned in done if cleaned.ending is Ending.BUSY]
+        if busy:
+            message = f"Another clearsessions works on {' and '.join(busy)}, which was left alone."
             raise CommandError(message, returncode=BUSY)
 
     def _clear_foreign(self, store: Any, options: dict[str, Any]) -> None:
         """Do what Django's own command does, for an engine that is not ours."""
-        given = ("batch_size", "max_seconds", "limit", "dry_run", "database", "json")
-        if any(options[name] for name in given) or options["sleep"] != PAUSE_S:
+        if any(options[name] != unused for name, unused in _UNUSED.items()):
             message = (
                 f"{store.__module__} is not an engine of sessionstore and clears in its own way, "
                 f"without options. To clear the table of sessionstore: --engine=sql."
@@ -132,22 +110,53 @@ class Command(BaseCommand):
             raise CommandError(message) from None
 
 
-def _tables(store: Any, options: dict[str, Any]) -> list[Any]:
+def _tables(store: Any, options: dict[str, Any]) -> list[Table]:
     """Answer the engine's table, and the one that its sessions are adopted from.
 
     Who names a database or an engine means that table alone.
     """
     database = options["database"]
-    if database and database not in connections:
-        known = ", ".join(connections)
-        message = f"There is no database {database!r} in DATABASES, only {known}."
-        raise CommandError(message)
-    if database or options["engine"]:
+    if database is not None or options["engine"]:
         return [table_of(store, database=database)]
-    return tables_to_clear(store)
+    reason = why_unusable(conf.adopt_from) if conf.adopt_from else None
+    if reason is not None:
+        message = f"SESSIONSTORE_ADOPT_FROM = {conf.adopt_from!r}: {reason}."
+        raise CommandError(message)
+    tables = tables_to_clear(store)
+    for rows in tables:
+        known_database(rows.alias)
+    return tables
 
 
-def _backlog(tables: list[Any]) -> int:
+def _clear(tables: list[Table], options: dict[str, Any]) -> Done:
+    pace = pace_of(options)
+    done = []
+    shows = options["verbosity"] > 0 and not options["json"]
+    with asked_to_stop() as stop, progress(lambda: _backlog(tables), wanted=shows) as tell:
+        for rows in tables:
+            cleaned = clear_expired(rows, pace=pace, stop=stop, on_batch=tell)
+            done.append((rows, cleaned))
+            if cleaned.ending not in (Ending.DONE, Ending.BUSY):
+                break
+            pace = _remaining(pace, cleaned)
+    return done
+
+
+def _count(tables: list[Table], limit: int | None) -> Done:
+    """Answer what ``_clear`` would delete, if it had the time."""
+    cutoff = expiry.now_ms() - GRACE_MS
+    done = []
+    for rows in tables:
+        found = rows.count_expired(cutoff)
+        if limit is not None and found >= limit:
+            done.append((rows, Cleaned(limit, 0, 0.0, Ending.LIMIT)))
+            break
+        done.append((rows, Cleaned(found, 0, 0.0, Ending.DONE)))
+        limit = None if limit is None else limit - found
+    return done
+
+
+def _backlog(tables: list[Table]) -> int:
     cutoff = expiry.now_ms() - GRACE_MS
     return sum(rows.count_expired(cutoff) for rows in tables)
 
@@ -162,7 +171,7 @@ def _remaining(pace: Pace, cleaned: Cleaned) -> Pace:
     )
 
 
-def _as_json(done: list[tuple[Any, Cleaned]], *, dry_run: bool) -> dict[str, Any]:
+def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "sessions": sum(cleaned.removed for _, cleaned in done),
@@ -180,9 +189,6 @@ def _as_json(done: list[tuple[Any, Cleaned]], *, dry_run: bool) -> dict[str, Any
     }
 
 
-def _as_text(rows: Any, cleaned: Cleaned, *, dry_run: bool) -> str:
-    where = f"{rows.table} of database {rows.alias!r}"
-    count = f"{cleaned.removed:,} expired session{'' if cleaned.removed == 1 else 's'}"
-    if dry_run:
-        return f"Would delete {count} from {where}."
-    return f"Deleted {count} from {where} in {cleaned.seconds:.1f} s."
+def _as_text(rows: Table, cleaned: Cleaned, *, dry_run: bool) -> str:
+    what = f"{sessions(cleaned.removed, 'expired')} from {where(rows)}"
+    return f"Would delete {what}." if dry_run else f"Deleted {what} in {cleaned.seconds:.1f} s."

@@ -4,37 +4,47 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from sessionstore.backends.express_record import express_settings
 from sessionstore.backends.express_table import ExpressTable
 from sessionstore.conf import conf
+from sessionstore.management.base import SessionCommand
+from sessionstore.management.engines import known_database
 
 
-class Command(BaseCommand):
+class Command(SessionCommand):
     """Make, extend or check the table of SESSIONSTORE_EXPRESS."""
 
     help = "Make, extend or check the session table that an Express application shares."
-    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("--check", action="store_true", help="tell what differs; writes nothing")
         what.add_argument(
-            "--create", action="store_true", help="make the table as Express's store would"
+            "--check",
+            action="store_true",
+            help="tell what differs, and fail when the table cannot be shared; write nothing",
+        )
+        what.add_argument(
+            "--create", action="store_true", help="make the table exactly as Express's store would"
         )
         what.add_argument(
             "--add-mark",
             action="store_true",
-            help="add the mark column, which keeps a logout final, and the index on the expiry",
+            help="add the mark column, which keeps a logout final, and the missing index on the "
+            "expiry",
         )
         what.add_argument(
             "--add-guard",
             action="store_true",
-            help="add a trigger that keeps marks against Express's own writes (with --add-mark)",
+            help="the same, and a trigger that keeps marks against Express's own writes",
         )
-        parser.add_argument("--database", help="the alias; SESSIONSTORE_DATABASE when not given")
+        parser.add_argument(
+            "--database",
+            metavar="ALIAS",
+            help="the database alias (default: SESSIONSTORE_DATABASE)",
+        )
         parser.add_argument("--dry-run", action="store_true", help="print the SQL, run nothing")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -42,7 +52,10 @@ class Command(BaseCommand):
             settings = express_settings()
         except (ImproperlyConfigured, ValueError) as error:
             raise CommandError(str(error)) from None
-        table = ExpressTable(options["database"] or conf.database or DEFAULT_DB_ALIAS, settings)
+        alias = options["database"]
+        if alias is None:
+            alias = conf.database or DEFAULT_DB_ALIAS
+        table = ExpressTable(known_database(alias), settings)
         if options["check"]:
             self._check(table)
             return

@@ -4,20 +4,24 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError, connections
+from django.core.management.base import CommandError, CommandParser
 
 from sessionstore.backends.old_engine import OldEngine
-from sessionstore.cleaning import Ending, Pace
+from sessionstore.backends.old_table import OldTable
 from sessionstore.conf import conf
-from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.importers import Imported, Importer
-from sessionstore.management.arguments import HelpFormatter, add_pace, positive
-from sessionstore.management.engines import engine_named, failure, table_of
+from sessionstore.importers import Imported, Importer, why_unusable
+from sessionstore.management.arguments import add_pace, pace_of, positive
+from sessionstore.management.base import (
+    ROWS_LEFT,
+    SessionCommand,
+    database_errors,
+    refuse_early,
+    sessions,
+)
+from sessionstore.management.engines import known_database, session_engine
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 
-ROWS_LEFT = 3
 _EPILOG = f"""\
 Run it after the switch: while SESSION_ENGINE is one of sessionstore and SESSIONSTORE_ADOPT_FROM
 names the old engine, and no server runs on the old engine any more. The cookies of imported
@@ -29,21 +33,11 @@ exit codes:
   2  a wrong argument
   {ROWS_LEFT}  ended before it was done, by --limit, --max-seconds or SIGTERM: run it again
 """
-_WHY = {
-    Ending.LIMIT: "--limit is reached",
-    Ending.TIME: "--max-seconds have passed",
-    Ending.STOPPED: "it was asked to stop",
-}
 
 
-class Command(BaseCommand):
+class Command(SessionCommand):
     help = "Move the live sessions of another engine's table here, a batch per transaction."
-    requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, epilog=_EPILOG, formatter_class=HelpFormatter, **kwargs
-        )
+    epilog = _EPILOG
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -62,8 +56,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         engine = _source(options["source"] or conf.adopt_from)
-        store = engine_named(None)
-        rows = table_of(store, database=None)
+        store = session_engine()
         if not store.adopts:
             message = f"{store.__module__} cannot take sessions in; sql and cached_sql can."
             raise CommandError(message)
@@ -73,19 +66,12 @@ class Command(BaseCommand):
                 f"without it the cookies of imported sessions open nothing."
             )
             raise CommandError(message)
-        try:
+        with database_errors(store.get_rows(), OldTable(engine.table)):
             done = self._run(Importer(engine, store), options)
-        except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
-            raise CommandError(failure(error, [rows])) from error
         self._report(done, options)
 
     def _run(self, importer: Importer, options: dict[str, Any]) -> Imported:
-        pace = Pace(
-            batch_size=options["batch_size"],
-            pause_s=options["sleep"],
-            max_seconds=options["max_seconds"],
-            limit=options["limit"],
-        )
+        pace = pace_of(options)
         shows = options["verbosity"] > 0 and not options["json"]
         total = importer.engine.count_live
         with asked_to_stop() as stop, progress(total, wanted=shows) as tell:
@@ -97,29 +83,28 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(told | {"seconds": round(done.seconds, 3)}))
         elif options["verbosity"] > 0:
             verb = "Would move" if options["dry_run"] else "Moved"
-            self.stdout.write(f"{verb} {done.moved:,} sessions in {done.seconds:.1f} s.")
+            self.stdout.write(f"{verb} {sessions(done.moved)} in {done.seconds:.1f} s.")
             if done.here_already:
                 self.stdout.write(f"{done.here_already:,} were here already.")
             for why, number in done.refused.items():
                 self.stdout.write(f"Left {number:,} where they are: {why}.")
-        if done.ending in _WHY:
-            message = f"Stopped before the end: {_WHY[done.ending]}. Run it again."
-            raise CommandError(message, returncode=ROWS_LEFT)
+        refuse_early(done.ending)
 
 
 def _source(path: str | None) -> OldEngine:
     if not path:
         message = "Name the old engine: --from django.contrib.sessions.backends.db"
         raise CommandError(message)
-    engine_named(path)
+    reason = why_unusable(path)
+    if reason is not None:
+        message = f"No session can be moved from {path!r}: {reason}."
+        raise CommandError(message)
     engine = OldEngine(path)
     if engine.model is None:
         message = (
-            f"{path} has no table, and a cache cannot be listed. Its sessions move in one by one, "
-            f"when their cookies come: SESSIONSTORE_ADOPT_FROM."
+            f"{path} has no table, so its sessions cannot be listed. They move in one by one, when "
+            f"their cookies come: SESSIONSTORE_ADOPT_FROM."
         )
         raise CommandError(message)
-    if engine.alias not in connections:
-        message = f"There is no database {engine.alias!r} in DATABASES."
-        raise CommandError(message)
+    known_database(engine.alias)
     return engine

@@ -4,37 +4,38 @@ import sys
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError
+from django.core.management.base import CommandError, CommandParser
 
 from sessionstore import expiry, mass_revocation
-from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.management.arguments import HelpFormatter, duration
-from sessionstore.management.engines import engine_named, failure, table_of
+from sessionstore.backends.base import SessionBackend
+from sessionstore.cleaning import Ending
+from sessionstore.management.arguments import duration
+from sessionstore.management.base import (
+    ROWS_LEFT,
+    SessionCommand,
+    database_errors,
+    refuse_early,
+    sessions,
+)
+from sessionstore.management.engines import session_engine
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 from sessionstore.mass_revocation import Which
 
-STOPPED = 3
 _EPILOG = f"""\
 exit codes:
   0  every session that was meant has ended (or was counted, with --dry-run)
   1  nobody or nothing of that name, no "yes", or the database refused
   2  a wrong argument
-  {STOPPED}  stopped by SIGTERM before it was done: run it again
+  {ROWS_LEFT}  stopped by SIGTERM before it was done: run it again
 
 A session that has ended is signed out at its next request, on every server.
 """
 
 
-class Command(BaseCommand):
+class Command(SessionCommand):
     help = "End sessions. Say which by exactly one of the first six options."
-    requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, epilog=_EPILOG, formatter_class=HelpFormatter, **kwargs
-        )
+    epilog = _EPILOG
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)
@@ -61,47 +62,40 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        session = _session()
+        session = session_engine()()
         if not session.rows.knows_users and not options["all"]:
             message = "The table of Express has no columns to choose by: only --all ends sessions."
             raise CommandError(message)
-        try:
+        with database_errors(session.rows):
             self._revoke(session, _chosen(session, options), options)
-        except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
-            raise CommandError(failure(error, [session.rows])) from error
 
-    def _revoke(self, session: Any, chosen: list[Which], options: dict[str, Any]) -> None:
+    def _revoke(
+        self, session: SessionBackend, chosen: list[Which], options: dict[str, Any]
+    ) -> None:
         count = sum(mass_revocation.count(session, which) for which in chosen)
         words = "of users who are disabled or gone" if options["inactive"] else chosen[0].words
-        if options["handle"] and not count:
+        if options["handle"] is not None and not count:
             message = f"There is no session {words} (any more)."
             raise CommandError(message)
+        shows = options["verbosity"] > 0
         if options["dry_run"]:
-            self.stdout.write(f"Would end {_sessions(count)} {words}.")
+            if shows:
+                self.stdout.write(f"Would end {sessions(count)} {words}.")
             return
         if count and not options["no_input"]:
-            _ask(f"This ends {_sessions(count)} {words}.")
+            _ask(f"This ends {sessions(count)} {words}.")
         ended = 0
-        shows = options["verbosity"] > 0
         with asked_to_stop() as stop, progress(lambda: count, wanted=shows) as tell:
             for which in chosen:
                 ended += mass_revocation.revoke(session, which, stop=stop, on_batch=tell)
             stopped = stop()
         if shows:
-            self.stdout.write(f"Ended {_sessions(ended)} {words}.")
-        if stopped:
-            message = "Stopped before the end: it was asked to stop. Run it again."
-            raise CommandError(message, returncode=STOPPED)
+            self.stdout.write(f"Ended {sessions(ended)} {words}.")
+        refuse_early(Ending.STOPPED if stopped else Ending.DONE)
 
 
-def _session() -> Any:
-    store = engine_named(None)
-    table_of(store, database=None)
-    return store()
-
-
-def _chosen(session: Any, options: dict[str, Any]) -> list[Which]:
-    if options["handle"]:
+def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
+    if options["handle"] is not None:
         try:
             return [mass_revocation.of_handle(options["handle"])]
         except ValueError as error:
@@ -113,10 +107,12 @@ def _chosen(session: Any, options: dict[str, Any]) -> list[Which]:
             mass_revocation.of_user(user_id)
             for user_id in mass_revocation.inactive_user_ids(session)
         ]
-    if options["older_than"]:
+    if options["older_than"] is not None:
         age_ms = int(options["older_than"].total_seconds() * 1000)
         return [mass_revocation.started_before(expiry.now_ms() - age_ms)]
-    return [mass_revocation.of_user(options["user_id"] or _id_of(options["user"]))]
+    if options["user_id"] is not None:
+        return [mass_revocation.of_user(options["user_id"])]
+    return [mass_revocation.of_user(_id_of(options["user"]))]
 
 
 def _id_of(name: str) -> str:
@@ -131,10 +127,6 @@ def _id_of(name: str) -> str:
         )
         raise CommandError(message) from None
     return str(model._meta.pk.value_to_string(user))
-
-
-def _sessions(count: int) -> str:
-    return f"{count:,} session{'' if count == 1 else 's'}"
 
 
 def _ask(question: str) -> None:

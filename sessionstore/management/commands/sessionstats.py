@@ -5,14 +5,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError
+from django.core.management.base import CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from sessionstore import expiry, statistics
-from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.management.arguments import HelpFormatter, positive
-from sessionstore.management.engines import engine_named, failure, table_of
+from sessionstore.management.arguments import add_engine, positive
+from sessionstore.management.base import SessionCommand, database_errors, where
+from sessionstore.management.engines import engine_named, table_of
 from sessionstore.statistics import Figure, Spread, Statistics
 
 _EPILOG = f"""\
@@ -24,14 +23,9 @@ Sizes, ages and formats always describe the rows that were read.
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-class Command(BaseCommand):
+class Command(SessionCommand):
     help = "Tell how many sessions there are, whose, how old and how large."
-    requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, epilog=_EPILOG, formatter_class=HelpFormatter, **kwargs
-        )
+    epilog = _EPILOG
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -45,36 +39,31 @@ class Command(BaseCommand):
             metavar="USERS",
             help="how many of the users with most sessions to list (default: 10)",
         )
-        parser.add_argument(
-            "--engine",
-            metavar="NAME",
-            help="dotted path, or sql, cached_sql, express (default: SESSION_ENGINE)",
-        )
+        add_engine(parser)
 
     def handle(self, **options: Any) -> None:
-        rows = table_of(engine_named(options["engine"]), database=None)
-        try:
-            if hasattr(rows, "model"):
+        rows = table_of(engine_named(options["engine"]))
+        with database_errors(rows):
+            if rows.knows_users:
                 found = statistics.collect(rows, exact=options["exact"], top=options["top"])
                 as_json, lines = asdict(found), _lines(found)
             else:
-                as_json = _express(rows)
-                lines = [f"{name:<18}{value}" for name, value in as_json.items()]
-        except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
-            raise CommandError(failure(error, [rows])) from error
+                as_json, lines = _express(rows)
         self.stdout.write(
             json.dumps(as_json, default=datetime.isoformat) if options["json"] else "\n".join(lines)
         )
 
 
-def _express(rows: Any) -> dict[str, Any]:
+def _express(rows: Any) -> tuple[dict[str, Any], list[str]]:
     """Count what an Express table can tell: it has a column for the end and no other."""
-    return {
-        "table": rows.table,
-        "database": rows.alias,
-        "live": rows.count(),
-        "expired": rows.count_expired(expiry.now_ms()),
+    counts = {
+        "live": Figure(rows.count(), is_exact=True),
+        "expired": Figure(rows.count_expired(expiry.now_ms()), is_exact=True),
     }
+    told = {name: asdict(figure) for name, figure in counts.items()}
+    pairs = [("table", where(rows)), *((name, _count(one)) for name, one in counts.items())]
+    as_json = {"table": rows.table, "database": rows.alias, "counts": told}
+    return as_json, [f"{name:<18}{value}" for name, value in pairs]
 
 
 def _lines(found: Statistics) -> list[str]:

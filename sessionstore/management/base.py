@@ -1,0 +1,72 @@
+"""What the commands share: their frame, and the ways in which they end early."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError
+
+from sessionstore.cleaning import Ending, Table
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.faults import code_of, is_missing_table
+
+from .arguments import HelpFormatter
+
+ROWS_LEFT = 3
+_WHY = {
+    Ending.LIMIT: "--limit is reached",
+    Ending.TIME: "--max-seconds have passed",
+    Ending.STOPPED: "it was asked to stop",
+}
+
+
+class SessionCommand(BaseCommand):
+    """A command for operators: its help ends with ``epilog``, such as its exit codes.
+
+    It runs without the system checks, so that no finding of theirs stops a cron job.
+    """
+
+    epilog = ""
+    requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(
+            prog_name, subcommand, epilog=self.epilog, formatter_class=HelpFormatter, **kwargs
+        )
+
+
+@contextmanager
+def database_errors(*tables: Table) -> Iterator[None]:
+    """Turn what a database refuses into a CommandError, in words for an operator."""
+    try:
+        yield
+    except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
+        raise CommandError(_failure(error, tables)) from error
+
+
+def refuse_early(ending: Ending) -> None:
+    """Raise CommandError, with an exit code of its own, when something is left to do."""
+    if ending in _WHY:
+        message = f"Stopped before the end: {_WHY[ending]}. Run it again."
+        raise CommandError(message, returncode=ROWS_LEFT)
+
+
+def sessions(number: int, kind: str = "") -> str:
+    """Answer such as "1 session" or, with the kind "expired", "1,200 expired sessions"."""
+    return f"{number:,} {kind and f'{kind} '}session{'' if number == 1 else 's'}"
+
+
+def where(table: Table) -> str:
+    """Answer a table and its database in words."""
+    return f"{table.table} of database {table.alias!r}"
+
+
+def _failure(error: Exception, tables: Sequence[Table]) -> str:
+    if isinstance(error, SessionStoreUnavailable):
+        return f"{error} What was done stays done; run it again."
+    if is_missing_table(error):
+        names = " or ".join(f"{one.table} in database {one.alias!r}" for one in tables)
+        return f"There is no table {names}. Has manage.py migrate run there?"
+    # Security: the driver's own message may hold data of a row.
+    return f"The database refused (error {code_of(error)})."
