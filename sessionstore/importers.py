@@ -1,6 +1,5 @@
 """Moves the sessions of another engine's table here in bulk, before their cookies come."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +12,7 @@ from sessionstore import expiry
 from sessionstore.backends.adopting import IMPORTED, derived_keys
 from sessionstore.backends.base import SessionBackend
 from sessionstore.backends.old_engine import OldEngine, OldSession
-from sessionstore.cleaning.batches import Ending, Pace, nap, next_batch
+from sessionstore.cleaning import Cleaned, Pace, in_batches
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge, TakenId
 from sessionstore.record import Record
 
@@ -45,13 +44,6 @@ class Imported:
     moved: int = 0
     here_already: int = 0
     refused: dict[str, int] = field(default_factory=dict)
-    batches: int = 0
-    seconds: float = 0.0
-    ending: Ending = Ending.DONE
-
-    @property
-    def seen(self) -> int:
-        return self.moved + self.here_already + sum(self.refused.values())
 
     def refuse(self, why: str) -> None:
         self.refused[why] = self.refused.get(why, 0) + 1
@@ -77,28 +69,24 @@ class Importer:
         dry_run: bool = False,
         stop: Callable[[], bool] = lambda: False,
         on_batch: Callable[[int], object] = lambda _: None,
-    ) -> Imported:
+    ) -> tuple[Imported, Cleaned]:
         """Move everything that is live, in the order of the old keys; nothing with ``dry_run``.
 
-        Can be ended at any moment and run again: what was moved is not there any more.
+        Can be ended at any moment and run again: what was moved is not there any more. The second
+        answer tells how that went; it counts the rows that were looked at.
         """
-        done, last, started = Imported(), "", time.monotonic()
-        while True:
-            begun = time.monotonic()
-            size, ending = next_batch(
-                self.rows, pace, done.seen, elapsed=begun - started, stop=stop
-            )
-            batch = self.engine.live_after(last, size) if ending is None else []
+        done, last = Imported(), ""
+
+        def move(size: int) -> tuple[int, int]:
+            nonlocal last
+            batch = self.engine.live_after(last, size)
             if batch:
-                before, last = done.seen, batch[-1].pk
+                last = batch[-1].pk
                 self._import(batch, done, dry_run=dry_run)
-                done.batches += 1
-                on_batch(done.seen - before)
-            if ending is not None or len(batch) < size:
-                done.ending = ending or Ending.DONE
-                done.seconds = time.monotonic() - started
-                return done
-            nap(max(pace.pause_s, time.monotonic() - begun), stop)
+            return len(batch), len(batch)
+
+        size = pace.batch_size or self.rows.batch_size
+        return done, in_batches(move, size=size, pace=pace, stop=stop, on_batch=on_batch)
 
     def _import(self, batch: Sequence[Any], done: Imported, *, dry_run: bool) -> None:
         records: dict[str, Record] = {}

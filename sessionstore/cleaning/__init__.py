@@ -1,6 +1,16 @@
 """Deletes expired rows of a live table without stalling it."""
 
-from .batches import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, clear_expired, nap
+from .batches import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, clear_expired, in_batches, nap
 from .table import Table
 
-__all__ = ["GRACE_MS", "PAUSE_S", "Cleaned", "Ending", "Pace", "Table", "clear_expired", "nap"]
+__all__ = [
+    "GRACE_MS",
+    "PAUSE_S",
+    "Cleaned",
+    "Ending",
+    "Pace",
+    "Table",
+    "clear_expired",
+    "in_batches",
+    "nap",
+]

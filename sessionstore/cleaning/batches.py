@@ -1,4 +1,4 @@
-"""The loop of every clean-up: small batches, and pauses that leave live traffic its share."""
+"""The loop of all work on many rows: small batches, and pauses that leave live traffic a share."""
 
 import enum
 import time
@@ -18,7 +18,7 @@ _LONGEST_NAP_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast, and how long, a clean-up works.
+    """How fast, and how long, a clean-up or an import works.
 
     ``batch_size`` rows make one transaction; None leaves it to the database. After each batch it
     waits ``pause_s``, or as long as the batch took if that was longer.
@@ -31,7 +31,7 @@ class Pace:
 
 
 class Ending(enum.Enum):
-    """Why a clean-up ended. DONE: nothing is left that had expired. BUSY: another one runs."""
+    """Why work in batches ended. DONE: nothing is left to do. BUSY: another clean-up runs."""
 
     DONE = "done"
     LIMIT = "limit"
@@ -42,7 +42,7 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What a clean-up did."""
+    """What a clean-up did, or other work in batches: ``removed`` is what the limit counts."""
 
     removed: int
     batches: int
@@ -59,60 +59,69 @@ def clear_expired(
 ) -> Cleaned:
     """Delete rows that expired more than ten minutes ago, from the oldest on.
 
-    Each batch is a transaction of its own, found by the expiry
-    index and deleted by primary key. ``stop`` is asked before each batch and in each pause;
-    ``on_batch`` is told the number of rows that each batch deleted. Raises
-    SessionStoreUnavailable when the database keeps failing; what was deleted stays deleted.
+    Each batch is a transaction of its own, found by the expiry index and deleted by primary key.
+    ``stop`` is asked before each batch and in each pause; ``on_batch`` is told the number of rows
+    that each batch deleted. Raises SessionStoreUnavailable when the database keeps failing; what
+    was deleted stays deleted.
     """
-    started = time.monotonic()
+    pace = pace or Pace()
+
+    def clear(size: int) -> tuple[int, int]:
+        cutoff = expiry.now_ms() - GRACE_MS
+        ids = rows.expired(cutoff, size)
+        return len(ids), rows.remove_many(ids, expired_before=cutoff) if ids else 0
+
     with turn(rows.alias, rows.table) as is_ours:
         if not is_ours:
-            return Cleaned(0, 0, time.monotonic() - started, Ending.BUSY)
+            return Cleaned(0, 0, 0.0, Ending.BUSY)
+        size = pace.batch_size or rows.batch_size
         with telemetry.cleaning(rows.table) as tell:
-            cleaned = _loop(rows, pace or Pace(), stop, on_batch, started)
+            cleaned = in_batches(clear, size=size, pace=pace, stop=stop, on_batch=on_batch)
             tell(cleaned.removed, cleaned.ending.value)
         return cleaned
 
 
-def _loop(
-    rows: Table,
+def in_batches(
+    work: Callable[[int], tuple[int, int]],
+    *,
+    size: int,
     pace: Pace,
     stop: Callable[[], bool],
     on_batch: Callable[[int], object],
-    started: float,
 ) -> Cleaned:
-    removed = batches = 0
+    """Work until nothing is left, or until ``pace`` or ``stop`` end it.
+
+    ``work`` does a batch of at most so many rows; it answers how many it found, and what counts of
+    them. When it found fewer than it might have, nothing is left.
+    """
+    started = time.monotonic()
+    counted = batches = 0
     while True:
         begun = time.monotonic()
-        size, ending = next_batch(rows, pace, removed, elapsed=begun - started, stop=stop)
+        ending = _ending(pace, counted, elapsed=begun - started, stop=stop)
         if ending is None:
-            cutoff = expiry.now_ms() - GRACE_MS
-            ids = rows.expired(cutoff, size)
-            deleted = rows.remove_many(ids, expired_before=cutoff) if ids else 0
-            removed += deleted
-            if ids:
+            wanted = size if pace.limit is None else min(size, pace.limit - counted)
+            found, counts = work(wanted)
+            if found:
+                counted += counts
                 batches += 1
-                on_batch(deleted)
-            if len(ids) < size:
+                on_batch(counts)
+            if found < wanted:
                 ending = Ending.DONE
         if ending is not None:
-            return Cleaned(removed, batches, time.monotonic() - started, ending)
+            return Cleaned(counted, batches, time.monotonic() - started, ending)
         nap(max(pace.pause_s, time.monotonic() - begun), stop)
 
 
-def next_batch(
-    rows: Table, pace: Pace, removed: int, *, elapsed: float, stop: Callable[[], bool]
-) -> tuple[int, Ending | None]:
-    """Answer the size of the next batch, and why there is none."""
-    size = pace.batch_size or rows.batch_size
+def _ending(pace: Pace, counted: int, *, elapsed: float, stop: Callable[[], bool]) -> Ending | None:
+    """Answer why no further batch begins, or None."""
     if stop():
-        return size, Ending.STOPPED
+        return Ending.STOPPED
     if pace.max_seconds is not None and elapsed >= pace.max_seconds:
-        return size, Ending.TIME
-    if pace.limit is None:
-        return size, None
-    left = pace.limit - removed
-    return min(size, left), None if left > 0 else Ending.LIMIT
+        return Ending.TIME
+    if pace.limit is not None and counted >= pace.limit:
+        return Ending.LIMIT
+    return None
 
 
 def nap(seconds: float, stop: Callable[[], bool]) -> None:

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from sessionstore.backends.old_engine import OldEngine
 from sessionstore.backends.old_table import OldTable
+from sessionstore.cleaning import Cleaned
 from sessionstore.conf import conf
 from sessionstore.importers import Imported, Importer, why_unusable
 from sessionstore.management.arguments import add_pace, pace_of, positive
@@ -67,28 +68,34 @@ class Command(SessionCommand):
             )
             raise CommandError(message)
         with database_errors(store.get_rows(), OldTable(engine.table)):
-            done = self._run(Importer(engine, store), options)
-        self._report(done, options)
+            done, ran = self._run(Importer(engine, store), options)
+        self._report(done, ran, options)
 
-    def _run(self, importer: Importer, options: dict[str, Any]) -> Imported:
+    def _run(self, importer: Importer, options: dict[str, Any]) -> tuple[Imported, Cleaned]:
         pace = pace_of(options)
         shows = options["verbosity"] > 0 and not options["json"]
         total = importer.engine.count_live
         with asked_to_stop() as stop, progress(total, wanted=shows) as tell:
             return importer.run(pace=pace, dry_run=options["dry_run"], stop=stop, on_batch=tell)
 
-    def _report(self, done: Imported, options: dict[str, Any]) -> None:
+    def _report(self, done: Imported, ran: Cleaned, options: dict[str, Any]) -> None:
         if options["json"]:
-            told = {**asdict(done), "ending": done.ending.value, "dry_run": options["dry_run"]}
-            self.stdout.write(json.dumps(told | {"seconds": round(done.seconds, 3)}))
+            told = {
+                **asdict(done),
+                "batches": ran.batches,
+                "seconds": round(ran.seconds, 3),
+                "ending": ran.ending.value,
+                "dry_run": options["dry_run"],
+            }
+            self.stdout.write(json.dumps(told))
         elif options["verbosity"] > 0:
             verb = "Would move" if options["dry_run"] else "Moved"
-            self.stdout.write(f"{verb} {sessions(done.moved)} in {done.seconds:.1f} s.")
+            self.stdout.write(f"{verb} {sessions(done.moved)} in {ran.seconds:.1f} s.")
             if done.here_already:
                 self.stdout.write(f"{done.here_already:,} were here already.")
             for why, number in done.refused.items():
                 self.stdout.write(f"Left {number:,} where they are: {why}.")
-        refuse_early(done.ending)
+        refuse_early(ran.ending)
 
 
 def _source(path: str | None) -> OldEngine:
