@@ -1,6 +1,6 @@
 """The table that sessions are adopted from, as the verbs that a clean-up needs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DjangoSessionStore
@@ -42,13 +42,17 @@ class OldTable(RoutedTable):
         return self.model._default_manager.using(self.alias).filter(expire_date__lt=moment)
 
 
-def tables_to_clear(store: Any) -> list[Table]:
-    """Answer the table of an engine, and those that its sessions come from or leave to."""
-    models = []
-    if issubclass(store, DjangoSessionStore):
-        models.append(store.get_model_class())
-    if conf.adopt_from:
-        models.append(old_engine(conf.adopt_from).model)
+def tables_to_clear(store: Any) -> Iterator[Table]:
+    """Yield the table of an engine, then those that its sessions come from or leave to.
+
+    Ours stands first, so it is cleared whatever becomes of the others: the model of an app that is
+    not installed any more raises RuntimeError.
+    """
+    yield store.get_rows()
+    goal = store.get_model_class() if issubclass(store, DjangoSessionStore) else None
+    if goal is not None:
+        yield OldTable(goal)
+    origin = old_engine(conf.adopt_from).model if conf.adopt_from else None
     # A site that leaves for the table that it came from has only one of them.
-    old = [OldTable(model) for model in dict.fromkeys(models) if model is not None]
-    return [store.get_rows(), *old]
+    if origin is not None and origin is not goal:
+        yield OldTable(origin)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from django.db import connections
 
+from sessionstore import expiry
 from sessionstore.conf import conf
 from sessionstore.faults import code_of
 
@@ -18,6 +19,10 @@ from .table import Table
 logger = logging.getLogger("sessionstore")
 # Spreads the processes of a site over the interval.
 _JITTER = 0.2
+# Above it, time.sleep() may overflow.
+_LONGEST_MS = 365 * expiry.DAY
+# When a process could have no further thread, the next request could not have one either.
+_RETRY_S = 60
 Tables = Callable[[], Iterable[Table]]
 
 
@@ -38,30 +43,44 @@ class BackgroundCleaner:
     def _forget(self) -> None:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._not_before_s = 0.0
 
     def start(self, tables: Tables) -> None:
-        """Start the thread unless it runs or is not wanted; a request may call this each time."""
-        if self._thread is not None or conf.cleanup_interval_ms is None:
+        """Start the thread unless it runs or is not wanted; a request may call this each time.
+
+        A process that can have no further thread still answers its request.
+        """
+        if conf.cleanup_interval_ms is None or self._is_running():
             return
         with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, args=(tables,), name="sessionstore-cleanup", daemon=True
-                )
-                self._thread.start()
+            if self._is_running() or time.monotonic() < self._not_before_s:
+                return
+            thread = threading.Thread(
+                target=self._run, args=(tables,), name="sessionstore-cleanup", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._not_before_s = time.monotonic() + _RETRY_S
+                logger.warning("No thread for the clean-up: %s", error)
+                return
+            self._thread = thread
+
+    def _is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _run(self, tables: Tables) -> None:
         # The first time comes early for some, so that processes that do not live long clean too.
         earliest = 0.0
         while (interval := conf.cleanup_interval_ms) is not None:
-            time.sleep(random.uniform(earliest, 1 + _JITTER) * interval / 1000)  # noqa: S311 - spreads load
-            clear_once(tables, max_seconds=interval / 1000)
+            seconds = min(interval, _LONGEST_MS) / 1000
+            time.sleep(random.uniform(earliest, 1 + _JITTER) * seconds)  # noqa: S311 - spreads load
+            clear_once(tables, max_seconds=seconds)
             earliest = 1 - _JITTER
-        self._thread = None
 
 
 def clear_once(tables: Tables, *, max_seconds: float) -> None:
-    """Clear the tables; never raises."""
+    """Clear the tables one after the other, up to the first that fails; never raises."""
     try:
         for rows in tables():
             clear_expired(rows, pace=Pace(max_seconds=max_seconds))

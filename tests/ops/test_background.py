@@ -6,11 +6,15 @@ import threading
 import time
 import warnings
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import call_command
 from django.db import DatabaseError
+from django.utils import timezone
 
+from sessionstore.backends import old_table
 from sessionstore.backends.sql import SessionStore
 from sessionstore.cleaning import background
 from sessionstore.cleaning.turn import turn
@@ -75,6 +79,127 @@ def test_one_thread_serves_the_process(database, cleaner, client, settings):
         client.get("/")
     names = [thread.name for thread in threading.enumerate()]
     assert names.count("sessionstore-cleanup") == 1
+
+
+class Refused(threading.Thread):
+    """A thread of a process that may have no more of them; the kernel's limits are such."""
+
+    tries = 0
+
+    def start(self):
+        type(self).tries += 1
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_thread_that_cannot_start_fails_no_request(
+    database, cleaner, client, settings, monkeypatch, caplog
+):
+    """It is logged once and tried again a minute later, and a later success counts."""
+    settings.SESSIONSTORE_CLEANUP_INTERVAL = SOON
+    monkeypatch.setattr(Refused, "tries", 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "Thread", Refused)
+        assert [client.get("/login/").status_code for _ in range(3)] == [200, 200, 200]
+    assert caplog.messages == ["No thread for the clean-up: can't start new thread"]
+    assert Refused.tries == 1
+    assert not is_running()
+    cleaner._not_before_s = 0.0
+    client.get("/")
+    assert is_running()
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_thread_that_has_ended_is_followed_by_another(database, cleaner, client, settings):
+    """Whatever ended it."""
+    ended = threading.Thread(target=int)
+    ended.start()
+    ended.join()
+    cleaner._thread = ended
+    settings.SESSIONSTORE_CLEANUP_INTERVAL = SOON
+    client.get("/")
+    assert is_running()
+
+
+class Sleeps:
+    """Stands in for the module ``time``; the setting is taken away after so many calls."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, settings, count):
+        self.settings, self.count, self.seconds = settings, count, []
+
+    def sleep(self, seconds):
+        self.seconds.append(seconds)
+        if len(self.seconds) == self.count:
+            self.settings.SESSIONSTORE_CLEANUP_INTERVAL = None
+
+
+def slept(cleaner, settings, monkeypatch, count):
+    """Answer for how long the thread would have slept."""
+    sleeps = Sleeps(settings, count)
+    monkeypatch.setattr(background, "time", sleeps)
+    monkeypatch.setattr(background, "clear_once", lambda *_, **__: None)
+    cleaner._run(list)
+    return sleeps.seconds
+
+
+def test_processes_spread_over_the_interval(cleaner, settings, monkeypatch):
+    """The first time at any moment of it, later about once in each."""
+    settings.SESSIONSTORE_CLEANUP_INTERVAL = 100
+    later = slept(cleaner, settings, monkeypatch, 300)[1:]
+    assert 80 <= min(later) < 85
+    assert 115 < max(later) <= 120
+    firsts = []
+    for _ in range(100):
+        settings.SESSIONSTORE_CLEANUP_INTERVAL = 100
+        firsts += slept(cleaner, settings, monkeypatch, 1)
+    assert 0 <= min(firsts) < 20
+    assert 100 < max(firsts) <= 120
+
+
+@pytest.mark.parametrize("interval", [timedelta.max, 10**400], ids=["longest", "huge"])
+def test_an_interval_of_any_length_is_slept(cleaner, settings, monkeypatch, interval):
+    """time.sleep() takes no more than 292 years."""
+    settings.SESSIONSTORE_CLEANUP_INTERVAL = interval
+    [seconds] = slept(cleaner, settings, monkeypatch, 1)
+    assert seconds <= 1.2 * 365 * 86_400
+
+
+@pytest.mark.only_on("sqlite")
+def test_it_runs_on_the_engine_that_leaves(database, cleaner, client, settings):
+    """Just then there are two tables to clear; that engine is Django's, with ``get_rows()``."""
+    settings.SESSION_ENGINE = "sessionstore.backends.leaving"
+    settings.SESSIONSTORE_CLEANUP_INTERVAL = SOON
+    hours_ago = timezone.now() - timedelta(hours=3)
+    DjangoSession.objects.create(session_key="a", session_data="", expire_date=hours_ago)
+    add_rows(1, expires_in_s=-3600, alias=database)
+    client.get("/")
+    wait_until(lambda: count_rows(database) + DjangoSession.objects.count() == 0)
+
+
+@pytest.mark.only_on("sqlite")
+def test_djangos_engine_has_no_table_of_ours_to_clean(database, cleaner, client, settings):
+    """With the middleware in place before the engine is switched."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
+    settings.SESSIONSTORE_CLEANUP_INTERVAL = SOON
+    client.get("/")
+    assert not is_running()
+
+
+@pytest.mark.only_on("sqlite")
+def test_our_table_is_cleared_though_the_old_one_is_gone(database, settings, monkeypatch, caplog):
+    """SESSIONSTORE_ADOPT_FROM stayed when its app went, whose model then raises RuntimeError."""
+
+    def gone(_):
+        raise RuntimeError("Model class isn't in an application in INSTALLED_APPS.")
+
+    settings.SESSIONSTORE_ADOPT_FROM = "django.contrib.sessions.backends.db"
+    monkeypatch.setattr(old_table, "old_engine", gone)
+    add_rows(1, expires_in_s=-3600, alias=database)
+    background.clear_once(partial(old_table.tables_to_clear, SessionStore), max_seconds=1)
+    assert count_rows(database) == 0
+    assert caplog.messages == ["Clean-up failed: RuntimeError (None)"]
 
 
 @pytest.mark.only_on("sqlite")

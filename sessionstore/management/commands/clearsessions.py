@@ -122,7 +122,7 @@ def _tables(store: Any, options: dict[str, Any]) -> list[Table]:
     if reason is not None:
         message = f"SESSIONSTORE_ADOPT_FROM = {conf.adopt_from!r}: {reason}."
         raise CommandError(message)
-    tables = tables_to_clear(store)
+    tables = list(tables_to_clear(store))
     for rows in tables:
         known_database(rows.alias)
     return tables
