@@ -6,6 +6,10 @@ class SessionStoreError(Exception):
     """Root of the errors that this package raises itself."""
 
 
+class WrongSetting(SessionStoreError, ValueError):
+    """A setting has a wrong type or value; the check E001 tells so before a request does."""
+
+
 class SessionStoreUnavailable(SessionStoreError):
     """The database could not be reached or kept failing within the limits of the retries.
 

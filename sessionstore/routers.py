@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Model
 
 from .conf import conf
+from .exceptions import WrongSetting
 
 APP_LABEL = "sessionstore"
 
@@ -24,8 +25,9 @@ class SessionRouter:
         return None
 
     def allow_migrate(self, db: str, app_label: str, **_: Any) -> bool | None:
-        if conf.database is None:
+        try:
+            alias = conf.database
+        except WrongSetting:
+            # Django's checks of models ask here: E001 has to come through, and not a traceback.
             return None
-        if app_label == APP_LABEL:
-            return db == conf.database
-        return None
+        return None if alias is None or app_label != APP_LABEL else db == alias

@@ -4,11 +4,33 @@
 topic; docs/checks.md lists the ids.
 """
 
-from django.core.checks import Tags, register
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
-from . import caching, cleanup, databases, deployment, encryption, express, moving, settings
+from django.core.checks import CheckMessage, Tags
+from django.core.checks import register as register_at_django
+
+from sessionstore.exceptions import WrongSetting
+
+from . import caching, cleanup, databases, deployment, encryption, express, moving, place, settings
 
 TAG = "sessionstore"
+Check = Callable[..., list[CheckMessage]]
+
+
+def register(check: Check, *tags: str, deploy: bool = False) -> None:
+    """Register a check that has nothing to add while a setting it reads is wrong: E001 tells."""
+
+    @wraps(check)
+    def run(**options: Any) -> list[CheckMessage]:
+        try:
+            return check(**options)
+        except WrongSetting:
+            return []
+
+    register_at_django(run, TAG, *tags, deploy=deploy)
+
 
 for check in (
     *settings.CHECKS,
@@ -17,9 +39,13 @@ for check in (
     *caching.CHECKS,
     *moving.CHECKS,
     *databases.CHECKS,
+    *place.CHECKS,
 ):
-    register(check, TAG)
+    register(check)
 for check in deployment.CHECKS:
-    register(check, TAG, deploy=True)
+    register(check, deploy=True)
 for check in (*express.DATABASE_CHECKS, *cleanup.CHECKS, *databases.DATABASE_CHECKS):
-    register(check, TAG, Tags.database)
+    register(check, Tags.database)
+# The first migrate runs the checks above before it makes the table; these would stop it.
+for check in place.DEPLOYMENT_CHECKS:
+    register(check, Tags.database, deploy=True)

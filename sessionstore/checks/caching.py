@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
-from django.utils.module_loading import import_string
 
 from sessionstore.backends.cached_sql import SessionStore
 from sessionstore.conf import conf
+
+from .engine import runs_on
 
 DJANGOS = "django.core.cache.backends."
 PER_PROCESS = {f"{DJANGOS}locmem.LocMemCache", f"{DJANGOS}dummy.DummyCache"}
@@ -17,7 +18,7 @@ REDIS = {f"{DJANGOS}redis.RedisCache", "sessionstore.caches.RedisCache"}
 
 def check_cache(**_: Any) -> list[CheckMessage]:
     """E062: the cache does not keep its promises. W062, W063: a hanging one, one per process."""
-    if not _is_cached():
+    if not runs_on(SessionStore):
         return []
     options = conf.cache_options
     hint = "Use Redis (sessionstore.caches.RedisCache), or the engine sql."
@@ -35,14 +36,6 @@ def check_cache(**_: Any) -> list[CheckMessage]:
         hint = "Set OPTIONS = {'socket_timeout': 0.2, 'socket_connect_timeout': 0.2} there."
         return [Warning(message, hint=hint, id="sessionstore.W062")]
     return []
-
-
-def _is_cached() -> bool:
-    try:
-        store = import_string(f"{conf.engine_path}.SessionStore")
-    except ImportError:
-        return False
-    return issubclass(store, SessionStore)
 
 
 def _reason(options: dict[str, Any]) -> str | None:

@@ -5,14 +5,12 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import DatabaseError, InterfaceError, connections
-from django.utils.module_loading import import_string
 
 from sessionstore import expiry
-from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreError
 from sessionstore.expiry import DAY
 
-from .settings import uses_our_engine
+from .engine import rows_on
 
 # So many rows that ended so long ago: no clean-up that runs each day leaves them.
 BACKLOG = 100_000
@@ -27,7 +25,7 @@ def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
     try:
         found = len(rows.expired(expiry.now_ms() - BACKLOG_AGE_MS, BACKLOG))
     except (DatabaseError, InterfaceError, SessionStoreError):
-        # Before the first migration there is no table; a database that is down says so elsewhere.
+        # Before the first migration there is no table; E040 and E041 tell with --deploy.
         return []
     if found < BACKLOG:
         return []
@@ -65,18 +63,6 @@ def check_expiry_index(databases: Sequence[str] | None = None, **_: Any) -> list
             id="sessionstore.W031",
         )
     ]
-
-
-def rows_on(databases: Sequence[str] | None) -> Any:
-    """Answer the session table if it lies on one of ``databases``, else None."""
-    if not databases or not uses_our_engine():
-        return None
-    try:
-        rows = import_string(f"{conf.engine_path}.SessionStore").get_rows()
-        return rows if rows.alias in databases else None
-    except ValueError:
-        # E001 says which setting is wrong.
-        return None
 
 
 CHECKS = [check_backlog, check_expiry_index]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError, connections
 
+from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
 
-from .cleanup import rows_on
-from .settings import uses_our_engine
+from .engine import rows_on, runs_on, site_rows
 
 LONGEST_LOCK_WAIT_S = 5
 # Reads (1), and updates and deletes (2), wait until the node has caught up.
@@ -57,8 +57,9 @@ def check_lock_wait(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
 
 def check_sqlite(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W042, W043: SQLite stops its readers while it writes, or fails writers at once."""
+    rows = rows_on(databases)
     journal = _asked(databases, "sqlite", lambda ask: ask("PRAGMA journal_mode"))
-    if journal in (None, "memory"):
+    if rows is None or journal in (None, "memory"):
         return []
     found: list[CheckMessage] = []
     if journal.lower() != "wal":
@@ -69,7 +70,7 @@ def check_sqlite(databases: Sequence[str] | None = None, **_: Any) -> list[Check
                 id="sessionstore.W042",
             )
         )
-    if getattr(connections[_alias()], "transaction_mode", None) != "IMMEDIATE":
+    if getattr(connections[rows.alias], "transaction_mode", None) != "IMMEDIATE":
         found.append(
             Warning(
                 "SQLite begins transactions as readers: one that writes later fails at once when "
@@ -135,9 +136,10 @@ def check_packet(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 
 def check_rollbacks(**_: Any) -> list[CheckMessage]:
     """W047: a failed view's rollback brings back a session whose user has signed out."""
-    if not uses_our_engine() or conf.has_our_middleware:
+    if not runs_on(SessionBackend) or conf.has_our_middleware:
         return []
-    if not connections.settings[_alias()].get("ATOMIC_REQUESTS"):
+    # E003 tells of an alias that is not there.
+    if not connections.settings.get(site_rows().alias, {}).get("ATOMIC_REQUESTS"):
         return []
     return [
         Warning(
@@ -148,10 +150,6 @@ def check_rollbacks(**_: Any) -> list[CheckMessage]:
             id="sessionstore.W047",
         )
     ]
-
-
-def _alias() -> str:
-    return conf.database or DEFAULT_DB_ALIAS
 
 
 def _is_mariadb(databases: Sequence[str] | None) -> bool:
@@ -174,7 +172,7 @@ def _asked(databases: Sequence[str] | None, vendor: str, question: Callable[[Ask
     try:
         return question(ask)
     except (DatabaseError, InterfaceError):
-        # A database that is down says so elsewhere.
+        # E041 tells of a database that is down.
         return None
 
 

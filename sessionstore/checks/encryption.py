@@ -10,11 +10,7 @@ from sessionstore.conf import conf
 
 def check_library(**_: Any) -> list[CheckMessage]:
     """E060: sessions should be encrypted and the library for it is missing."""
-    try:
-        wanted = conf.encrypt
-    except ValueError:
-        return []  # E001 tells.
-    if not wanted or encryption.is_available():
+    if not conf.encrypt or encryption.is_available():
         return []
     return [
         Error(

@@ -6,31 +6,34 @@ from typing import Any
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's names
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DatabaseError, InterfaceError, connections
 from django.urls import NoReverseMatch, reverse
-from django.utils.module_loading import import_string
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.backends.express_record import express_settings
 from sessionstore.backends.express_table import ExpressTable
 from sessionstore.conf import conf
+from sessionstore.exceptions import WrongSetting
+
+from .engine import rows_on, runs_on, site_rows
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
     """E050, E051: the engine lacks its setting, or the layout its database."""
-    if not _shares_with_express():
+    if not runs_on(SessionStore):
         return []
     try:
         layout_needs_postgres = express_settings().is_postgres_layout
     except ImproperlyConfigured as error:
         hint = 'Set SESSIONSTORE_EXPRESS = {"secrets": ["the secret of express-session"]}.'
         return [Error(str(error), hint=hint, id="sessionstore.E050")]
-    except ValueError:
-        return []  # E001 tells.
-    if layout_needs_postgres and connections[_alias()].vendor != "postgresql":
+    alias = site_rows().alias
+    if alias not in connections:
+        return []  # E003 tells.
+    if layout_needs_postgres and connections[alias].vendor != "postgresql":
         return [
             Error(
-                f"The layout connect-pg-simple needs PostgreSQL; {_alias()!r} is another database.",
+                f"The layout connect-pg-simple needs PostgreSQL; {alias!r} is another database.",
                 hint="Use the layout express-mysql-session, or set SESSIONSTORE_DATABASE.",
                 id="sessionstore.E051",
             )
@@ -40,7 +43,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 def check_unavailable(**_: Any) -> list[CheckMessage]:
     """E052, W050, I050: what needs a column that an Express table does not have."""
-    if not _shares_with_express():
+    if not runs_on(SessionStore):
         return []
     found: list[CheckMessage] = [
         Error(
@@ -71,7 +74,7 @@ def check_unavailable(**_: Any) -> list[CheckMessage]:
 
 def check_agreement(**_: Any) -> list[CheckMessage]:
     """W051, W052: names and formats on which both halves must agree."""
-    if not _shares_with_express():
+    if not runs_on(SessionStore):
         return []
     found: list[CheckMessage] = []
     if conf.cookie_name == "sessionid":
@@ -95,15 +98,15 @@ def check_agreement(**_: Any) -> list[CheckMessage]:
 
 def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E053, W053: how the table differs; only with ``check --database ALIAS``."""
-    if not _shares_with_express():
+    rows = rows_on(databases)
+    if rows is None or not runs_on(SessionStore):
         return []
     try:
-        alias = _alias()
-        if alias not in (databases or ()):
-            return []
-        differences = ExpressTable(alias, express_settings()).differences()
-    except (ImproperlyConfigured, ValueError):
-        return []
+        differences = ExpressTable(rows.alias, express_settings()).differences()
+    except ImproperlyConfigured:
+        return []  # E050 tells.
+    except (DatabaseError, InterfaceError):
+        return []  # E041 tells.
     hint = "manage.py expresstable --check tells more."
     return [
         Error(f"{one.text}.", hint=hint, id="sessionstore.E053")
@@ -113,22 +116,11 @@ def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     ]
 
 
-def _shares_with_express() -> bool:
-    try:
-        return issubclass(import_string(f"{conf.engine_path}.SessionStore"), SessionStore)
-    except ImportError:
-        return False
-
-
 def _is_set(attribute: str) -> bool:
     try:
         return bool(getattr(conf, attribute))
-    except ValueError:
+    except WrongSetting:
         return False  # E001 tells.
-
-
-def _alias() -> str:
-    return conf.database or DEFAULT_DB_ALIAS
 
 
 def _has_device_pages() -> bool:

@@ -10,10 +10,7 @@ from sessionstore.importers import why_unusable
 
 def check_adopt_from(**_: Any) -> list[CheckMessage]:
     """E061: SESSIONSTORE_ADOPT_FROM names no engine that sessions can be moved from."""
-    try:
-        path = conf.adopt_from
-    except ValueError:
-        return []  # E001 tells.
+    path = conf.adopt_from
     reason = why_unusable(path) if path else None
     if reason is None:
         return []

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
-from django.utils.module_loading import import_string
 
 from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import Conf, conf
+
+from .engine import runs_on, site_rows
 
 
 def check_values(**_: Any) -> list[CheckMessage]:
@@ -67,25 +68,27 @@ def check_serializer(**_: Any) -> list[CheckMessage]:
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
     """W003: one of our engines under Django's own middleware."""
-    if not uses_our_engine() or conf.has_our_middleware:
+    if site_rows() is None or conf.has_our_middleware:
+        return []
+    lost: list[str] = []
+    if conf.cleanup_interval_ms is not None:
+        lost.append("SESSIONSTORE_CLEANUP_INTERVAL cleans nothing")
+    if runs_on(SessionBackend):
+        lost += [
+            "no client is recorded",
+            "a database that is down is an error 500 and not 503",
+            "a rollback brings a session back whose user has signed out",
+        ]
+    if not lost:
         return []
     return [
         Warning(
-            "The engine runs without 'sessionstore.middleware.SessionMiddleware': no client is "
-            "recorded, a database that is down is an error 500 and not 503, and a rollback brings "
-            "a session back whose user has signed out.",
+            f"The engine runs without 'sessionstore.middleware.SessionMiddleware': "
+            f"{', '.join(lost)}.",
             hint="Put it into MIDDLEWARE in the place of Django's.",
             id="sessionstore.W003",
         )
     ]
-
-
-def uses_our_engine() -> bool:
-    """Tell whether SESSION_ENGINE is an engine of this package or built on one."""
-    try:
-        return issubclass(import_string(f"{conf.engine_path}.SessionStore"), SessionBackend)
-    except ImportError:
-        return False
 
 
 CHECKS = [check_values, check_names, check_app_order, check_serializer, check_middleware]

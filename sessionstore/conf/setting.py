@@ -5,6 +5,8 @@ from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
 
+from sessionstore.exceptions import WrongSetting
+
 T = TypeVar("T")
 UNSET: Any = object()
 
@@ -12,7 +14,7 @@ UNSET: Any = object()
 class Setting(Generic[T]):
     """One setting: read, parsed and remembered until a setting changes.
 
-    Raises ValueError at access when the value is wrong; ``checks`` tells so at start-up.
+    Raises WrongSetting at access when the value is wrong; ``checks`` tells so at start-up.
     """
 
     def __init__(
@@ -53,4 +55,4 @@ class Setting(Generic[T]):
             # Security: what a check prints ends in logs.
             told = "" if self.is_secret else f"; it is {value!r}"
             message = f"{self.name} must be {error}{told}."
-            raise ValueError(message) from None
+            raise WrongSetting(message) from None

@@ -1,0 +1,37 @@
+"""The engine that the checks are about, and where its table is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.module_loading import import_string
+
+from sessionstore.conf import conf
+
+
+def site_engine() -> Any:
+    """Answer the SessionStore of SESSION_ENGINE; None when it cannot be imported (E005 tells)."""
+    try:
+        return import_string(f"{conf.engine_path}.SessionStore")
+    except ImportError:
+        return None
+
+
+def runs_on(base: type[Any]) -> bool:
+    """Tell whether SESSION_ENGINE is this engine or built on it."""
+    engine = site_engine()
+    return engine is not None and issubclass(engine, base)
+
+
+def site_rows() -> Any:
+    """Answer the session table; None when SESSION_ENGINE has none of ours.
+
+    The engine `leaving` has one, though it is Django's and not a SessionBackend.
+    """
+    get_rows = getattr(site_engine(), "get_rows", None)
+    return None if get_rows is None else get_rows()
+
+
+def rows_on(databases: Sequence[str] | None) -> Any:
+    """Answer the session table if it lies on one of ``databases``, else None."""
+    rows = site_rows() if databases else None
+    return rows if rows is not None and rows.alias in (databases or ()) else None

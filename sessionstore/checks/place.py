@@ -1,0 +1,136 @@
+"""Checks of the place of the session table: its engine, its alias, and whether it is there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.db import DatabaseError, InterfaceError, connections
+
+from sessionstore.backends.express_rows import ExpressRows
+from sessionstore.backends.leaving import SessionStore as LeavingStore
+from sessionstore.backends.old_table import tables_to_clear
+from sessionstore.conf import conf
+from sessionstore.faults import code_of, is_missing_table
+
+from .engine import runs_on, site_engine, site_rows
+
+
+def check_engine(**_: Any) -> list[CheckMessage]:
+    """E005: SESSION_ENGINE cannot be imported, so that no other check knows what to look at."""
+    if site_engine() is not None:
+        return []
+    return [
+        Error(
+            f"SESSION_ENGINE = {conf.engine_path!r} is no module with a SessionStore.",
+            hint="Use 'sessionstore.backends.sql'.",
+            id="sessionstore.E005",
+        )
+    ]
+
+
+def check_alias(**_: Any) -> list[CheckMessage]:
+    """E003, E004: sessions go to a database that is not there, or not where the setting says."""
+    wanted, rows = conf.database, site_rows()
+    alias = wanted if rows is None else rows.alias
+    unknown = [one for one in (wanted, alias) if one is not None and one not in connections]
+    if unknown:
+        return [
+            Error(
+                f"There is no database {unknown[0]!r} in DATABASES, where sessions should be.",
+                hint=f"Set SESSIONSTORE_DATABASE to one of {', '.join(connections)}.",
+                id="sessionstore.E003",
+            )
+        ]
+    if wanted in (None, alias):
+        return []
+    return [
+        Error(
+            f"SESSIONSTORE_DATABASE = {wanted!r} does nothing: the routers send sessions to "
+            f"{alias!r}.",
+            hint="Put 'sessionstore.routers.SessionRouter' first into DATABASE_ROUTERS.",
+            id="sessionstore.E004",
+        )
+    ]
+
+
+def check_leaving(**_: Any) -> list[CheckMessage]:
+    """E064: sessions should leave to a table whose app is not installed."""
+    if not runs_on(LeavingStore):
+        return []
+    try:
+        label = site_engine().get_model_class()._meta.app_label
+    except RuntimeError:  # Django does not load a model of an app that is not installed.
+        label = None
+    if label in apps.app_configs:
+        return []
+    return [
+        Error(
+            "The table that sessions leave to belongs to an app that is not installed.",
+            hint="Put 'django.contrib.sessions' into INSTALLED_APPS, behind 'sessionstore'.",
+            id="sessionstore.E064",
+        )
+    ]
+
+
+def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """E040, E041, W048: a table or its database is not there, or was not asked."""
+    rows = site_rows()
+    if not databases or rows is None:
+        return []
+    found = [one for table in _tables() if table.alias in databases for one in _refusals(table)]
+    if rows.alias in connections and rows.alias not in databases:
+        found.append(
+            Warning(
+                f"Sessions are in the database {rows.alias!r}, which was not asked.",
+                hint=f"Check with --database {rows.alias}.",
+                id="sessionstore.W048",
+            )
+        )
+    return found
+
+
+def _tables() -> list[Any]:
+    """Answer the tables that can be found; E061 and E064 tell of the others."""
+    found = []
+    try:
+        for table in tables_to_clear(site_engine()):
+            found.append(table)  # noqa: PERF402 - those before an error stay
+    except (ImportError, AttributeError, ValueError, RuntimeError):
+        return found
+    return found
+
+
+def _refusals(table: Any) -> list[CheckMessage]:
+    """Answer why a table cannot be read. Security: never in the words of the driver."""
+    connection = connections[table.alias]
+    try:
+        connection.ensure_connection()
+    except (DatabaseError, InterfaceError) as error:
+        message = f"Django cannot connect to the database {table.alias!r}{_code(error)}."
+        hint = "Is it running, and are its address and password in DATABASES right?"
+        return [Error(message, hint=hint, id="sessionstore.E041")]
+    if isinstance(table, ExpressRows):
+        return []  # E053 tells.
+    try:
+        with connection.cursor() as cursor:
+            name = connection.ops.quote_name(table.table)
+            cursor.execute(f"SELECT 1 FROM {name} WHERE 1 = 0")  # noqa: S608 - quoted, of a model
+    except (DatabaseError, InterfaceError) as error:
+        where = f"table {table.table} in the database {table.alias!r}"
+        if is_missing_table(error):
+            hint = f"Run manage.py migrate --database {table.alias}."
+            return [Error(f"There is no {where}.", hint=hint, id="sessionstore.E040")]
+        hint = "May the database's user SELECT, INSERT, UPDATE and DELETE there?"
+        message = f"Django cannot read the {where}{_code(error)}."
+        return [Error(message, hint=hint, id="sessionstore.E041")]
+    return []
+
+
+def _code(error: BaseException) -> str:
+    code = code_of(error)
+    return "" if code is None else f" (error {code})"
+
+
+CHECKS = [check_engine, check_alias, check_leaving]
+DEPLOYMENT_CHECKS = [check_tables]
