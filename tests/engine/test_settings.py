@@ -74,9 +74,10 @@ def test_a_right_value_passes(name, settings):
     ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
 )
 def test_a_wrong_value_is_an_error_with_a_hint(name, value):
-    """It names the setting, what it must be and what it is."""
+    """It names the setting, what it must be and what it is; with --deploy too."""
     with override_settings(**{name: value}):
-        errors = [one for one in checked() if one.id == "sessionstore.E001"]
+        found = checked(include_deployment_checks=True)
+    errors = [one for one in found if one.id == "sessionstore.E001"]
     assert len(errors) == 1
     assert errors[0].msg.startswith(f"{name} must be ")
     secret = next(one.is_secret for one in Conf.all_settings() if one.name == name)
@@ -125,6 +126,9 @@ def test_djangos_own_middleware_is_told(settings):
     ours = "sessionstore.middleware.SessionMiddleware"
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != ours]
     assert "sessionstore.W003" in found()
+    assert "CLEANUP_INTERVAL" not in str(checked())
+    settings.SESSIONSTORE_CLEANUP_INTERVAL = 3600
+    assert "SESSIONSTORE_CLEANUP_INTERVAL cleans nothing" in str(checked())
 
 
 @pytest.mark.parametrize(

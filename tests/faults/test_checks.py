@@ -1,11 +1,15 @@
 """What the system checks say of a connection on which sessions would suffer."""
 
+import re
+from pathlib import Path
+
 import pytest
 from django.core.checks import run_checks
 from django.db import connections
 
 from tests.faults.conftest import another_alias
 
+QUICKSTART = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text()
 OURS = {f"sessionstore.W04{number}" for number in range(8)}
 
 
@@ -60,6 +64,24 @@ def test_postgresql_without_a_lock_timeout_is_told(database, site, settings):
     with another_alias(database, "odd_postgresql", OPTIONS=options) as alias:
         settings.SESSIONSTORE_DATABASE = alias
         assert found(alias) == {"sessionstore.W041", "sessionstore.W044"}
+
+
+def options_shown(engine: str):
+    """Answer the OPTIONS that the quickstart shows for a database."""
+    [text] = [
+        one for one in re.findall(r"```python\n(.*?)```", QUICKSTART, re.DOTALL) if engine in one
+    ]
+    shown = {"BASE_DIR": Path()}
+    exec(text, shown)  # noqa: S102 - our own page
+    return shown["DATABASES"]["default"]["OPTIONS"]
+
+
+def test_the_options_of_the_quickstart_pass(database, site, settings):
+    """Each database as it is shown there."""
+    options = options_shown(connections.settings[database]["ENGINE"])
+    with another_alias(database, "shown", replace={"OPTIONS": options}) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert found(alias) == set()
 
 
 @pytest.mark.only_on("sqlite")

@@ -1,0 +1,186 @@
+"""What the system checks say when the session table is not where the site looks for it."""
+
+import pytest
+from django.contrib.sessions.models import Session as DjangoSession
+from django.core.checks import run_checks
+from django.db import connections
+from django.test.utils import modify_settings, override_settings
+
+from sessionstore.models import Session
+from tests.engine.test_settings import WRONG
+from tests.faults.conftest import another_alias
+
+LEAVING, DJANGO = "sessionstore.backends.leaving", "django.contrib.sessions.backends.db"
+DJANGOS_MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
+IDS = ("E001", "E003", "E004", "E005", "E040", "E041", "E064", "W003", "W048")
+OURS = {f"sessionstore.{one}" for one in IDS}
+
+
+def messages(*databases, deploy=True):
+    """Answer what the doctor says of this topic, by its ids."""
+    found = run_checks(
+        tags=["sessionstore"], databases=list(databases), include_deployment_checks=deploy
+    )
+    return {one.id.removeprefix("sessionstore."): one for one in found if one.id in OURS}
+
+
+def test_a_wrong_value_is_told_by_the_whole_doctor(database):
+    """E001 and no traceback, from our checks and from those of Django that ask the router."""
+    for name, values in WRONG.items():
+        for value in values:
+            with override_settings(**{name: value}):
+                found = run_checks(databases=[database], include_deployment_checks=True)
+            assert [one.id for one in found].count("sessionstore.E001") == 1, (name, value)
+
+
+def test_a_right_site_is_told_nothing(database):
+    """On each database."""
+    assert messages(database) == {}
+
+
+@pytest.mark.parametrize("middleware", [None, DJANGOS_MIDDLEWARE], ids=["ours", "django's"])
+@pytest.mark.parametrize("engine", ["sql", "express", "leaving"])
+def test_a_database_that_is_not_there_is_an_error(db, settings, engine, middleware):
+    """Whoever reads the setting."""
+    settings.MIDDLEWARE = middleware or settings.MIDDLEWARE
+    settings.SESSION_ENGINE = f"sessionstore.backends.{engine}"
+    settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"], "layout": "connect-pg-simple"}
+    settings.SESSIONSTORE_DATABASE = "typo"
+    error = messages("default", deploy=False)["E003"]
+    assert error.msg == "There is no database 'typo' in DATABASES, where sessions should be."
+    assert "default" in error.hint
+    assert "E003" in messages("default")
+
+
+def test_a_database_without_the_router_is_an_error(settings):
+    """The setting would do nothing at all."""
+    connections.settings["sessions"] = connections.settings["default"]
+    try:
+        settings.SESSIONSTORE_DATABASE = "sessions"
+        assert messages() == {}
+        settings.DATABASE_ROUTERS = []
+        assert list(messages()) == ["E004"]
+        assert "'default'" in messages()["E004"].msg
+        assert "sessionstore.routers.SessionRouter" in messages()["E004"].hint
+    finally:
+        del connections.settings["sessions"]
+
+
+def test_an_engine_that_cannot_be_imported_is_an_error(settings):
+    """No other check would know what to look at."""
+    settings.SESSION_ENGINE = "sessionstore.backends.sq1"
+    assert list(messages()) == ["E005"]
+
+
+def test_a_missing_table_is_an_error(database, monkeypatch):
+    """With --deploy, because the first migrate runs the other checks before it makes the table."""
+    monkeypatch.setattr(Session._meta, "db_table", "not_there")
+    assert messages(database, deploy=False) == {}
+    error = messages(database)["E040"]
+    assert error.msg == f"There is no table not_there in the database {database!r}."
+    assert error.hint == f"Run manage.py migrate --database {database}."
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize(
+    "names",
+    [{"SESSION_ENGINE": LEAVING}, {"SESSIONSTORE_ADOPT_FROM": DJANGO}],
+    ids=["leaving", "adopting"],
+)
+def test_a_missing_table_of_djangos_is_an_error(database, settings, monkeypatch, names):
+    """That sessions leave to, or come from."""
+    for name, value in names.items():
+        setattr(settings, name, value)
+    assert messages(database) == {}
+    monkeypatch.setattr(DjangoSession._meta, "db_table", "not_there")
+    assert "not_there" in messages(database)["E040"].msg
+
+
+UNREACHABLE = {
+    "sqlite": {"NAME": "/no/such/folder/db.sqlite3"},
+    "mariadb": {"PORT": 1},
+    "mysql": {"PORT": 1},
+    "postgresql": {"PORT": 1},
+}
+
+
+@pytest.mark.parametrize("engine", ["sql", "express", "leaving"])
+def test_a_database_that_is_down_is_an_error_without_the_drivers_words(database, settings, engine):
+    """They may hold addresses, names, and more. And the other checks have nothing to add."""
+    settings.SESSION_ENGINE = f"sessionstore.backends.{engine}"
+    settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"]}
+    vendor = "sqlite" if database == "default" else database
+    with another_alias(database, "down", replace=UNREACHABLE[vendor]) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert list(messages(alias)) == ["E041"]
+        error = messages(alias)["E041"]
+    code = {"default": " (error 14)", "postgresql": ""}.get(database, " (error 2002)")
+    assert error.msg.removesuffix(".") in (
+        f"Django cannot connect to the database 'down'{code}",
+        "Django cannot connect to the database 'down' (error 2003)",
+    )
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_table_that_cannot_be_read_is_an_error(database, settings, tmp_path):
+    """By its code too; here the file is no database."""
+    (tmp_path / "text").write_text("no database, but a text that is longer than its header. " * 9)
+    other = {"NAME": str(tmp_path / "text"), "OPTIONS": {}}
+    with another_alias(database, "odd", replace=other) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        error = messages(alias)["E041"]
+    assert error.msg == (
+        "Django cannot read the table sessionstore_session in the database 'odd' (error 26)."
+    )
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_database_that_was_not_asked_is_told(database, settings):
+    """Else ``--database default`` would pass without a look at the table."""
+    with another_alias(database, "sessions") as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert messages(alias) == messages(database, alias) == messages() == {}
+        assert messages(database, deploy=False) == {}
+        assert list(messages(database)) == ["W048"]
+        assert messages(database)["W048"].hint == "Check with --database sessions."
+
+
+class TestLeaving:
+    """The engine that is Django's, and whose sessions were ours."""
+
+    @pytest.fixture(autouse=True)
+    def site(self, settings):
+        settings.SESSION_ENGINE = LEAVING
+
+    def test_its_app_has_to_be_installed(self):
+        """Every request would fail."""
+        assert messages() == {}
+        with modify_settings(INSTALLED_APPS={"remove": "django.contrib.sessions"}):
+            assert list(messages()) == ["E064"]
+
+    def test_a_model_that_does_not_load_is_told(self, monkeypatch):
+        """As Django refuses it when nobody has imported it before."""
+
+        def refuse(_):
+            raise RuntimeError("Model class isn't in an application in INSTALLED_APPS.")
+
+        monkeypatch.setattr(f"{LEAVING}.SessionStore.get_model_class", classmethod(refuse))
+        assert list(messages()) == ["E064"]
+
+    @pytest.mark.only_on("sqlite")
+    def test_its_database_is_checked(self, database, settings, tmp_path):
+        """The sessions that have not left yet are there."""
+        plain = {"NAME": str(tmp_path / "plain.sqlite3"), "OPTIONS": {}}
+        with another_alias(database, "odd", replace=plain) as alias:
+            settings.SESSIONSTORE_DATABASE = alias
+            found = {one.id for one in run_checks(tags=["sessionstore"], databases=[alias])}
+        assert {"sessionstore.W042", "sessionstore.W043"} <= found
+
+    def test_the_cleanup_needs_our_middleware(self, settings):
+        """Under Django's nothing starts it; without it Django's is good enough to leave."""
+        settings.MIDDLEWARE = DJANGOS_MIDDLEWARE
+        assert messages() == {}
+        settings.SESSIONSTORE_CLEANUP_INTERVAL = 3600
+        assert messages()["W003"].msg.endswith(": SESSIONSTORE_CLEANUP_INTERVAL cleans nothing.")
+        settings.SESSION_ENGINE = DJANGO
+        assert messages() == {}
