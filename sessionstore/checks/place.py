@@ -78,7 +78,11 @@ def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[Check
     rows = site_rows()
     if not databases or rows is None:
         return []
-    found = [one for table in _tables() if table.alias in databases for one in _refusals(table)]
+    found: list[CheckMessage] = []
+    for table in _tables():
+        if table.alias in databases:
+            # A database that is down says so once, however many tables are there.
+            found += [one for one in _refusals(table) if one not in found]
     if rows.alias in connections and rows.alias not in databases:
         found.append(
             Warning(
