@@ -73,22 +73,24 @@ class Importer:
         """Move everything that is live, in the order of the old keys; nothing with ``dry_run``.
 
         Can be ended at any moment and run again: what was moved is not there any more. The second
-        answer tells how that went; it counts the rows that were looked at.
+        answer tells how that went: it counts all but those that are refused, as the limit does, so
+        that a run that is limited gets past them.
         """
         done, last = Imported(), ""
 
         def move(size: int) -> tuple[int, int]:
             nonlocal last
             batch = self.engine.live_after(last, size)
+            counted = 0
             if batch:
                 last = batch[-1].pk
-                self._import(batch, done, dry_run=dry_run)
-            return len(batch), len(batch)
+                counted = self._import(batch, done, dry_run=dry_run)
+            return len(batch), counted
 
-        size = pace.batch_size or self.rows.batch_size
-        return done, in_batches(move, size=size, pace=pace, stop=stop, on_batch=on_batch)
+        return done, in_batches(move, self.rows, pace=pace, stop=stop, on_batch=on_batch)
 
-    def _import(self, batch: Sequence[Any], done: Imported, *, dry_run: bool) -> None:
+    def _import(self, batch: Sequence[Any], done: Imported, *, dry_run: bool) -> int:
+        """Move what can be moved; answer how many are here now."""
         records: dict[str, Record] = {}
         for row in batch:
             old = self.engine.session_of(row)
@@ -104,6 +106,7 @@ class Importer:
             moved = self._move(records)
             done.moved += moved
             done.here_already += len(records) - moved
+        return len(records)
 
     def _record(self, old: OldSession, done: Imported) -> Record | None:
         now = expiry.now_ms()

@@ -1,11 +1,10 @@
 """Deletes expired rows of a live table without stalling it."""
 
-from .batches import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, clear_expired, in_batches, nap
+from .batches import GRACE_MS, Cleaned, Ending, Pace, clear_expired, in_batches, nap
 from .table import Table
 
 __all__ = [
     "GRACE_MS",
-    "PAUSE_S",
     "Cleaned",
     "Ending",
     "Pace",

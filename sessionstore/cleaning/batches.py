@@ -12,7 +12,6 @@ from .turn import turn
 
 # Web servers whose clocks are ten minutes apart must not delete what the other still accepts.
 GRACE_MS = 10 * 60 * 1000
-PAUSE_S = 0.020
 _LONGEST_NAP_S = 0.1
 
 
@@ -20,12 +19,12 @@ _LONGEST_NAP_S = 0.1
 class Pace:
     """How fast, and how long, a clean-up or an import works.
 
-    ``batch_size`` rows make one transaction; None leaves it to the database. After each batch it
-    waits ``pause_s``, or as long as the batch took if that was longer.
+    ``batch_size`` rows make one transaction. After each batch it waits ``pause_s``, or as long as
+    the batch took if that was longer. None leaves either to the database.
     """
 
     batch_size: int | None = None
-    pause_s: float = PAUSE_S
+    pause_s: float | None = None
     max_seconds: float | None = None
     limit: int | None = None
 
@@ -74,17 +73,16 @@ def clear_expired(
     with turn(rows.alias, rows.table) as is_ours:
         if not is_ours:
             return Cleaned(0, 0, 0.0, Ending.BUSY)
-        size = pace.batch_size or rows.batch_size
         with telemetry.cleaning(rows.table) as tell:
-            cleaned = in_batches(clear, size=size, pace=pace, stop=stop, on_batch=on_batch)
+            cleaned = in_batches(clear, rows, pace=pace, stop=stop, on_batch=on_batch)
             tell(cleaned.removed, cleaned.ending.value)
         return cleaned
 
 
 def in_batches(
     work: Callable[[int], tuple[int, int]],
+    rows: Table,
     *,
-    size: int,
     pace: Pace,
     stop: Callable[[], bool],
     on_batch: Callable[[int], object],
@@ -92,8 +90,10 @@ def in_batches(
     """Work until nothing is left, or until ``pace`` or ``stop`` end it.
 
     ``work`` does a batch of at most so many rows; it answers how many it found, and what counts of
-    them. When it found fewer than it might have, nothing is left.
+    them. When it found fewer than it might have, nothing is left. ``rows`` is where it writes.
     """
+    size = pace.batch_size or rows.batch_size
+    pause_s = rows.pause_s if pace.pause_s is None else pace.pause_s
     started = time.monotonic()
     counted = batches = 0
     while True:
@@ -110,7 +110,7 @@ def in_batches(
                 ending = Ending.DONE
         if ending is not None:
             return Cleaned(counted, batches, time.monotonic() - started, ending)
-        nap(max(pace.pause_s, time.monotonic() - begun), stop)
+        nap(max(pause_s, time.monotonic() - begun), stop)
 
 
 def _ending(pace: Pace, counted: int, *, elapsed: float, stop: Callable[[], bool]) -> Ending | None:

@@ -18,6 +18,10 @@ class Table(Protocol):
     def batch_size(self) -> int:
         """How many rows one transaction deletes when nobody says."""
 
+    @property
+    def pause_s(self) -> float:
+        """How many seconds to wait after each when nobody says."""
+
     def expired(self, before: int, limit: int, /) -> list[Any]:
         """Answer at most ``limit`` primary keys of rows that expired before ``before``."""
 

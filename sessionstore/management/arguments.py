@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser, DjangoHelpFormatter
 
-from sessionstore.cleaning import PAUSE_S, Pace
+from sessionstore.cleaning import Pace
 
 from .engines import SHORT_NAMES
 
@@ -63,9 +63,9 @@ def add_pace(parser: CommandParser) -> None:
     parser.add_argument(
         "--sleep",
         type=seconds,
-        default=PAUSE_S,
         metavar="SECONDS",
-        help="pause after each batch, if that is longer than the batch took (default: 0.02)",
+        help="pause after each batch, if that is longer than the batch took "
+        "(default: 0.02, MySQL and MariaDB 0.08)",
     )
     parser.add_argument(
         "--max-seconds",

@@ -90,9 +90,10 @@ def test_every_metric_is_documented():
 def test_sleep_grace_and_batch_sizes_are_the_real_ones():
     """The help states them in words."""
     from sessionstore.backends import routed  # noqa: PLC0415 - needs the settings
-    from sessionstore.cleaning import GRACE_MS, PAUSE_S  # noqa: PLC0415
+    from sessionstore.cleaning import GRACE_MS  # noqa: PLC0415
 
     assert GRACE_MS == 10 * 60_000
     assert "ten minutes after their end" in PAGE
     assert f"(default: {routed.BATCH}, SQLite {routed.BATCH_ON_SQLITE})" in PAGE
-    assert f"(default: {PAUSE_S})" in PAGE
+    pauses = f"{routed.PAUSE_S}, MySQL and MariaDB {routed.PAUSE_ON_INNODB_S}"
+    assert f"(default: {pauses})" in PAGE

@@ -121,6 +121,21 @@ def test_it_can_be_stopped_and_run_again():
     assert counts() == (0, 10)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_limited_run_gets_past_rows_that_cannot_move():
+    """They stand first in the table for ever; the limit does not count them."""
+    for number in range(3):
+        DjangoSession.objects.create(
+            session_key=f"{number:032x}",
+            session_data="damaged",
+            expire_date=timezone.now().replace(year=2099),
+        )
+    old_session()
+    with pytest.raises(CommandError, match="--limit is reached"):
+        run("--limit=1", "--batch-size=1", "--sleep=0")
+    assert counts() == (3, 1)
+
+
 def test_a_run_that_was_killed_between_the_tables_is_finished_by_the_next(database, monkeypatch):
     """Inserted here, not yet removed there: counted as here already, and removed."""
     make_old_sessions(3)

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from sessionstore import expiry
 from sessionstore.backends.old_table import tables_to_clear
-from sessionstore.cleaning import GRACE_MS, PAUSE_S, Cleaned, Ending, Pace, Table, clear_expired
+from sessionstore.cleaning import GRACE_MS, Cleaned, Ending, Pace, Table, clear_expired
 from sessionstore.conf import conf
 from sessionstore.importers import why_unusable
 from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
@@ -38,7 +38,7 @@ Sessions are deleted ten minutes after their end, oldest first, in small transac
 # What the options are when nobody has used them.
 _UNUSED = {
     "batch_size": None,
-    "sleep": PAUSE_S,
+    "sleep": None,
     "max_seconds": None,
     "limit": None,
     "dry_run": False,

@@ -49,9 +49,7 @@ class Command(SessionCommand):
             "(default: SESSIONSTORE_ADOPT_FROM)",
         )
         add_pace(parser)
-        parser.add_argument(
-            "--limit", type=positive, metavar="ROWS", help="look at no more than so many rows"
-        )
+        parser.add_argument("--limit", type=positive, metavar="ROWS", help="move at most so many")
         parser.add_argument("--dry-run", action="store_true", help="read and count; move nothing")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
