@@ -1,5 +1,6 @@
 """The engine that sessions are moved in from: Django's own ones, django-qsessions, and the like."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ from django.utils import timezone
 from sessionstore import expiry
 
 from .retry import READ, WRITE, attempt
+
+logger = logging.getLogger("sessionstore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class OldEngine:
         attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias))
         prefix = getattr(store, "cache_key_prefix", None)
         if prefix is not None:
-            store._cache.delete_many([prefix + key for key in keys])
+            self._forget(store._cache, [prefix + key for key in keys])
 
     def live_after(self, key: str, limit: int) -> list[Any]:
         """Answer the next rows of the table in the order of their keys."""
@@ -105,6 +108,22 @@ class OldEngine:
         """
         rows = self._rows.filter(pk__in=sorted(keys)).order_by("pk")
         return set(rows.select_for_update().values_list("pk", flat=True))
+
+    def _forget(self, cache: Any, names: list[str]) -> None:
+        """Empty the cache in front of the table; one that is down must not hold up a move.
+
+        The rows are gone by now, and nobody who moves asks the cache.
+        """
+        try:
+            cache.delete_many(names)
+        except Exception as error:  # noqa: BLE001 - each library has its own errors
+            # Security: a message of the library may hold the password in its address.
+            logger.warning(
+                "The cache of %s fails (%s); it keeps %d sessions that have moved until they end",
+                self.path,
+                type(error).__name__,
+                len(names),
+            )
 
     @property
     def alias(self) -> str:

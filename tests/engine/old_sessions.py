@@ -22,9 +22,9 @@ def old_session(path=DJANGO, **data) -> str:
     return session.session_key
 
 
-def signed_in() -> str:
-    """Answer the old cookie of a user who has signed in."""
-    user = get_user_model().objects.create_user("ann")
+def signed_in(name: str = "ann") -> str:
+    """Answer the old cookie of a new user who has signed in."""
+    user = get_user_model().objects.create_user(name)
     return old_session(
         **{
             SESSION_KEY: str(user.pk),

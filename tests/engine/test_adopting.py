@@ -10,6 +10,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone
 
 from sessionstore.backends import adopting
@@ -18,6 +19,7 @@ from sessionstore.backends.sql import SessionStore
 from sessionstore.expiry import to_ms
 from tests.engine.old_sessions import DJANGO, make_old_sessions, old_session, ours, signed_in
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
+from tests.harness.gaps import asleep_in_gap, in_gap
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 
@@ -31,6 +33,8 @@ OLD_ENGINES = [
     "user_sessions.backends.db",
 ]
 WITH_TABLE = [path for path in OLD_ENGINES if not path.endswith((".cache", ".file"))]
+WITH_CACHE = [path for path in WITH_TABLE if path.endswith(".cached_db")]
+TABLES = ("django_session", "sessionstore_session")
 IMPOSSIBLE = "z" * 32
 
 
@@ -65,6 +69,7 @@ def test_an_old_cookie_opens_its_session_here(old, settings, kind):
     assert client.get("/read/").json()["a"] == 1
     assert cookie_of(client) != cookie
     assert not OldEngine(old).holds(cookie)
+    assert import_module(old).SessionStore(session_key=cookie).load() == {}  # its cache too
     assert client.get("/read/").json()["a"] == 1
     assert ours().count() == 1
 
@@ -249,26 +254,37 @@ def test_a_login_within_the_minute_ends_the_old_cookie():
     assert browser(cookie).get("/read/").json() == {}
 
 
-def test_a_late_mover_does_not_undo_a_logout(place, database, monkeypatch):
-    """A request that has read the old row, and sleeps while others move it and sign out."""
-    cookie = signed_in()
-    late, read = [], OldEngine.read
+def test_a_late_mover_does_not_undo_a_logout(place, database):
+    """It sleeps before or after any of its four statements while others move it and sign out."""
 
-    def read_and_sleep(self, key):
-        found = read(self, key)
-        if not late:
-            late.append(key)
-            client = browser(key)
-            assert client.get("/user/").content == b"ann"
-            client.get("/sign_out/")
-        return found
+    def move_and_sign_out(cookie, user):
+        client = browser(cookie)
+        assert client.get("/user/").content == user
+        assert client.get("/sign_out/").status_code == 200
 
-    monkeypatch.setattr(OldEngine, "read", read_and_sleep)
-    assert browser(cookie).get("/user/").content == b""
-    assert (ours().count(), DjangoSession.objects.count()) == (0, 0)
+    for gap in range(8):
+        user = f"user{gap}"
+        cookie = signed_in(user)
+        late = browser(cookie)
+        others = partial(move_and_sign_out, cookie, user.encode())
+        with asleep_in_gap(gap, others, tables=TABLES):
+            assert late.get("/user/").status_code == 200
+        seen = [one.get("/user/").content for one in (late, browser(cookie))]
+        assert (gap, seen) == (gap, [b"", b""])
+        assert (gap, ours().count(), DjangoSession.objects.count()) == (gap, 0, 0)
 
 
-def test_a_mover_that_died_half_way_loses_nothing(place, database, monkeypatch, clock):
+def test_a_mover_that_died_anywhere_loses_nothing(place, database):
+    """Before or after any of its statements: the next request goes on from there."""
+    for gap in range(8):
+        cookie = old_session()
+        with pytest.raises(ZeroDivisionError), in_gap(gap, lambda: 1 / 0, tables=TABLES):
+            SessionStore(cookie).load()
+        assert (gap, browser(cookie).get("/read/").json()) == (gap, {"a": 1})
+        assert (ours().count(), DjangoSession.objects.count()) == (gap + 1, 0)
+
+
+def test_a_mover_that_died_half_way_loses_nothing_ever(place, database, monkeypatch, clock):
     """Inserted here, not yet removed there: the next request finishes the move, however late."""
     cookie = old_session()
     with monkeypatch.context() as dead:
@@ -280,6 +296,31 @@ def test_a_mover_that_died_half_way_loses_nothing(place, database, monkeypatch, 
     assert client.get("/read/").json() == {"a": 1}
     client.get("/flush/")
     assert browser(cookie).get("/read/").json() == {}
+
+
+class BrokenCache(LocMemCache):
+    """A cache that is down; what its library says holds the password."""
+
+    def _fail(self, *_args, **_named):
+        raise ConnectionError("redis://:the-password@cache")
+
+    get = set = delete = delete_many = _fail
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("old", WITH_CACHE, indirect=True)
+def test_an_old_cache_that_is_down_logs_nobody_out(old, settings, caplog, clock):
+    """Its table is the truth, and is emptied; the browser gets its new cookie."""
+    cookie = old_session(old)
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
+    client = browser(cookie)
+    assert client.get("/read/").json()["a"] == 1
+    assert not OldEngine(old).holds(cookie)
+    clock.advance(minutes=5)
+    assert client.get("/read/").json()["a"] == 1
+    assert [record.name for record in caplog.records] == ["sessionstore"]
+    assert "ConnectionError" in caplog.text
+    assert "the-password" not in caplog.text
 
 
 # --- cookies that are no session
@@ -357,6 +398,23 @@ def test_parallel_requests_of_one_page_reach_one_row(place, database):
         data = SessionStore(cookie_of(clients[0])).load()
         assert data == {"a": 1, **{f"k{n}": f"k{n}" for n in range(8)}}
     assert (ours().count(), DjangoSession.objects.count()) == (5, 0)
+
+
+@pytest.mark.only_on("sqlite")
+def test_parallel_requests_reach_one_row_from_each_engine(old, database):
+    """Also where the old sessions are in a cache, in files, or in a table behind a cache."""
+    for _ in range(3):
+        cookie = old_session(old)
+        clients = [browser(cookie) for _ in range(8)]
+        answers = run_together(
+            [partial(client.get, f"/add/k{n}/") for n, client in enumerate(clients)]
+        )
+        assert [answer.status_code for answer in answers] == [200] * 8
+        assert len({cookie_of(client) for client in clients}) == 1
+        data = SessionStore(cookie_of(clients[0])).load()
+        assert data.items() >= {"a": 1, **{f"k{n}": f"k{n}" for n in range(8)}}.items()
+        assert not OldEngine(old).holds(cookie)
+    assert ours().count() == 3
 
 
 @pytest.mark.parametrize(

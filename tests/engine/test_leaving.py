@@ -15,8 +15,10 @@ from sessionstore.backends.sql import SessionStore as SqlStore
 from sessionstore.conf import conf
 from tests.engine.old_sessions import DJANGO, make_old_sessions, ours, signed_in
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
+from tests.harness.gaps import asleep_in_gap, in_gap
 from tests.harness.threads import run_together
 
+TABLES = ("django_session", "sessionstore_session")
 LEAVING, SQL = "sessionstore.backends.leaving", "sessionstore.backends.sql"
 
 
@@ -89,32 +91,32 @@ def test_a_logout_is_final(place, database, way, moved):
     assert DjangoSession.objects.count() == 0
 
 
-def test_a_late_mover_does_not_undo_a_logout(place, database, monkeypatch):
-    """It has read our row, and sleeps while others move the session and sign out."""
-    cookie = stored()
-    move, late = SessionStore._move, []
+def test_a_late_mover_does_not_undo_a_logout(place, database):
+    """It sleeps before or after any of its four statements while others move it and sign out."""
 
-    def sleep_and_move(self, *args):
-        if not late:
-            late.append(1)
-            browser(cookie).get("/read/")
-            browser(cookie).get("/flush/")
-        return move(self, *args)
+    def move_and_sign_out(cookie):
+        client = browser(cookie)
+        assert client.get("/read/").json() == {"a": 1}
+        assert client.get("/flush/").status_code == 200
 
-    monkeypatch.setattr(SessionStore, "_move", sleep_and_move)
-    assert browser(cookie).get("/read/").json() == {}
-    assert DjangoSession.objects.count() == 0
+    for gap in range(8):
+        cookie = stored()
+        late = browser(cookie)
+        with asleep_in_gap(gap, partial(move_and_sign_out, cookie), tables=TABLES):
+            late.get("/read/")
+        seen = [one.get("/read/").json() for one in (late, browser(cookie))]
+        assert (gap, seen) == (gap, [{}, {}])
+        assert (gap, DjangoSession.objects.count()) == (gap, 0)
 
 
-def test_a_mover_that_died_half_way_loses_nothing(database, monkeypatch):
-    """Whatever was committed, the next request finishes the move."""
-    cookie = stored()
-    insert = SessionStore._insert
-    with monkeypatch.context() as dead:
-        dead.setattr(SessionStore, "_insert", lambda *args: insert(*args) or 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+def test_a_mover_that_died_anywhere_loses_nothing(place, database):
+    """Before or after any of its statements: the next request goes on from there."""
+    for gap in range(8):
+        cookie = stored()
+        with pytest.raises(ZeroDivisionError), in_gap(gap, lambda: 1 / 0, tables=TABLES):
             SessionStore(cookie).load()
-    assert browser(cookie).get("/read/").json() == {"a": 1}
+        assert (gap, browser(cookie).get("/read/").json()) == (gap, {"a": 1})
+        assert DjangoSession.objects.count() == gap + 1
 
 
 @pytest.mark.django_db(transaction=True)

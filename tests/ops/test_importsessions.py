@@ -18,6 +18,7 @@ from sessionstore.management.commands import importsessions
 from tests.engine.old_sessions import DJANGO, make_old_sessions, old_session, ours, signed_in
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
 from tests.harness import commands
+from tests.harness.gaps import asleep_in_gap
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 
@@ -155,20 +156,22 @@ def test_expired_sessions_are_left_for_clearsessions(database):
     assert counts() == (1, 1)
 
 
-def test_a_session_that_a_request_moves_meanwhile_is_not_brought_back(place, database, monkeypatch):
-    """The batch was read, then the user came, moved the session and signed out."""
-    cookie = signed_in()
-    live_after = OldEngine.live_after
+def test_a_session_that_ends_while_the_import_sleeps_is_not_brought_back(place, database):
+    """Before or after any of its five statements the user comes and signs out."""
 
-    def read_then_sign_out(self, key, limit):
-        rows = live_after(self, key, limit)
-        browser(cookie).get("/sign_out/")
-        return rows
+    def sign_out(cookie, user):
+        client = browser(cookie)
+        assert client.get("/user/").content == user
+        assert client.get("/sign_out/").status_code == 200
 
-    monkeypatch.setattr(OldEngine, "live_after", read_then_sign_out)
-    run()
-    assert counts() == (0, 0)
-    assert browser(cookie).get("/read/").json() == {}
+    for gap in range(10):
+        user = f"user{gap}"
+        cookie = signed_in(user)
+        others = partial(sign_out, cookie, user.encode())
+        with asleep_in_gap(gap, others, tables=("django_session", "sessionstore_session")):
+            run()
+        assert (gap, *counts()) == (gap, 0, 0)
+        assert browser(cookie).get("/read/").json() == {}
 
 
 def test_users_come_while_the_import_runs(place, database):
