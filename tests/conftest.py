@@ -1,6 +1,7 @@
 """Fixtures for all tests; tests/README.md shows how to use them."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -92,12 +93,28 @@ def clock() -> Iterator[Clock]:
 @pytest.fixture
 def redis_url() -> str:
     """The address of the private Redis, one numbered database per xdist worker, emptied."""
-    now = running()
-    if "redis" not in now.ports:
-        reason = now.missing.get("redis", "not started")
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"redis: {reason}")
-    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
-    url = f"redis://127.0.0.1:{now.ports['redis']}/{number}"
+    url = f"redis://127.0.0.1:{_port_of('redis')}/{_worker() + 1}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
     return url
+
+
+@pytest.fixture
+def memcached() -> dict[str, str]:
+    """Where the private memcached is, and a prefix that nobody has used before."""
+    return {
+        "LOCATION": f"127.0.0.1:{_port_of('memcached')}",
+        "KEY_PREFIX": f"{_worker()}.{secrets.token_hex(4)}",
+    }
+
+
+def _port_of(server: str) -> int:
+    now = running()
+    if server not in now.ports:
+        reason = now.missing.get(server, "not started")
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{server}: {reason}")
+    return now.ports[server]
+
+
+def _worker() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

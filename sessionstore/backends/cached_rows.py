@@ -1,7 +1,8 @@
 """The session table with Django's cache in front of it. The table is the truth at each moment."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -45,9 +46,8 @@ class CachedRows(SqlRows):
         return updated
 
     def rename(self, old_digest: bytes, record: Record, expected_version: Any) -> bool:
-        self._hold([old_digest])
-        renamed = super().rename(old_digest, record, expected_version)
-        self._hold([old_digest])
+        with self._held([old_digest]):
+            renamed = super().rename(old_digest, record, expected_version)
         if renamed:
             self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
         return renamed
@@ -64,32 +64,41 @@ class CachedRows(SqlRows):
         return touched
 
     def remove(self, digest: bytes) -> int:
-        self._hold([digest])
-        removed = super().remove(digest)
-        self._hold([digest])
-        return removed
+        with self._held([digest]):
+            return super().remove(digest)
 
     def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
         digests = list(digests)
         if expired_before is not None:
             # An entry tells when its session ends, so the cleaner has nothing to tell.
             return super().remove_many(digests, expired_before=expired_before)
-        self._hold(digests)
-        removed = super().remove_many(digests)
-        self._hold(digests)
-        return removed
+        with self._held(digests):
+            return super().remove_many(digests)
+
+    def pay_debts(self) -> bool:
+        return self._cache.pay_debts()
 
     def _remove_of(self, user_id: str, digests: list[bytes]) -> int:
         digests = [bytes(digest) for digest in digests]
-        self._hold(digests)
-        removed = super()._remove_of(user_id, digests)
-        self._hold(digests)
-        return removed
+        with self._held(digests):
+            return super()._remove_of(user_id, digests)
 
-    def _hold(self, digests: list[bytes]) -> None:
-        self._cache.hold(digests)
+    @contextmanager
+    def _held(self, digests: list[bytes]) -> Iterator[None]:
+        """Keep others from believing the cache while these rows end, and after it.
+
+        Also where the database does not tell whether they have.
+        """
+        self._hold(digests, insist=True)
+        try:
+            yield
+        finally:
+            self._hold(digests, insist=True)
+
+    def _hold(self, digests: list[bytes], *, insist: bool = False) -> None:
+        self._cache.hold(digests, insist=insist)
         if self.in_transaction():
-            self.on_commit(lambda: self._cache.hold(digests))
+            self.on_commit(lambda: self._cache.hold(digests, insist=insist))
 
     @cached_property
     def _caches(self) -> dict[str, RowCache]:

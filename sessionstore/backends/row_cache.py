@@ -12,7 +12,7 @@ to have. All rests on the fence:
 
 So an entry that is believed is the newest that any finished request has written. What a cache
 forgets costs a SELECT. What it cannot be told (it is down, for us only) it gets to know first when
-it is back; an entry lives for a minute at most, and so does the harm.
+it is back; what an entry holds was in the table a minute ago at most, and so long lives the harm.
 """
 
 import hashlib
@@ -34,23 +34,28 @@ from .statements import FETCHED
 T = TypeVar("T")
 logger = logging.getLogger("sessionstore")
 
-ENTRY_S, FENCE_S, HOLD_S = 60, 3600, 10
-FILL_WITHIN_S = 1.0
+# An entry is filled in so soon after its SELECT, and then lives so long: a minute in all, also in
+# a cache that counts whole seconds.
+FILL_WITHIN_S, ENTRY_S = 1.0, 58
+FENCE_S, HOLD_S = 3600, 10
 # No version is ever near it, and counting it up keeps it one; also memcached can store it.
 HOLD = 1 << 62
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
-_MOST_DEBTS = 10_000
-# An entry has the columns that a SELECT answers.
+# memcached refuses values of 1 MiB.
+_MOST_BYTES = 1_000_000
+_MOST_DEBTS, _PAID_AT_ONCE = 10_000, 1000
+# An entry has the columns that a SELECT answers, and the moment of its end.
 _columns_of = attrgetter(*FETCHED)
 _VERSION, _EXPIRES_AT = FETCHED.index("version"), FETCHED.index("expires_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the cache said: the fence, and the row if it is to be believed."""
+    """What the cache said: the fence, and the row if it is to be believed, and until when."""
 
     fence: int | None
     row: Record | None
+    until: int
 
 
 class RowCache:
@@ -71,17 +76,18 @@ class RowCache:
         if found is None:
             return None
         fence, entry = found.get(fence_name), found.get(name)
-        row = None
+        row, until = None, 0
         if fence is not None and _is_entry(entry) and entry[_VERSION] == fence:
-            row = Record(digest, *entry) if entry[_EXPIRES_AT] > now else None
-        return Seen(fence, row)
+            *columns, until = entry
+            row = Record(digest, *columns) if entry[_EXPIRES_AT] > now else None
+        return Seen(fence, row, until)
 
     def fill(self, row: Record, seen: Seen, *, read_at: float, now: int) -> None:
         """Remember a row that was read from the table at ``read_at`` (monotonic seconds)."""
+        if time.monotonic() - read_at > FILL_WITHIN_S:
+            return
         fence_name, name = self._names(row.id)
         if seen.fence is None:
-            if time.monotonic() - read_at > FILL_WITHIN_S:
-                return
             if not self._ask(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
                 return
         elif seen.fence != row.version:
@@ -110,26 +116,34 @@ class RowCache:
             self.hold([row.id])
 
     def touch(self, digest: bytes, version: int, seen_at: int, expires_at: int, now: int) -> None:
-        """Move the times of an entry on, where there is one of this version."""
+        """Move the times of an entry on, where there is one of this version; not its own end."""
         seen = self.read(digest, now)
         if seen is not None and seen.row is not None and seen.row.version == version:
             row = replace(seen.row, last_seen_at=seen_at, expires_at=expires_at)
-            self._put(self._names(digest)[1], row, now)
+            self._put(self._names(digest)[1], row, now, until=seen.until)
 
-    def hold(self, digests: Iterable[bytes]) -> None:
-        """Let everybody ask the table for these rows, for a while."""
+    def hold(self, digests: Iterable[bytes], *, insist: bool = False) -> None:
+        """Let everybody ask the table for these rows, for a while.
+
+        ``insist`` tells it to a cache that has failed a moment ago too: it may be back, and others
+        may have reached it all the time.
+        """
         names = [self._names(digest)[0] for digest in digests]
         if not names:
             return
-        held = self._ask(lambda cache: not cache.set_many(dict.fromkeys(names, HOLD), HOLD_S))
-        if not held:
-            self._breaker.owe(names)
+        failed = self._breaker.run(lambda cache: _hold(cache, names), insist=insist)
+        self._breaker.owe(names if failed is None else failed)
 
-    def _put(self, name: str, row: Record, now: int) -> None:
-        seconds = min(ENTRY_S, (row.expires_at - now) // 1000)
-        if seconds > 0:
+    def pay_debts(self) -> bool:
+        """Tell the cache what it could not be told; answer whether it has heard of everything."""
+        return self._breaker.pay_debts()
+
+    def _put(self, name: str, row: Record, now: int, *, until: int | None = None) -> None:
+        until = now + ENTRY_S * 1000 if until is None else until
+        seconds = (min(until, row.expires_at) - now) // 1000
+        if seconds > 0 and len(row.data) < _MOST_BYTES:
             data, *columns = _columns_of(row)
-            entry = (bytes(data), *columns)
+            entry = (bytes(data), *columns, until)
             self._ask(lambda cache: cache.set(name, entry, seconds))
 
     def _names(self, digest: bytes) -> tuple[str, str]:
@@ -148,6 +162,7 @@ class Breaker:
         self._closed_at = 0.0
         self._pause_s = _SHORTEST_PAUSE_S
         self._debts: dict[str, None] = {}
+        self._has_written_off = False
         self._lock = threading.Lock()
 
     def owe(self, names: Iterable[str]) -> None:
@@ -156,9 +171,16 @@ class Breaker:
                 self._debts[name] = None
             while len(self._debts) > _MOST_DEBTS:
                 del self._debts[next(iter(self._debts))]
+                self._has_written_off = True
 
-    def run(self, question: Callable[[Any], T]) -> T | None:
-        if time.monotonic() < self._closed_at:
+    def pay_debts(self) -> bool:
+        if self._debts:
+            self.run(lambda _: None, insist=True)
+        return not (self._debts or self._has_written_off)
+
+    def run(self, question: Callable[[Any], T], *, insist: bool = False) -> T | None:
+        """Answer what the cache answers; None when it fails, or has failed a moment ago."""
+        if time.monotonic() < self._closed_at and not insist:
             return None
         try:
             cache = caches[conf.cache_alias]
@@ -168,17 +190,19 @@ class Breaker:
         except Exception as error:  # noqa: BLE001 - each library has its own errors
             self._trip(error)
             return None
-        self._pause_s = _SHORTEST_PAUSE_S
+        self._closed_at, self._pause_s = 0.0, _SHORTEST_PAUSE_S
         return answer
 
     def _pay(self, cache: Any) -> None:
         """Void what the cache still believes of sessions that changed while it was away."""
         with self._lock:
-            names = list(self._debts)
-        cache.set_many(dict.fromkeys(names, HOLD), HOLD_S)
-        with self._lock:
-            for name in names:
-                self._debts.pop(name, None)
+            owed = list(self._debts)
+        for first in range(0, len(owed), _PAID_AT_ONCE):
+            names = owed[first : first + _PAID_AT_ONCE]
+            failed = _hold(cache, names)
+            with self._lock:
+                for name in set(names).difference(failed):
+                    self._debts.pop(name, None)
 
     def _trip(self, error: Exception) -> None:
         with self._lock:
@@ -194,5 +218,10 @@ class Breaker:
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
 
 
+def _hold(cache: Any, names: list[str]) -> list[str]:
+    """Put up holds; answer the names of those that failed."""
+    return list(cache.set_many(dict.fromkeys(names, HOLD), HOLD_S) or ())
+
+
 def _is_entry(value: Any) -> bool:
-    return type(value) is tuple and len(value) == len(FETCHED)
+    return type(value) is tuple and len(value) == len(FETCHED) + 1

@@ -13,11 +13,17 @@ DJANGOS = "django.core.cache.backends."
 PER_PROCESS = {f"{DJANGOS}locmem.LocMemCache", f"{DJANGOS}dummy.DummyCache"}
 # Their incr() reads and then writes, so that two at once count as one.
 NOT_ATOMIC = {f"{DJANGOS}db.DatabaseCache", f"{DJANGOS}filebased.FileBasedCache"}
+PYMEMCACHE = f"{DJANGOS}memcached.PyMemcacheCache"
+MEMCACHED = {PYMEMCACHE, f"{DJANGOS}memcached.PyLibMCCache"}
 REDIS = {f"{DJANGOS}redis.RedisCache", "sessionstore.caches.RedisCache"}
+_TIMEOUTS = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
+# pymemcache would leave a server alone for a minute, though it may be back and we know it first.
+_OF_PYMEMCACHE = {"timeout": 0.2, "connect_timeout": 0.2, "retry_timeout": 0, "dead_timeout": 0}
+WANTED = dict.fromkeys(REDIS, _TIMEOUTS) | {PYMEMCACHE: _OF_PYMEMCACHE}
 
 
 def check_cache(**_: Any) -> list[CheckMessage]:
-    """E062: the cache does not keep its promises. W062, W063: a hanging one, one per process."""
+    """E062: it cannot keep our promises. W062, W063: it may hang, it is of one process."""
     if not runs_on(SessionStore):
         return []
     options = conf.cache_options
@@ -31,10 +37,10 @@ def check_cache(**_: Any) -> list[CheckMessage]:
         # No error: one process is all that tests and a developer have.
         message = f"{name}: {backend} is of one process, others would not see a logout for 60 s."
         return [Warning(message, hint=hint, id="sessionstore.W063")]
-    if backend in REDIS and not _has_timeouts(options):
-        message = f"{name} has no socket_timeout: a Redis that hangs holds up every request."
-        hint = "Set OPTIONS = {'socket_timeout': 0.2, 'socket_connect_timeout': 0.2} there."
-        return [Warning(message, hint=hint, id="sessionstore.W062")]
+    wanted = WANTED.get(str(backend), {})
+    if wanted.keys() - options.get("OPTIONS", {}).keys():
+        message = f"{name} lacks options: when it hangs every request does, or it stays away long."
+        return [Warning(message, hint=f"Set OPTIONS = {wanted} there.", id="sessionstore.W062")]
     return []
 
 
@@ -47,12 +53,20 @@ def _reason(options: dict[str, Any]) -> str | None:
     servers = location.replace(",", ";").split(";") if isinstance(location, str) else location
     if backend in REDIS and len(servers) > 1:
         return "it reads from replicas, and one that lags would not know of a logout"
+    if backend in MEMCACHED and len(servers) > 1:
+        return "who does not reach one of its servers tells another one of a logout"
+    if _hides_failures(options):
+        return "it hides its failures, so that nobody knows which logout it has not heard of"
     return None
 
 
-def _has_timeouts(options: dict[str, Any]) -> bool:
+def _hides_failures(options: dict[str, Any]) -> bool:
     given = options.get("OPTIONS", {})
-    return "socket_timeout" in given and "socket_connect_timeout" in given
+    is_django_redis = str(options.get("BACKEND")).startswith("django_redis.")
+    return bool(
+        given.get("ignore_exc")  # pymemcache
+        or given.get("IGNORE_EXCEPTIONS", is_django_redis and conf.django_redis_hides_failures)
+    )
 
 
 CHECKS = [check_cache]

@@ -183,6 +183,10 @@ class Conf:
         return settings.CACHES.get(settings.SESSION_CACHE_ALIAS)
 
     @property
+    def django_redis_hides_failures(self) -> bool:
+        return bool(getattr(settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False))
+
+    @property
     def engine_path(self) -> str:
         return settings.SESSION_ENGINE
 

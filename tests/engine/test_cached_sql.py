@@ -1,7 +1,10 @@
 """The cache in front of the table: it saves reads, and is never believed wrongly."""
 
 import pickle
+import secrets
 import threading
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -9,7 +12,7 @@ import redis
 from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 from django.core.management import call_command
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from sessionstore.backends import row_cache
 from sessionstore.backends.cached_rows import CachedRows
@@ -26,16 +29,45 @@ from tests.harness.threads import run_together
 pytestmark = [pytest.mark.only_on("sqlite")]
 
 
-@pytest.fixture(autouse=True, params=["django.core.cache.backends.redis", "sessionstore.caches"])
-def in_redis(request, settings, redis_url, database):
-    """The cache is the private Redis, as on a real site: by Django's backend, and by ours."""
+DJANGOS, OURS = "django.core.cache.backends.redis.RedisCache", "sessionstore.caches.RedisCache"
+MEMCACHED = "django.core.cache.backends.memcached.PyMemcacheCache"
+# As the page recommends them.
+OPTIONS = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
+OF_MEMCACHED = {"timeout": 0.2, "connect_timeout": 0.2, "retry_timeout": 0, "dead_timeout": 0}
+
+
+@pytest.fixture(autouse=True, params=[DJANGOS, OURS, MEMCACHED])
+def site_cache(request, settings, database):
+    """A private server as on a real site: Redis by Django's backend and by ours, memcached."""
     _rows_of.cache_clear()  # a breaker that another test has tripped
-    configure(settings, redis_url, backend=f"{request.param}.RedisCache")
+    if request.param == MEMCACHED:
+        where = request.getfixturevalue("memcached") | {"OPTIONS": OF_MEMCACHED}
+    else:
+        where = {"LOCATION": request.getfixturevalue("redis_url"), "OPTIONS": OPTIONS}
+    settings.CACHES = {"default": {"BACKEND": request.param, **where}}
+    yield settings.CACHES["default"]
+    caches.close_all()
 
 
-def configure(settings, url, backend="sessionstore.caches.RedisCache"):
-    options = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
-    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": url, "OPTIONS": options}}
+in_redis = pytest.mark.parametrize("site_cache", [DJANGOS, OURS], indirect=True)
+
+
+@pytest.fixture
+def cache_is_away(settings, site_cache):
+    """A block in which the cache cannot be reached, for us only."""
+
+    @contextmanager
+    def away():
+        port, present = free_port(), settings.CACHES
+        address = f"redis://127.0.0.1:{port}/0"
+        if site_cache["BACKEND"] == MEMCACHED:
+            address = f"127.0.0.1:{port}"
+        caches.close_all()
+        settings.CACHES = {"default": site_cache | {"LOCATION": address}}
+        yield
+        settings.CACHES = present
+
+    return away
 
 
 @pytest.fixture
@@ -48,6 +80,16 @@ def saved():
 
 def sql(seen) -> list[str]:
     return [statement.sql.split()[0] for statement in seen]
+
+
+def forget(session, *, fence):
+    """Let the cache lose the entry of a session, as when it is full, and its fence."""
+    caches["default"].delete_many(names_of(session)[not fence :])
+
+
+def names_of(session) -> tuple[str, str]:
+    """Answer the keys of its fence and its entry."""
+    return SessionStore.get_rows()._cache._names(session.row_id)
 
 
 def as_another_worker():
@@ -79,6 +121,7 @@ def test_a_miss_is_filled_in(saved):
     assert sql(seen) == ["SELECT"]
 
 
+@in_redis
 def test_a_hit_is_one_question_to_the_cache(saved, monkeypatch):
     """Fence and entry come together."""
     asked = []
@@ -119,13 +162,52 @@ def test_a_touch_reaches_the_entry(saved, settings, clock):
 
 
 def test_both_engines_share_one_table(saved):
-    """A site can switch between them; what sql writes is seen within a minute."""
+    """A site can switch between them."""
     assert SqlSessionStore(saved.session_key)["a"] == 1
+    other = SqlSessionStore()
+    other["b"] = 2
+    other.save()
+    assert SessionStore(other.session_key)["b"] == 2
+
+
+@in_redis
+@pytest.mark.parametrize("way", ["begin", "write", "fill", "touch"])
+def test_what_changes_behind_the_cache_is_seen_within_a_minute(
+    saved, settings, redis_url, clock, way
+):
+    """However an entry was written, it ends a minute after its row was read at the latest."""
+    settings.SESSIONSTORE_IDLE_TIMEOUT = 1800
+    settings.SESSIONSTORE_TOUCH_INTERVAL = 30
+    saved["n"] = 1
+    minute = 60
+    match way:
+        case "begin":
+            saved.cycle_key()
+        case "write":
+            saved.save()
+        case "fill":
+            saved.save()
+            caches["default"].clear()
+            assert SessionStore(saved.session_key)["n"] == 1
+        case "touch":
+            saved.save()
+            clock.advance(seconds=40)
+            minute -= 40
+            assert SessionStore(saved.session_key).touch()
+    with redis.Redis.from_url(redis_url) as client:
+        entry = caches["default"].make_key(names_of(saved)[1])
+        assert 0 < client.ttl(entry) <= minute - row_cache.FILL_WITHIN_S
+        other = SqlSessionStore(saved.session_key)
+        other["n"] = 2
+        other.save()
+        client.delete(entry)
+    assert SessionStore(saved.session_key)["n"] == 2
 
 
 # --- what it reveals
 
 
+@in_redis
 def test_the_cache_holds_neither_cookie_nor_digest_nor_data(saved, redis_url):
     """Names are hashes, and an entry has the sealed columns of the table."""
     saved["note"] = "the alarm code is 4711"
@@ -142,6 +224,7 @@ def test_the_cache_holds_neither_cookie_nor_digest_nor_data(saved, redis_url):
     assert entry[0] == bytes(row.data)
 
 
+@in_redis
 def test_an_encrypted_session_is_encrypted_in_the_cache(settings, redis_url):
     """The cache gets what the table gets."""
     settings.SESSIONSTORE_ENCRYPT = True
@@ -199,13 +282,16 @@ def test_a_reader_that_was_slow_does_not_bring_a_session_back(saved, monkeypatch
     assert as_another_worker().fetch(digest, 0) is None
 
 
-def test_a_reader_that_was_very_slow_fills_in_nothing(saved, monkeypatch):
+@pytest.mark.parametrize("fence_stays", [False, True])
+def test_a_reader_that_was_very_slow_fills_in_nothing(saved, monkeypatch, fence_stays):
     """A hold ends after ten seconds; whose SELECT is a second old keeps what it read."""
-    caches["default"].clear()
+    saved["a"] = 2
+    saved.save()
+    forget(saved, fence=not fence_stays)
     monkeypatch.setattr(row_cache, "FILL_WITHIN_S", -1)
-    assert SessionStore(saved.session_key)["a"] == 1
+    assert SessionStore(saved.session_key)["a"] == 2
     with record_statements() as seen:
-        assert SessionStore(saved.session_key)["a"] == 1
+        assert SessionStore(saved.session_key)["a"] == 2
     assert sql(seen) == ["SELECT"]
 
 
@@ -339,33 +425,106 @@ def test_sessions_move_in_under_the_cache(settings, clock):
 # --- a cache that fails
 
 
-def test_a_cache_that_is_down_costs_speed_only(saved, settings, caplog):
+def test_a_cache_that_is_down_costs_speed_only(saved, cache_is_away, caplog):
     """Sessions come from the table; the cache is asked once, not once a statement."""
-    configure(settings, f"redis://127.0.0.1:{free_port()}/0")
-    SessionStore.get_rows()
-    with record_statements() as seen:
-        for _ in range(5):
-            session = SessionStore(saved.session_key)
-            session["n"] = session.get("n", 0) + 1
-            session.save()
-    assert sql(seen) == ["SELECT", "UPDATE"] * 5
-    assert len(caplog.records) == 1
-    session.flush()
-    assert SessionStore(saved.session_key).load() == {}
+    with cache_is_away():
+        with record_statements() as seen:
+            for _ in range(5):
+                session = SessionStore(saved.session_key)
+                session["n"] = session.get("n", 0) + 1
+                session.save()
+        assert sql(seen) == ["SELECT", "UPDATE"] * 5
+        session.flush()
+        assert SessionStore(saved.session_key).load() == {}
+    assert [record.name for record in caplog.records].count("sessionstore") == 1
 
 
-def test_what_a_cache_could_not_be_told_is_told_first(saved, settings, redis_url, monkeypatch):
+@pytest.mark.parametrize("others", [0, 2500])
+def test_what_a_cache_could_not_be_told_is_told_first(saved, cache_is_away, monkeypatch, others):
     """It was down for us during a logout, and still holds the session when it is back."""
-    monkeypatch.setattr(row_cache, "_SHORTEST_PAUSE_S", 0)
     rows = as_another_worker()
-    digest = bytes(Session.objects.get().pk)
+    digest = saved.row_id
     assert rows.fetch(digest, 0) is not None
-    configure(settings, f"redis://127.0.0.1:{free_port()}/0")
-    rows._cache._breaker._pause_s = 0
-    assert rows.remove(digest) == 1
-    configure(settings, redis_url)
+    with cache_is_away():
+        assert rows.remove_many([digest, *(n.to_bytes(32) for n in range(others))]) == 1
+        assert not rows.pay_debts()
+    monkeypatch.setattr(rows._cache._breaker, "_closed_at", 0)
     assert rows.fetch(digest, 0) is None
     assert as_another_worker().fetch(digest, 0) is None
+    assert rows.pay_debts()
+
+
+def test_what_a_cache_refuses_is_still_owed(saved, monkeypatch):
+    """Backends answer the names that they could not set, where they do not raise."""
+    rows = as_another_worker()
+    cache = type(caches["default"])
+    with monkeypatch.context() as refusing:
+        refusing.setattr(cache, "set_many", lambda _, data, *__: list(data))
+        assert rows.remove(saved.row_id) == 1
+        assert not rows.pay_debts()
+    assert rows.pay_debts()
+    assert as_another_worker().fetch(saved.row_id, 0) is None
+
+
+def test_debts_that_were_written_off_are_not_taken_for_paid(saved, cache_is_away, monkeypatch):
+    """More than memory is spent on: whoever asks learns that some were never told."""
+    monkeypatch.setattr(row_cache, "_MOST_DEBTS", 2)
+    rows = as_another_worker()
+    with cache_is_away():
+        rows.remove_many([n.to_bytes(32) for n in range(3)])
+    assert not rows.pay_debts()
+
+
+@pytest.mark.parametrize("way", ["remove", "remove_many", "remove_of_user", "rename"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_one_hiccup_of_the_cache_hides_no_logout(saved, monkeypatch, way, inside):
+    """A worker that leaves the cache alone after a failure tells it of an end all the same."""
+    digest = saved.row_id
+    row = as_another_worker().fetch(digest, 0)
+    renamed = replace(row, id=b"n" * 32, version=row.version + 1)
+    rows = as_another_worker()
+    with monkeypatch.context() as hiccup:
+        hiccup.setattr(type(caches["default"]), "get_many", lambda *_, **__: 1 / 0)
+        assert rows.fetch(digest, 0) is not None
+    with transaction.atomic() if inside else nullcontext():
+        match way:
+            case "remove":
+                rows.remove(digest)
+            case "remove_many":
+                rows.remove_many([digest])
+            case "remove_of_user":
+                rows.remove_of_user("7")
+            case "rename":
+                rows.rename(digest, renamed, row.version)
+    assert as_another_worker().fetch(digest, 0) is None
+
+
+def test_an_end_that_was_answered_by_an_error_is_told_too(saved, monkeypatch):
+    """The DELETE waits so long that its first hold is over, and its answer gets lost."""
+    worker, remove = as_another_worker(), SqlRows.remove
+
+    def wait_remove_and_fail(self, digest):
+        forget(saved, fence=True)
+        assert worker.fetch(digest, 0) is not None  # and fills it in
+        remove(self, digest)
+        raise OperationalError
+
+    monkeypatch.setattr(SqlRows, "remove", wait_remove_and_fail)
+    with pytest.raises(OperationalError):
+        as_another_worker().remove(saved.row_id)
+    assert worker.fetch(saved.row_id, 0) is None
+
+
+def test_a_session_too_large_for_the_cache_hurts_nobody_else(saved, settings, caplog):
+    """memcached refuses more than 1 MiB; that is no reason to leave it alone."""
+    settings.SESSIONSTORE_MAX_BYTES = 4_000_000
+    large = SessionStore()
+    large["large"] = secrets.token_hex(1_500_000)
+    large.save()
+    assert SessionStore(large.session_key)["large"] == large["large"]
+    with record_statements() as seen:
+        assert SessionStore(saved.session_key)["a"] == 1
+    assert (sql(seen), caplog.records) == ([], [])
 
 
 def test_a_cache_flushed_under_load_loses_nothing(saved):

@@ -38,7 +38,7 @@ def pytest_load_initial_conftests(args: list[str]) -> Generator[None, Any, Any]:
         atexit.register(servers.stop)
         if not _only_core(args) and not {"-h", "--help", "--version"} & set(args):
             try:
-                servers.start({*wanted(), "redis"} - {"sqlite"})
+                servers.start({*wanted(), "redis", "memcached"} - {"sqlite"})
             except ServerFailedError as error:
                 raise pytest.UsageError(str(error)) from error
         Running(servers.folder, servers.ports, servers.missing).publish()

@@ -4,6 +4,7 @@ Everything listens on 127.0.0.1 at a free port and keeps its data in a temporary
 is flushed to disk: these settings are for tests, never for a site.
 """
 
+import importlib.util
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ APT_PACKAGES = {
     "mariadb": "mariadb-server",
     "postgresql": "postgresql",
     "redis": "redis-server",
+    "memcached": "memcached",
 }
 
 _INNODB = [
@@ -189,6 +191,21 @@ def _start_redis(servers):
     servers.ports["redis"] = port
 
 
+def _start_memcached(servers):
+    daemon = _required("memcached", "memcached")
+    if importlib.util.find_spec("pymemcache") is None:
+        raise ServerMissingError("pymemcache not found: pip install pymemcache")
+    port = free_port()
+    running = servers.launch(
+        "memcached",
+        [daemon, "--listen=127.0.0.1", f"--port={port}", "--udp-port=0", "--memory-limit=64"],
+        account=account_for("memcache"),
+    )
+    yield
+    running.wait_for_port(port)
+    servers.ports["memcached"] = port
+
+
 def find_mysql() -> Path:
     """Answer the path of a `mysqld` that is MySQL proper (Debian links the name to MariaDB)."""
     wrapper = CACHE / "mysql" / "mysqld"
@@ -251,4 +268,5 @@ STARTERS = {
     "mariadb": _start_mariadb,
     "postgresql": _start_postgresql,
     "redis": _start_redis,
+    "memcached": _start_memcached,
 }

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from django.core.cache import caches
 from django.db import connections
 
 
@@ -23,6 +24,7 @@ def run_together(functions: Sequence[Callable[[], Any]], *, seconds: float = 60)
             outcomes[number] = error
         finally:
             connections.close_all()
+            caches.close_all()
 
     threads = [
         threading.Thread(target=run, args=(number,), daemon=True)

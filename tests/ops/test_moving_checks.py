@@ -1,9 +1,12 @@
 """The checks of encryption and of moving in."""
 
+from pathlib import Path
+
 import pytest
 from django.core.checks import run_checks
 
 from sessionstore import encryption
+from sessionstore.checks import caching
 
 DJANGO = "django.contrib.sessions.backends"
 
@@ -45,6 +48,8 @@ def test_encryption_without_its_library_is_an_error(settings, monkeypatch):
     assert "sessionstore.E060" in ids()
 
 
+DJANGO_REDIS = "django_redis.cache.RedisCache"
+PYMEMCACHE = caching.PYMEMCACHE
 BACKENDS = "django.core.cache.backends"
 TIMEOUTS = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
 
@@ -70,6 +75,15 @@ TIMEOUTS = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
             },
             set(),
         ),
+        ({"BACKEND": PYMEMCACHE, "LOCATION": "a:11211;b:11211"}, {"sessionstore.E062"}),
+        ({"BACKEND": PYMEMCACHE, "LOCATION": "a:11211"}, {"sessionstore.W062"}),
+        (
+            {"BACKEND": PYMEMCACHE, "LOCATION": "a:11211", "OPTIONS": caching.WANTED[PYMEMCACHE]},
+            set(),
+        ),
+        ({"BACKEND": PYMEMCACHE, "OPTIONS": {"ignore_exc": True}}, {"sessionstore.E062"}),
+        ({"BACKEND": DJANGO_REDIS, "OPTIONS": {"IGNORE_EXCEPTIONS": True}}, {"sessionstore.E062"}),
+        ({"BACKEND": DJANGO_REDIS}, set()),
     ],
 )
 def test_a_cache_that_cannot_tell_of_a_logout_is_an_error(settings, cache, expected):
@@ -77,6 +91,23 @@ def test_a_cache_that_cannot_tell_of_a_logout_is_an_error(settings, cache, expec
     settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
     settings.CACHES = {"default": cache}
     assert {one for one in ids() if one[-3:] in ("062", "063")} == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [({}, True), ({"IGNORE_EXCEPTIONS": False}, False)]
+)
+def test_all_caches_of_django_redis_can_be_told_to_hide_failures(settings, options, expected):
+    """By a setting of its own, which the options of a cache overrule."""
+    settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
+    settings.CACHES = {"default": {"BACKEND": DJANGO_REDIS, "OPTIONS": options}}
+    settings.DJANGO_REDIS_IGNORE_EXCEPTIONS = True
+    assert ("sessionstore.E062" in ids()) == expected
+
+
+def test_the_page_shows_the_options_that_are_asked_for():
+    """For each backend that is offered."""
+    page = (Path(__file__).parents[2] / "docs" / "caching.md").read_text().replace('"', "'")
+    assert [str(wanted) in page for wanted in caching.WANTED.values()] == [True] * 3
 
 
 def test_a_cache_that_is_not_there_is_an_error(settings):
