@@ -2,17 +2,21 @@
 
 import logging
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import CommandError
 
 from sessionstore import expiry, mass_revocation
 from sessionstore.backends.cached_sql import SessionStore as CachedStore
+from sessionstore.backends.loading import _rows_of
 from sessionstore.backends.sql import SessionStore
+from sessionstore.management.commands import revokesessions
 from sessionstore.models import Session
 from tests.harness import commands
 from tests.harness.threads import run_together
@@ -233,3 +237,59 @@ def test_a_cache_before_the_table_hears_of_it(database, settings):
     assert CachedStore(session.session_key)["_auth_user_id"] == "7"
     assert "Ended 1 session" in end("--user-id=7")
     assert CachedStore(session.session_key).get("_auth_user_id") is None
+
+
+class FailingCache(LocMemCache):
+    """Refuses its next few holds."""
+
+    failures = 0
+
+    def set_many(self, *args, **named):
+        if FailingCache.failures:
+            FailingCache.failures -= 1
+            raise ConnectionError
+        return super().set_many(*args, **named)
+
+
+@pytest.fixture
+def cached(settings, database, monkeypatch):
+    """A session of the user 7 that a cache knows, and a worker that asks this cache."""
+    settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.FailingCache", "LOCATION": "failing"}}
+    monkeypatch.setattr(FailingCache, "failures", 0)
+    _rows_of.cache_clear()  # its breaker
+    session = CachedStore()
+    session["_auth_user_id"] = "7"
+    session.save()
+    worker = CachedStore.get_rows()
+    assert worker.fetch(session.row_id, 0) is not None
+    return partial(worker.fetch, session.row_id, 0)
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_cache_that_is_back_at_the_end_is_told(cached):
+    """It refused what it was told before and after the DELETE."""
+    FailingCache.failures = 2
+    assert "Ended 1 session" in end("--user-id=7")
+    assert cached() is None
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_cache_that_could_not_be_told_is_an_exit_code(cached):
+    """This process cannot tell it later; other servers believe it for a minute."""
+    FailingCache.failures = 3
+    with pytest.raises(CommandError, match="for up to 60 seconds") as caught:
+        end("--user-id=7")
+    assert caught.value.returncode == revokesessions.NOT_TOLD
+    assert cached() is not None
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_stop_before_the_cache_was_told_is_said_too(cached, monkeypatch):
+    """Who only saw one of the two codes would not know of the other."""
+    FailingCache.failures = 9
+    has_failed = nullcontext(lambda: FailingCache.failures < 9)
+    monkeypatch.setattr(revokesessions, "asked_to_stop", lambda: has_failed)
+    with pytest.raises(CommandError, match="run it again") as caught:
+        end("--user-id=7")
+    assert caught.value.returncode == revokesessions.NOT_TOLD

@@ -22,12 +22,14 @@ from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 from sessionstore.mass_revocation import Which
 
+NOT_TOLD = 4
 _EPILOG = f"""\
 exit codes:
   0  every session that was meant has ended (or was counted, with --dry-run)
   1  nobody or nothing of that name, no "yes", or the database refused
   2  a wrong argument
   {ROWS_LEFT}  stopped by SIGTERM before it was done: run it again
+  {NOT_TOLD}  they have ended, but the cache could not be told: others may believe it for 60 s
 
 A session that has ended is signed out at its next request, on every server.
 """
@@ -89,8 +91,13 @@ class Command(SessionCommand):
             for which in chosen:
                 ended += mass_revocation.revoke(session, which, stop=stop, on_batch=tell)
             stopped = stop()
+        is_told = session.rows.pay_debts()
         if shows:
             self.stdout.write(f"Ended {sessions(ended)} {words}.")
+        if not is_told:
+            message = "The cache fails: servers that reach it may let them in for up to 60 seconds."
+            again = " It was stopped before the end: run it again." if stopped else ""
+            raise CommandError(message + again, returncode=NOT_TOLD)
         refuse_early(Ending.STOPPED if stopped else Ending.DONE)
 
 
