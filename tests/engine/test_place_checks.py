@@ -9,6 +9,7 @@ from django.test.utils import modify_settings, override_settings
 from sessionstore.models import Session
 from tests.engine.test_settings import WRONG
 from tests.faults.conftest import another_alias
+from tests.harness.databases import Beside
 
 LEAVING, DJANGO = "sessionstore.backends.leaving", "django.contrib.sessions.backends.db"
 DJANGOS_MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
@@ -96,6 +97,24 @@ def test_a_missing_table_of_djangos_is_an_error(database, settings, monkeypatch,
     assert "not_there" in messages(database)["E040"].msg
 
 
+@pytest.mark.only_on("sqlite")
+def test_a_missing_table_of_express_is_told_once(database, settings):
+    """By E053, because no migrate would make it."""
+    settings.SESSION_ENGINE = "sessionstore.backends.express"
+    settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"], "table": "not_there"}
+    assert "E040" not in messages(database)
+    assert "sessionstore.E053" in [one.id for one in run_checks(databases=[database])]
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("path", ["no.such.engine", "sessionstore.checks"])
+def test_an_old_engine_that_is_none_hides_no_missing_table(database, settings, monkeypatch, path):
+    """E061 tells of the engine, and ours is looked at all the same."""
+    settings.SESSIONSTORE_ADOPT_FROM = path
+    monkeypatch.setattr(Session._meta, "db_table", "not_there")
+    assert list(messages(database)) == ["E040"]
+
+
 UNREACHABLE = {
     "sqlite": {"NAME": "/no/such/folder/db.sqlite3"},
     "mariadb": {"PORT": 1},
@@ -119,6 +138,17 @@ def test_a_database_that_is_down_is_an_error_without_the_drivers_words(database,
         f"Django cannot connect to the database 'down'{code}",
         "Django cannot connect to the database 'down' (error 2003)",
     )
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_database_that_is_down_is_told_once(database, settings):
+    """Though it holds the table that sessions leave and the one that they leave to."""
+    settings.SESSION_ENGINE = LEAVING
+    with another_alias(database, "down", replace=UNREACHABLE["sqlite"]) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        settings.DATABASE_ROUTERS = [Beside(alias), *settings.DATABASE_ROUTERS]
+        found = run_checks(tags=["sessionstore"], databases=[alias], include_deployment_checks=True)
+    assert [one.id for one in found].count("sessionstore.E041") == 1
 
 
 @pytest.mark.only_on("sqlite")
