@@ -9,12 +9,12 @@ from django.apps import apps
 from django.db import IntegrityError, transaction
 
 from sessionstore import expiry
-from sessionstore.backends.adopting import IMPORTED, derived_keys
+from sessionstore.backends.adopting import derived_keys
 from sessionstore.backends.base import SessionBackend
 from sessionstore.backends.old_engine import OldEngine, OldSession
 from sessionstore.cleaning import Cleaned, Pace, in_batches
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge, TakenId
-from sessionstore.record import Record
+from sessionstore.record import IMPORTED, Record
 
 _SIGNED_COOKIES = "django.contrib.sessions.backends.signed_cookies"
 

@@ -6,6 +6,8 @@ from typing import Any
 
 USER_AGENT_LENGTH = 512
 USER_ID_LENGTH = 255
+# The version of a row that importsessions made and no request has used so far.
+IMPORTED = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from sessionstore import expiry
 from sessionstore.conf import conf
 from sessionstore.exceptions import TakenId
 from sessionstore.keys import Key
-from sessionstore.record import Record
+from sessionstore.record import IMPORTED, Record
 from sessionstore.signals import Reason
 
 from .conflicts import ConflictingSession
@@ -30,8 +30,6 @@ T = TypeVar("T")
 
 # How long the requests of a page that is loading may still come with the old cookie.
 GRACE_MS = 60_000
-# The version of a row that importsessions made and no request has used so far.
-IMPORTED = 0
 # Keys of Django and of the engines built on it: 32 characters, 40 at most.
 _well_formed = re.compile(r"[0-9a-z]{32,40}").fullmatch
 
@@ -65,15 +63,17 @@ class AdoptingSession(ConflictingSession):
         Looks it up only where the answer decides whether a row is made for it.
         """
         old_key = self._old_key
-        if old_key is None or not conf.save_every_request:
-            return old_key is not None
+        if old_key is None:
+            return False
+        if not conf.save_every_request:
+            return True
         now = expiry.now_ms()
-        return old_engine(_path()).holds(old_key) or any(
+        return _engine().holds(old_key) or any(
             self.rows.fetch(key.id, now) for key in derived_keys(old_key)
         )
 
     def _adopt(self, old_key: str) -> tuple[Key, Record] | None:
-        engine = old_engine(_path())
+        engine = _engine()
         old = engine.read(old_key)
         if old is None:
             return self._moved_before(old_key)
@@ -120,7 +120,7 @@ class AdoptingSession(ConflictingSession):
             record,
             version=version,
             authenticated_at=signed_in,
-            last_seen_at=now if version else old.last_seen_at or now,
+            last_seen_at=(old.last_seen_at or now) if version == IMPORTED else now,
             expires_at=min(ends),
             ip=record.ip or (old.ip if has_user else None),
             user_agent=record.user_agent or (old.user_agent if has_user else None),
@@ -131,10 +131,10 @@ class AdoptingSession(ConflictingSession):
         for key in derived_keys(old_key):
             now = expiry.now_ms()
             row = self.rows.fetch(key.id, now)
-            if row is not None and row.version == IMPORTED:
+            if row is not None and is_imported(row):
                 self.rows.begin(key.id, now)
                 row = self.rows.fetch(key.id, now)
-            if row is None or row.version == IMPORTED:
+            if row is None or is_imported(row):
                 continue
             # A minute after the move exactly: created_at never changes once a row is in use.
             if not finished or now - row.created_at < GRACE_MS:
@@ -151,7 +151,7 @@ class AdoptingSession(ConflictingSession):
     def _end_adopted(self) -> None:
         """Remove the old row once more: a rollback may have brought it back."""
         if self._adopted_from:
-            old_engine(_path()).remove([self._adopted_from])
+            _engine().remove([self._adopted_from])
 
     def _end_row(self, key: Key, row: Record | None, reason: Reason) -> None:
         raise NotImplementedError
@@ -178,5 +178,6 @@ def derived_keys(old_key: str) -> list[Key]:
     return [conf.keyring.derive_from(old_key, secret) for secret in conf.secrets]
 
 
-def _path() -> str:
-    return conf.adopt_from or ""
+def _engine() -> OldEngine:
+    """Answer the engine of SESSIONSTORE_ADOPT_FROM; only where that is set."""
+    return old_engine(conf.adopt_from or "")

@@ -16,7 +16,7 @@ from django.db.models import Model
 from sessionstore import expiry
 from sessionstore.exceptions import TakenId
 from sessionstore.faults import Fault, classify, is_taken_id
-from sessionstore.record import Record
+from sessionstore.record import IMPORTED, Record
 
 from .many_rows import ManyRows
 from .retry import READ, WRITE, attempt, in_transaction, let_go
@@ -88,8 +88,8 @@ class SqlRows(ManyRows):
         return self._write(alias, self._sql(alias).rename, values, self.digest_of(old_digest)) > 0
 
     def begin(self, digest: bytes, now: int) -> bool:
-        """Let the life of an imported row begin: version 0 becomes 1, and it is created now."""
-        rows = self._objects.filter(pk=digest, version=0)
+        """Give an imported row its first version, and let it be created now."""
+        rows = self._objects.filter(pk=digest, version=IMPORTED)
         begun = {"version": self.first_version, "created_at": now}
         return bool(attempt(self.alias, WRITE, lambda: rows.update(**begun)))
 
