@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from bench import shopper
 from sessionstore import expiry
-from sessionstore.expiry import DAY
+from sessionstore.expiry import DAY_MS
 from sessionstore.models import Session
 
 CHUNK = 500_000
@@ -169,7 +169,7 @@ def _ends_s(number: int, expired_every: int) -> int:
 
 
 def _python_rows(filling: Filling, first: int, last: int, now: int) -> Iterator[tuple[Any, ...]]:
-    started = now - 40 * DAY
+    started = now - 40 * DAY_MS
     for n in range(first, last + 1):
         ends = now + _ends_s(n, filling.expired_every) * 1000
         row = filling.digest_of(n), DATA, 1, started, started, ends
@@ -184,7 +184,7 @@ def _insert_many(cursor: Any, rows: Iterator[tuple[Any, ...]]) -> None:
 
 
 def _statement(vendor: str, filling: Filling, source: str, now: int) -> str:
-    started = now - 40 * DAY
+    started = now - 40 * DAY_MS
     if vendor == "mysql":
         digest = f"UNHEX(CONCAT(LPAD(HEX(n * {filling.stride}), 14, '0'), '{filling.rest}'))"
         user, visitor = f"CAST(n MOD {USERS} AS CHAR)", "n MOD 3 = 0"

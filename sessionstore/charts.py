@@ -17,7 +17,7 @@ from . import expiry
 from .descriptions import browser_family
 from .statistics import Figure, Row, Sample, take_sample
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 # The width of the widest bar, in units of the picture, which is 400 wide.
 FULL = 160
 _BARS_AT, _ROW, _TOP = 150, 26, 2
@@ -25,11 +25,11 @@ _MOST_BROWSERS = 7
 
 Steps = Sequence[tuple[float, Any]]
 _AGES: Steps = (
-    (5 * MINUTE, gettext_lazy("up to 5 minutes")),
-    (HOUR, gettext_lazy("up to an hour")),
-    (DAY, gettext_lazy("up to a day")),
-    (7 * DAY, gettext_lazy("up to a week")),
-    (30 * DAY, gettext_lazy("up to 30 days")),
+    (5 * _MINUTE_S, gettext_lazy("up to 5 minutes")),
+    (_HOUR_S, gettext_lazy("up to an hour")),
+    (_DAY_S, gettext_lazy("up to a day")),
+    (7 * _DAY_S, gettext_lazy("up to a week")),
+    (30 * _DAY_S, gettext_lazy("up to 30 days")),
     (float("inf"), gettext_lazy("longer")),
 )
 _SIZES: Steps = (

@@ -10,12 +10,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 # Clients that change are written at most this often, also where sessions do not slide.
 DEFAULT_TOUCH_INTERVAL_MS = 60_000
 
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-# NIST SP 800-63B-4, section 2: idle and overall time of a session at each assurance level, in ms.
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+# NIST SP 800-63B-4, section 2: idle and overall time of a session at each assurance level.
 PRESETS: Mapping[str, tuple[int | None, int]] = {
-    "AAL1": (None, 30 * DAY),
-    "AAL2": (HOUR, 24 * HOUR),
-    "AAL3": (15 * MINUTE, 12 * HOUR),
+    "AAL1": (None, 30 * DAY_MS),
+    "AAL2": (HOUR_MS, 24 * HOUR_MS),
+    "AAL3": (15 * MINUTE_MS, 12 * HOUR_MS),
 }
 
 

@@ -29,7 +29,7 @@ from .writing import USER_KEY
 T = TypeVar("T")
 
 # How long the requests of a page that is loading may still come with the old cookie.
-GRACE_MS = 60_000
+OLD_COOKIE_MS = 60_000
 # Keys of Django and of the engines built on it: 32 characters, 40 at most.
 _well_formed = re.compile(r"[0-9a-z]{32,40}").fullmatch
 
@@ -137,7 +137,7 @@ class AdoptingSession(ConflictingSession):
             if row is None or is_imported(row):
                 continue
             # A minute after the move exactly: created_at never changes once a row is in use.
-            if not finished or now - row.created_at < GRACE_MS:
+            if not finished or now - row.created_at < OLD_COOKIE_MS:
                 return key, row
         return None
 

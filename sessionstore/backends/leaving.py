@@ -25,14 +25,13 @@ from sessionstore.conf import conf
 from sessionstore.keys import Key
 from sessionstore.record import Record
 
-from .adopting import derived_keys, is_imported, is_old_key
+from .adopting import OLD_COOKIE_MS, derived_keys, is_imported, is_old_key
 from .expiring import EXPIRY_KEY
 from .payload import dumps, loads
 from .retry import in_transaction, jitter, unavailable
 from .rows import SqlRows
 from .sql import SessionStore as SqlSessionStore
 
-GRACE_MS = 60_000
 _LEFT = "_sessionstore_left"
 _TRIES = 5
 
@@ -151,7 +150,7 @@ class SessionStore(DjangoSessionStore):
             data=conf.codec.encode(dumps({_LEFT: True}), key),
             version=row.version + 1,
             user_id=None,
-            expires_at=min(expiry.now_ms() + GRACE_MS, row.expires_at),
+            expires_at=min(expiry.now_ms() + OLD_COOKIE_MS, row.expires_at),
             ip=None,
             user_agent=None,
             extra=self.ours.extra_columns({}),

@@ -8,13 +8,13 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore import expiry
 from sessionstore.exceptions import SessionStoreError
-from sessionstore.expiry import DAY
+from sessionstore.expiry import DAY_MS
 
 from .engine import rows_on
 
 # So many rows that ended so long ago: no clean-up that runs each day leaves them.
 BACKLOG = 100_000
-BACKLOG_AGE_MS = 7 * DAY
+BACKLOG_AGE_MS = 7 * DAY_MS
 
 
 def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
@@ -32,7 +32,7 @@ def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
     return [
         Warning(
             f"The table {rows.table} holds at least {BACKLOG:,} sessions that ended more than "
-            f"{BACKLOG_AGE_MS // DAY} days ago.",
+            f"{BACKLOG_AGE_MS // DAY_MS} days ago.",
             hint="Run manage.py clearsessions each day, by cron or systemd, or set "
             "SESSIONSTORE_CLEANUP_INTERVAL. docs/operations.md has both.",
             id="sessionstore.W030",

@@ -8,11 +8,11 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 
 from sessionstore.conf import conf
-from sessionstore.expiry import DAY
+from sessionstore.expiry import DAY_MS
 
 # Releases before these have known holes in their sessions (ASVS 15.2.1).
 SAFE_RELEASES = {(5, 2): (5, 2, 16), (6, 0): (6, 0, 7)}
-LONGEST_MS = 30 * DAY
+LONGEST_MS = 30 * DAY_MS
 _KEY_COLUMNS = {"session_key", "session_id", "sessionid"}
 
 
@@ -91,7 +91,7 @@ def check_absolute_timeout(**_: Any) -> list[CheckMessage]:
     absolute = conf.timeouts_ms[1]
     if absolute is not None and absolute <= LONGEST_MS:
         return []
-    now = "has no limit" if absolute is None else f"is {absolute / DAY:g} days"
+    now = "has no limit" if absolute is None else f"is {absolute / DAY_MS:g} days"
     return [
         Warning(
             f"The overall life of a session {now}; NIST SP 800-63B-4 allows 30 days at AAL1.",

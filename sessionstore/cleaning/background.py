@@ -20,7 +20,7 @@ logger = logging.getLogger("sessionstore")
 # Spreads the processes of a site over the interval.
 _JITTER = 0.2
 # Above it, time.sleep() may overflow.
-_LONGEST_MS = 365 * expiry.DAY
+_LONGEST_MS = 365 * expiry.DAY_MS
 # When a process could have no further thread, the next request could not have one either.
 _RETRY_S = 60
 Tables = Callable[[], Iterable[Table]]

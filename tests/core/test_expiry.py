@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionstore.expiry import (
-    MINUTE,
+    MINUTE_MS,
     Policy,
     default_touch_interval_ms,
     to_datetime,
     to_ms,
 )
 
-SECOND = 1000
+SECOND_MS = 1000
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
@@ -55,7 +55,7 @@ def test_the_earliest_end_counts(policy, end):
 
 def test_a_touch_is_due_once_the_interval_has_passed():
     """A busy page does not write at each request."""
-    policy = Policy(slides=True, touch_interval_ms=60 * SECOND)
+    policy = Policy(slides=True, touch_interval_ms=60 * SECOND_MS)
     assert not policy.touch_due(last_seen_at=0, now=59_999)
     assert policy.touch_due(last_seen_at=0, now=60_000)
 
@@ -69,10 +69,10 @@ def test_sessions_that_do_not_slide_are_never_touched(policy):
 @pytest.mark.parametrize(
     ("idle", "interval"),
     [
-        (None, 60 * SECOND),
-        (15 * MINUTE, 60 * SECOND),
-        (40 * 60 * MINUTE, 144 * SECOND),
-        (60 * SECOND, 15 * SECOND),
+        (None, 60 * SECOND_MS),
+        (15 * MINUTE_MS, 60 * SECOND_MS),
+        (40 * 60 * MINUTE_MS, 144 * SECOND_MS),
+        (60 * SECOND_MS, 15 * SECOND_MS),
     ],
 )
 def test_the_default_interval_follows_the_idle_time(idle, interval):
