@@ -16,8 +16,7 @@ from .crypto import derive, is_tag, tag
 from .keys import Key
 
 COMPRESS_ABOVE = 1024
-SEALED, ENCRYPTED = 0x01, 0x02
-_COMPRESSED = 0x80
+SEALED, ENCRYPTED, COMPRESSED = 0x01, 0x02, 0x80
 _SEAL_BYTES, _NONCE_BYTES = 16, 8
 _START = 1 + _SEAL_BYTES
 _PURPOSE = "data.1"
@@ -59,7 +58,7 @@ class Codec:
         if len(payload) > COMPRESS_ABOVE:
             packed = zlib.compress(payload, 1)
             if len(packed) < len(payload):
-                body, flag = packed, _COMPRESSED
+                body, flag = packed, COMPRESSED
         if self.encrypts and self.cipher:
             header = bytes([ENCRYPTED | flag])
             return header + self.cipher.seal(self.secrets[0], key, header, body)
@@ -77,7 +76,7 @@ class Codec:
         header = blob[:1]
         if not header:
             return None
-        form = header[0] & ~_COMPRESSED
+        form = header[0] & ~COMPRESSED
         if form == SEALED:
             opened = self._unseal(blob, header, key.id)
         elif form == ENCRYPTED and self.cipher:
@@ -87,7 +86,7 @@ class Codec:
         if opened is None:
             return None
         body, secret = opened
-        payload = self._inflate(body) if header[0] & _COMPRESSED else body
+        payload = self._inflate(body) if header[0] & COMPRESSED else body
         if payload is None:
             return None
         stale = secret is not self.secrets[0] or (form == ENCRYPTED) != self.encrypts

@@ -1,4 +1,8 @@
-"""Key derivation and tags: the only place that knows which primitives are used."""
+"""Key derivation and tags: what SECRET_KEY is used for goes through here.
+
+Elsewhere stand the AEAD of format 2 (``encryption``), whose library is optional, the signature
+that Express prescribes (``express_format``), and hashes that know no secret.
+"""
 
 import hashlib
 import hmac

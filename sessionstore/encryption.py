@@ -5,12 +5,11 @@ data. The key is derived from the secret and from the 17 random bytes in the coo
 table knows only SHA-256: a dump reads nothing, not even together with SECRET_KEY.
 """
 
-import hmac
 import secrets
 from typing import Any
 
 from .codec import Cipher
-from .crypto import derive
+from .crypto import derive, tag
 from .exceptions import EncryptionUnavailable
 from .keys import Key
 
@@ -21,7 +20,7 @@ try:
 except ImportError:  # the extra [encryption] is not installed
     AESGCM = None
 
-_NONCE_BYTES = 12
+_KEY_BYTES, _NONCE_BYTES = 32, 12
 _PURPOSE = "data.2"
 
 
@@ -57,7 +56,7 @@ def _aead(secret: str | bytes, key: Key) -> Any:
             "is missing. Install django-sessionstore[encryption]."
         )
         raise EncryptionUnavailable(message)
-    return AESGCM(hmac.digest(derive(secret, _PURPOSE), key.material, "sha256"))
+    return AESGCM(tag(derive(secret, _PURPOSE), key.material, length=_KEY_BYTES))
 
 
 CIPHER = Cipher(seal=_seal, open=_open)

@@ -16,13 +16,12 @@ from django.db.models import BinaryField, Count, Q
 from django.db.models.functions import Length, Substr
 
 from . import expiry
-from .codec import ENCRYPTED, SEALED
+from .codec import COMPRESSED, ENCRYPTED, SEALED
 
 SAMPLE = 10_000
 _DIGEST_BYTES = 32
 _ALL_DIGESTS = 1 << 8 * _DIGEST_BYTES
 _FORMATS = {SEALED: "sealed", ENCRYPTED: "encrypted"}
-_COMPRESSED = 0x80
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +208,8 @@ def _table_bytes(rows: Any) -> Figure | None:
 
 def _format(row: Row) -> str:
     header = bytes(row.header or b"\0")[0]
-    name = _FORMATS.get(header & ~_COMPRESSED, "unknown")
-    return f"{name}, compressed" if header & _COMPRESSED else name
+    name = _FORMATS.get(header & ~COMPRESSED, "unknown")
+    return f"{name}, compressed" if header & COMPRESSED else name
 
 
 def _seconds(later: datetime, earlier: datetime) -> int:

@@ -7,6 +7,7 @@ from django.conf import settings as django_settings
 
 from sessionstore import encryption
 from sessionstore.backends.sql import SessionStore
+from sessionstore.codec import Codec
 from sessionstore.conf import conf
 from sessionstore.encryption import CIPHER
 from sessionstore.exceptions import EncryptionUnavailable
@@ -137,6 +138,14 @@ def test_without_the_library_nothing_is_written_in_the_clear(encrypted, monkeypa
         stored(note=SECRET)
     with pytest.raises(EncryptionUnavailable):
         SessionStore(session.session_key).load()
+
+
+def test_what_was_stored_once_opens_for_ever():
+    """The format is fixed: how the key of a session is made can never change."""
+    material = bytes(range(17))
+    key = Key(text="", id=hashlib.sha256(material).digest(), material=material)
+    blob = bytes.fromhex("02000000000000000000000000b6f5362c30c2767c83044cd08192082cd0b79601b7b988")
+    assert Codec(["a secret"], 1024, cipher=CIPHER).decode(blob, key).payload == b'{"a":1}'
 
 
 def test_each_write_has_a_nonce_of_its_own(encrypted):
