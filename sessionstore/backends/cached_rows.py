@@ -37,12 +37,15 @@ class CachedRows(SqlRows):
         self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
 
     def update(self, record: Record, expected_version: Any) -> bool:
-        updated = super().update(record, expected_version)
-        if updated and not self.in_transaction():
-            self._cache.write(record, expiry.now_ms())
-        else:
-            # Also when it did not match: what the cache said was older than the table.
-            self._hold([record.id])
+        updated = False
+        try:
+            updated = super().update(record, expected_version)
+        finally:
+            if updated and not self.in_transaction():
+                self._cache.write(record, expiry.now_ms())
+            else:
+                # Also when it did not match, or its answer was lost: the table may be newer.
+                self._hold([record.id])
         return updated
 
     def rename(self, old_digest: bytes, record: Record, expected_version: Any) -> bool:
@@ -57,10 +60,13 @@ class CachedRows(SqlRows):
         self._hold([digest])
         return begun
 
-    def touch(self, digest: bytes, seen: int, expires: int, expected_version: Any) -> bool:
-        touched = super().touch(digest, seen, expires, expected_version)
+    def touch(
+        self, digest: bytes, last_seen_at: int, expires_at: int, expected_version: Any
+    ) -> bool:
+        touched = super().touch(digest, last_seen_at, expires_at, expected_version)
         if touched:
-            self._cache.touch(digest, expected_version, seen, expires, expiry.now_ms())
+            now = expiry.now_ms()
+            self._cache.touch(digest, expected_version, last_seen_at, expires_at, now)
         return touched
 
     def remove(self, digest: bytes) -> int:

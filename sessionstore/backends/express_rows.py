@@ -179,8 +179,14 @@ class ExpressRows(SqlRows):
     def _inserted(self, alias: str, record: Record) -> list[Any]:
         return [record.id.decode(), *self._changed(alias, record)]
 
-    def _touched(self, row_id: bytes, seen: int, expires: int, version: Any) -> list[Any]:  # noqa: ARG002 - the expiry tells it
-        until = self._seconds(expires)
+    def _touched(
+        self,
+        row_id: bytes,
+        last_seen_at: int,  # noqa: ARG002 - the expiry tells it
+        expires_at: int,
+        version: Any,
+    ) -> list[Any]:
+        until = self._seconds(expires_at)
         return [until, row_id.decode(), version.text, until, self._now()]
 
     def _fetch(self, alias: str, row_id: bytes, now: int, lock: bool) -> Record | None:

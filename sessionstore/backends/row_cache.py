@@ -20,7 +20,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -115,12 +115,14 @@ class RowCache:
         else:
             self.hold([row.id])
 
-    def touch(self, digest: bytes, version: int, seen_at: int, expires_at: int, now: int) -> None:
+    def touch(
+        self, digest: bytes, version: int, last_seen_at: int, expires_at: int, now: int
+    ) -> None:
         """Move the times of an entry on, where there is one of this version; not its own end."""
-        seen = self.read(digest, now)
-        if seen is not None and seen.row is not None and seen.row.version == version:
-            row = replace(seen.row, last_seen_at=seen_at, expires_at=expires_at)
-            self._put(self._names(digest)[1], row, now, until=seen.until)
+        known = self.read(digest, now)
+        if known is not None and known.row is not None and known.row.version == version:
+            row = known.row.seen(last_seen_at, expires_at)
+            self._put(self._names(digest)[1], row, now, until=known.until)
 
     def hold(self, digests: Iterable[bytes], *, insist: bool = False) -> None:
         """Let everybody ask the table for these rows, for a while.

@@ -93,7 +93,9 @@ class SqlRows(ManyRows):
         begun = {"version": self.first_version, "created_at": now}
         return bool(attempt(self.alias, WRITE, lambda: rows.update(**begun)))
 
-    def touch(self, digest: bytes, seen: int, expires: int, expected_version: Any) -> bool:
+    def touch(
+        self, digest: bytes, last_seen_at: int, expires_at: int, expected_version: Any
+    ) -> bool:
         """Move a live, unchanged row's times on, never back; False when there was none.
 
         Inside a caller's transaction, or when the row is locked, the touch is dropped: it is not
@@ -102,7 +104,7 @@ class SqlRows(ManyRows):
         alias = self.alias
         if in_transaction(alias):
             return False
-        values = self._touched(digest, seen, expires, expected_version)
+        values = self._touched(digest, last_seen_at, expires_at, expected_version)
 
         def once() -> int:
             try:
@@ -196,8 +198,10 @@ class SqlRows(ManyRows):
         with transaction.atomic(using=alias) if inside else nullcontext():
             self._execute(alias, self._sql(alias).insert, values)
 
-    def _touched(self, digest: bytes, seen: int, expires: int, version: Any) -> list[Any]:
-        return [seen, expires, digest, version, seen, expiry.now_ms()]
+    def _touched(
+        self, digest: bytes, last_seen_at: int, expires_at: int, version: Any
+    ) -> list[Any]:
+        return [last_seen_at, expires_at, digest, version, last_seen_at, expiry.now_ms()]
 
     def _inserted(self, alias: str, record: Record) -> list[Any]:
         return [record.id, record.created_at, *self._changed(alias, record)]

@@ -515,6 +515,21 @@ def test_an_end_that_was_answered_by_an_error_is_told_too(saved, monkeypatch):
     assert worker.fetch(saved.row_id, 0) is None
 
 
+def test_a_save_that_was_answered_by_an_error_is_told_too(saved, monkeypatch):
+    """It was carried out, and the entry is older."""
+    rows, update = as_another_worker(), SqlRows.update
+    row = rows.fetch(saved.row_id, 0)
+
+    def write_and_fail(self, *args):
+        update(self, *args)
+        raise OperationalError
+
+    monkeypatch.setattr(SqlRows, "update", write_and_fail)
+    with pytest.raises(OperationalError):
+        rows.update(replace(row, version=row.version + 1), row.version)
+    assert rows.fetch(saved.row_id, 0).version == row.version + 1
+
+
 def test_a_session_too_large_for_the_cache_hurts_nobody_else(saved, settings, caplog):
     """memcached refuses more than 1 MiB; that is no reason to leave it alone."""
     settings.SESSIONSTORE_MAX_BYTES = 4_000_000
