@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from sessionstore import expiry
 from sessionstore.backends.adopting import derived_keys
 from sessionstore.backends.base import SessionBackend
+from sessionstore.backends.loading import rows_of
 from sessionstore.backends.old_engine import OldEngine, OldSession
 from sessionstore.cleaning import Cleaned, Pace, in_batches
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge, TakenId
@@ -57,10 +58,10 @@ class Importer:
     one is inserted, so a request that moves the same session meanwhile loses nothing.
     """
 
-    def __init__(self, engine: OldEngine, store: type[Any]) -> None:
+    def __init__(self, engine: OldEngine, store: type[SessionBackend]) -> None:
         self.engine = engine
         self.store = store
-        self.rows = store.get_rows()
+        self.rows = rows_of(store)
 
     def run(
         self,

@@ -27,6 +27,7 @@ from sessionstore.record import Record
 
 from .adopting import OLD_COOKIE_MS, derived_keys, is_imported, is_old_key
 from .expiring import EXPIRY_KEY
+from .loading import rows_of
 from .payload import dumps, loads
 from .retry import in_transaction, jitter, unavailable
 from .rows import SqlRows
@@ -44,8 +45,9 @@ class SessionStore(DjangoSessionStore):
 
     @classmethod
     def get_rows(cls) -> SqlRows:
-        """Answer the table that sessions leave, for the commands."""
-        return cls.ours.get_rows()
+        """Answer the table that sessions leave; the same object for every request."""
+        rows: SqlRows = rows_of(cls.ours)
+        return rows
 
     def load(self) -> dict[str, Any]:
         text = self.session_key

@@ -111,7 +111,7 @@ class LoadedSession(_DjangoSession):
 
     @property
     def rows(self) -> Any:
-        return _rows_of(type(self))
+        return rows_of(type(self))
 
     @classmethod
     def get_rows(cls) -> Any:
@@ -201,5 +201,6 @@ class LoadedSession(_DjangoSession):
 
 
 @lru_cache(maxsize=32)
-def _rows_of(engine: type[LoadedSession]) -> Any:
+def rows_of(engine: type[LoadedSession]) -> Any:
+    """Answer the table of an engine; always the same object, which keeps what it has found out."""
     return engine.get_rows()

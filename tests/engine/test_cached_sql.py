@@ -17,7 +17,7 @@ from django.db import OperationalError, transaction
 from sessionstore.backends import row_cache
 from sessionstore.backends.cached_rows import CachedRows
 from sessionstore.backends.cached_sql import SessionStore
-from sessionstore.backends.loading import _rows_of
+from sessionstore.backends.loading import rows_of
 from sessionstore.backends.rows import SqlRows
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
 from sessionstore.models import Session
@@ -39,7 +39,7 @@ OF_MEMCACHED = {"timeout": 0.2, "connect_timeout": 0.2, "retry_timeout": 0, "dea
 @pytest.fixture(autouse=True, params=[DJANGOS, OURS, MEMCACHED])
 def site_cache(request, settings, database):
     """A private server as on a real site: Redis by Django's backend and by ours, memcached."""
-    _rows_of.cache_clear()  # a breaker that another test has tripped
+    rows_of.cache_clear()  # a breaker that another test has tripped
     if request.param == MEMCACHED:
         where = request.getfixturevalue("memcached") | {"OPTIONS": OF_MEMCACHED}
     else:

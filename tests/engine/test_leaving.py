@@ -10,12 +10,16 @@ from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import call_command
 from django.utils import timezone
 
+from sessionstore.backends import rows
+from sessionstore.backends.cached_sql import SessionStore as CachedStore
 from sessionstore.backends.leaving import SessionStore
 from sessionstore.backends.sql import SessionStore as SqlStore
+from sessionstore.backends.statements import compose
 from sessionstore.conf import conf
 from tests.engine.old_sessions import DJANGO, make_old_sessions, ours, signed_in
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
 from tests.harness.gaps import asleep_in_gap, in_gap
+from tests.harness.process import free_port
 from tests.harness.threads import run_together
 
 TABLES = ("django_session", "sessionstore_session")
@@ -47,6 +51,29 @@ def test_a_cookie_of_ours_opens_its_session_there(place, database, settings, kin
     assert len(cookie_of(client)) == 32
     settings.SESSION_ENGINE = DJANGO
     assert client.get("/read/").json() == {"a": 1, "b": "b"}
+
+
+class Cached(CachedStore):
+    """An engine of its own, whose table no other test has used."""
+
+
+class LeavingCached(SessionStore):
+    """The way out for a site with a cache in front of its sessions."""
+
+    ours = Cached
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_one_request_found_out_is_known_to_the_next(settings, monkeypatch, caplog):
+    """Statements are composed once, and a cache that is down is asked once."""
+    url = f"redis://127.0.0.1:{free_port()}"
+    settings.CACHES = {"default": {"BACKEND": "sessionstore.caches.RedisCache", "LOCATION": url}}
+    cookies = [stored() for _ in range(3)]
+    composed = []
+    monkeypatch.setattr(rows, "compose", lambda *args: composed.append(1) or compose(*args))
+    assert [LeavingCached(cookie).load() for cookie in cookies] == [{"a": 1}] * 3
+    assert len(composed) == 1
+    assert len(caplog.records) == 1
 
 
 def test_nobody_is_logged_out_there_and_back(database, settings):

@@ -14,7 +14,7 @@ from django.core.management import CommandError
 
 from sessionstore import expiry, mass_revocation
 from sessionstore.backends.cached_sql import SessionStore as CachedStore
-from sessionstore.backends.loading import _rows_of
+from sessionstore.backends.loading import rows_of
 from sessionstore.backends.sql import SessionStore
 from sessionstore.management.commands import revokesessions
 from sessionstore.models import Session
@@ -257,7 +257,7 @@ def cached(settings, database, monkeypatch):
     settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.FailingCache", "LOCATION": "failing"}}
     monkeypatch.setattr(FailingCache, "failures", 0)
-    _rows_of.cache_clear()  # its breaker
+    rows_of.cache_clear()  # its breaker
     session = CachedStore()
     session["_auth_user_id"] = "7"
     session.save()
