@@ -55,7 +55,7 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     """
     this = conf.keyring.open(session.session_key)
     first = Case(When(pk=this.id if this else b"", then=Value(0)), default=Value(1))
-    rows = _sessions(session).live().for_user(user).defer("data", "version")
+    rows = session.rows.objects.live().for_user(user).defer("data", "version")
     start = (number - 1) * PER_PAGE
     found = rows.order_by(first, "-last_seen_at", "pk")[start : start + PER_PAGE + 1]
     devices = [_described(row, is_this=row.handle == session.handle) for row in found]
@@ -68,7 +68,8 @@ def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
     The row may be renamed between the look and the DELETE, by a login in that browser; its moment
     of creation stays, and finds it.
     """
-    row = _sessions(session).for_user(user).by_handle(handle).only("created_at", "user_id").first()
+    own = session.rows.objects.for_user(user)
+    row = own.by_handle(handle).only("created_at", "user_id").first()
     return row is not None and revoke_each([row], reason=Reason.OWNER, session=session) > 0
 
 
@@ -96,12 +97,6 @@ def give_way(session: SessionBackend) -> bool:
     session.yields = True
     session.save()
     return not session.is_surplus
-
-
-def _sessions(session: SessionBackend) -> Any:
-    """The rows where they are written: a replica that lags shows what is gone."""
-    rows = session.rows
-    return rows.model._default_manager.using(rows.alias)
 
 
 def _described(row: Any, *, is_this: bool) -> Device:

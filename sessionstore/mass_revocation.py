@@ -18,7 +18,7 @@ from . import expiry
 from .backends.base import SessionBackend
 from .cleaning import nap
 from .keys import digest_range
-from .revocation import revoke_each, sessions_of
+from .revocation import revoke_each
 from .signals import Reason
 
 _PAGE = 500
@@ -64,7 +64,7 @@ def count(session: SessionBackend, which: Which) -> int:
     """Count those in the table of ``session``, an empty one of the engine to use."""
     if not session.rows.knows_users:
         return int(session.rows.count())
-    return int(sessions_of(session.rows).filter(which.condition).count())
+    return int(session.rows.objects.filter(which.condition).count())
 
 
 def revoke(
@@ -104,8 +104,7 @@ def inactive_user_ids(session: SessionBackend) -> Iterator[str]:
     """
     after = ""
     while page := list(
-        sessions_of(session.rows)
-        .filter(user_id__gt=after)
+        session.rows.objects.filter(user_id__gt=after)
         .order_by("user_id")
         .values_list("user_id", flat=True)
         .distinct()[:_PAGE]
@@ -141,7 +140,7 @@ def _batches(session: SessionBackend, which: Which) -> Iterator[Callable[[], int
             yield partial(rows.remove_many, ids)
             sid = ids[-1]
         return
-    chosen = sessions_of(rows).filter(which.condition).order_by("pk")
+    chosen = rows.objects.filter(which.condition).order_by("pk")
     digest = b""
     while found := list(chosen.filter(pk__gt=digest).only("user_id", "created_at")[:_PAGE]):
         yield partial(revoke_each, found, reason=Reason.COMMAND, session=session)

@@ -45,7 +45,7 @@ def revoke_all_of(
     if session is None or not session.rows.knows_users:
         return 0
     rows = session.rows
-    live = sessions_of(rows).filter(user_id=user_id, expires_at__gt=expiry.now_ms())
+    live = rows.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
     digests = [bytes(digest) for digest in live.values_list("pk", flat=True)]
     removed = delete_for_good(rows, partial(rows.remove_of_user, user_id, but=but))
     for digest in digests:
@@ -69,11 +69,6 @@ def revoke_each(
         for row in batch:
             _tell(session, bytes(row.pk), row.user_id, reason)
     return ended
-
-
-def sessions_of(rows: Any) -> Any:
-    """Answer the table as a queryset where it is written: a replica may lag."""
-    return rows.model._default_manager.using(rows.alias)
 
 
 def end_if_account_is_lost(request: Any) -> None:

@@ -104,7 +104,7 @@ def collect(rows: Any, *, exact: bool = False, top: int = 10) -> Statistics:
 
     Sizes and ages always come from the sample.
     """
-    objects = rows.model._default_manager.using(rows.alias)
+    objects = rows.objects
     sample = take_sample(objects)
     now = expiry.to_datetime(expiry.now_ms())
     live = [row for row in sample.rows if row.expires_at > now]

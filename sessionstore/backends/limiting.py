@@ -56,5 +56,4 @@ def keep_limit(session: Any, user_id: str) -> None:
 
 
 def _live(rows: Any, user_id: str) -> Any:
-    every = rows.model._default_manager.using(rows.alias)
-    return every.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
+    return rows.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())

@@ -17,7 +17,7 @@ class ManyRows(RoutedTable):
 
     def known(self, digests: Iterable[bytes]) -> set[bytes]:
         """Answer which of these ids are taken."""
-        rows = self._objects.filter(pk__in=sorted(digests)).values_list("pk", flat=True)
+        rows = self.objects.filter(pk__in=sorted(digests)).values_list("pk", flat=True)
         return attempt(self.alias, READ, lambda: set(map(bytes, rows)))
 
     def insert_many(self, records: Iterable[Record]) -> None:
@@ -29,11 +29,11 @@ class ManyRows(RoutedTable):
             )
             for record in records
         ]
-        attempt(self.alias, WRITE, lambda: self._objects.bulk_create(rows))
+        attempt(self.alias, WRITE, lambda: self.objects.bulk_create(rows))
 
     def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
         """Delete rows by primary key, in its order; with a cutoff only if they expired before."""
-        rows = self._objects.filter(pk__in=sorted(digests))
+        rows = self.objects.filter(pk__in=sorted(digests))
         if expired_before is not None:
             # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
             rows = rows.extra(  # noqa: S610 - the text holds a column's quoted name
@@ -55,7 +55,7 @@ class ManyRows(RoutedTable):
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Answer at most ``limit`` ids that expired before ``before``, by the expiry index."""
-        rows = self._objects.filter(expires_at__lt=before).order_by("expires_at")
+        rows = self.objects.filter(expires_at__lt=before).order_by("expires_at")
         return attempt(
             self.alias,
             READ,
@@ -64,7 +64,7 @@ class ManyRows(RoutedTable):
 
     def count_expired(self, before: int) -> int:
         """Answer how many rows expired before ``before``, by the expiry index."""
-        rows = self._objects.filter(expires_at__lt=before)
+        rows = self.objects.filter(expires_at__lt=before)
         return int(attempt(self.alias, READ, rows.count))
 
     def pay_debts(self) -> bool:
@@ -72,10 +72,6 @@ class ManyRows(RoutedTable):
         return True
 
     # --- below the verbs
-
-    @property
-    def _objects(self) -> Any:
-        return self.model._default_manager.using(self.alias)
 
     def _quoted(self, name: str) -> str:
         field: Any = self.model._meta.get_field(name)
@@ -85,7 +81,7 @@ class ManyRows(RoutedTable):
         self, user_id: str, *, but: bytes | None = None, rounds: int = 100, **also: Any
     ) -> int:
         removed = 0
-        rows = self._objects.filter(user_id=user_id, **also)
+        rows = self.objects.filter(user_id=user_id, **also)
         if but is not None:
             rows = rows.exclude(pk=but)
         for _ in range(rounds):
@@ -99,7 +95,7 @@ class ManyRows(RoutedTable):
 
     def _remove_of(self, user_id: str, digests: list[bytes]) -> int:
         # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
-        rows = self._objects.filter(pk__in=sorted(map(bytes, digests))).extra(  # noqa: S610 - as above
+        rows = self.objects.filter(pk__in=sorted(map(bytes, digests))).extra(  # noqa: S610 - as above
             where=[f"COALESCE({self._quoted('user_id')}, '') = %s"], params=[user_id]
         )
         return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))

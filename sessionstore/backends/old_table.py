@@ -39,7 +39,7 @@ class OldTable(RoutedTable):
         moment = expiry.to_datetime(before)
         if not conf.use_tz:
             moment = timezone.make_naive(moment)
-        return self.model._default_manager.using(self.alias).filter(expire_date__lt=moment)
+        return self.objects.filter(expire_date__lt=moment)
 
 
 def tables_to_clear(store: Any) -> Iterator[Table]:

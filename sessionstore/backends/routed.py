@@ -1,7 +1,7 @@
 """A model's table on the database that the routers, or a command, name for it."""
 
 import copy
-from typing import Self
+from typing import Any, Self
 
 from django.db import connections, router
 from django.db.models import Model
@@ -26,6 +26,11 @@ class RoutedTable:
     @property
     def alias(self) -> str:
         return self._fixed_alias or router.db_for_write(self.model)
+
+    @property
+    def objects(self) -> Any:
+        """Answer all rows as a queryset where they are written: a replica may lag."""
+        return self.model._default_manager.using(self.alias)
 
     @property
     def batch_size(self) -> int:

@@ -89,7 +89,7 @@ class SqlRows(ManyRows):
 
     def begin(self, digest: bytes, now: int) -> bool:
         """Give an imported row its first version, and let it be created now."""
-        rows = self._objects.filter(pk=digest, version=IMPORTED)
+        rows = self.objects.filter(pk=digest, version=IMPORTED)
         begun = {"version": self.first_version, "created_at": now}
         return bool(attempt(self.alias, WRITE, lambda: rows.update(**begun)))
 
