@@ -129,16 +129,28 @@ def refused(what: str) -> None:
 
 @contextmanager
 def cleaning(table: str) -> Iterator[Callable[[int, str], None]]:
-    """Put a clean-up into a span; the answer is told its count and its ending."""
+    """Put a clean-up into a span; the answer is told its count and its ending.
+
+    One that fails is measured too, without a count: nobody knows it.
+    """
     started = time.perf_counter()
+
+    def measure(attributes: dict[str, str]) -> None:
+        _cleanups.record(time.perf_counter() - started, attributes)
+
     with _span("cleanup") as span:
 
         def tell(removed: int, ending: str) -> None:
             attributes = {"db.collection.name": table}
             _deleted.add(removed, attributes)
             attributes["sessionstore.ending"] = ending
-            _cleanups.record(time.perf_counter() - started, attributes)
+            measure(attributes)
             if span is not None:
                 span.set_attributes({**attributes, "sessionstore.deleted": removed})
 
-        yield tell
+        try:
+            yield tell
+        except Exception as error:
+            failed = {"sessionstore.ending": "failed", "error.type": type(error).__name__}
+            measure({"db.collection.name": table, **failed})
+            raise

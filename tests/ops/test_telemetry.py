@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from functools import partial
+from unittest.mock import Mock
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from sessionstore.backends.sql import SessionStore
+from sessionstore.cleaning import clear_expired
 from sessionstore.models import Session
 from tests.ops.rows import add_rows
 
@@ -142,6 +144,17 @@ def test_cleanups_are_counted_and_traced(database, measured, spans):
         "sessionstore.ending": "done",
         "sessionstore.deleted": 3,
     }
+
+
+def test_a_clean_up_that_fails_is_measured(database, measured, monkeypatch):
+    """With the name of the error, not its message: a driver's may hold data of a row."""
+    rows = SessionStore.get_rows()
+    monkeypatch.setattr(rows, "expired", Mock(side_effect=OperationalError("of row 7f3a")))
+    with pytest.raises(OperationalError):
+        clear_expired(rows)
+    told = ("OperationalError", "failed")
+    key = ("sessionstore.cleanup.duration", "sessionstore_session", *told)
+    assert sorted(map(sorted, measured())) == [sorted(key)]
 
 
 def test_spans_hang_below_a_trace_that_is_recorded(database, spans):

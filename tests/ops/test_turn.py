@@ -1,9 +1,12 @@
 """Who may clean a table: one at a time."""
 
+import tempfile
+
 import pytest
 from django.db import connections
 
 from sessionstore.cleaning.turn import turn
+from tests.harness.process import free_port
 
 
 @pytest.mark.only_on("sqlite")
@@ -16,3 +19,25 @@ def test_a_folder_may_be_called_memory(database, monkeypatch, tmp_path):
     monkeypatch.setitem(connections[database].settings_dict, "NAME", ":memory:")
     with turn(database, "sessions") as first, turn(database, "sessions") as second:
         assert (first, second) == (True, True)
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_lock_file_that_is_not_ours_stops_nobody(database, monkeypatch, tmp_path):
+    """Security: never through a link that somebody else has put there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with turn(database, "sessions"):
+        [lock] = tmp_path.iterdir()
+    lock.unlink()
+    lock.symlink_to(tmp_path / "elsewhere")
+    with turn(database, "sessions") as is_ours:
+        assert is_ours
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.only_on("mariadb", "postgresql")
+def test_without_a_connection_to_spare_the_work_goes_on(database, monkeypatch, caplog):
+    """The lock would be held on a connection of its own."""
+    monkeypatch.setitem(connections[database].settings_dict, "PORT", free_port())
+    with caplog.at_level("INFO", "sessionstore"), turn(database, "sessions") as is_ours:
+        assert is_ours
+    assert "Cleaning without an advisory lock" in caplog.text
