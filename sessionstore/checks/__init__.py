@@ -38,13 +38,12 @@ for check in (
     *encryption.CHECKS,
     *caching.CHECKS,
     *moving.CHECKS,
-    *databases.CHECKS,
     *place.CHECKS,
 ):
     register(check)
 for check in deployment.CHECKS:
     register(check, deploy=True)
-for check in (*express.DATABASE_CHECKS, *cleanup.CHECKS, *databases.DATABASE_CHECKS):
+for check in (*express.DATABASE_CHECKS, *cleanup.DATABASE_CHECKS, *databases.DATABASE_CHECKS):
     register(check, Tags.database)
 # The first migrate runs the checks above before it makes the table; these would stop it.
 for check in place.DEPLOYMENT_CHECKS:

@@ -65,4 +65,4 @@ def check_expiry_index(databases: Sequence[str] | None = None, **_: Any) -> list
     ]
 
 
-CHECKS = [check_backlog, check_expiry_index]
+DATABASE_CHECKS = [check_backlog, check_expiry_index]

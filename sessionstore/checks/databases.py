@@ -1,26 +1,25 @@
 """Checks of the connection to the session table; they ask the database, so only with --database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import DatabaseError, InterfaceError, connections
 
-from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
 
-from .engine import rows_on, runs_on, site_rows
+from .engine import rows_on
 
 LONGEST_LOCK_WAIT_S = 5
 # Reads (1), and updates and deletes (2), wait until the node has caught up.
 _SYNC_WAIT = 3
-
-Ask = Callable[..., Any]
+# MySQL has the one name since 5.7, MariaDB had the other until 11.1.
+_MYSQL_ISOLATION = "SHOW VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')"
 
 
 def check_strict_mode(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W040: MySQL cuts what is too long, and says nothing."""
-    mode = _asked(databases, "mysql", lambda ask: ask("SELECT @@sql_mode"))
+    mode = _asked(databases, "mysql", "SELECT @@sql_mode")
     if mode is None or "STRICT_TRANS_TABLES" in mode or "STRICT_ALL_TABLES" in mode:
         return []
     return [
@@ -34,12 +33,12 @@ def check_strict_mode(databases: Sequence[str] | None = None, **_: Any) -> list[
 
 def check_lock_wait(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W041: a request may wait for another one's lock for longer than a visitor does."""
-    seconds = _asked(databases, "mysql", lambda ask: ask("SELECT @@innodb_lock_wait_timeout"))
+    seconds = _asked(databases, "mysql", "SELECT @@innodb_lock_wait_timeout")
     if seconds is None:
         milliseconds = _asked(
             databases,
             "postgresql",
-            lambda ask: ask("SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'"),
+            "SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout'",
         )
         seconds = None if milliseconds is None else milliseconds / 1000
     if seconds is None or 0 < seconds <= LONGEST_LOCK_WAIT_S:
@@ -57,9 +56,8 @@ def check_lock_wait(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
 
 def check_sqlite(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W042, W043: SQLite stops its readers while it writes, or fails writers at once."""
-    rows = rows_on(databases)
-    journal = _asked(databases, "sqlite", lambda ask: ask("PRAGMA journal_mode"))
-    if rows is None or journal in (None, "memory"):
+    journal = _asked(databases, "sqlite", "PRAGMA journal_mode")
+    if journal in (None, "memory"):
         return []
     found: list[CheckMessage] = []
     if journal.lower() != "wal":
@@ -70,7 +68,7 @@ def check_sqlite(databases: Sequence[str] | None = None, **_: Any) -> list[Check
                 id="sessionstore.W042",
             )
         )
-    if getattr(connections[rows.alias], "transaction_mode", None) != "IMMEDIATE":
+    if getattr(_connection(databases, "sqlite"), "transaction_mode", None) != "IMMEDIATE":
         found.append(
             Warning(
                 "SQLite begins transactions as readers: one that writes later fails at once when "
@@ -84,11 +82,9 @@ def check_sqlite(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 
 def check_isolation(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W044: above READ COMMITTED a conflict in a caller's transaction cannot be repaired."""
-    level = _asked(databases, "postgresql", lambda ask: ask("SHOW default_transaction_isolation"))
+    level = _asked(databases, "postgresql", "SHOW default_transaction_isolation")
     if level is None:
-        # MariaDB has called it so until 11.1, MySQL since 5.7.
-        name = "tx_isolation" if _is_mariadb(databases) else "transaction_isolation"
-        level = _asked(databases, "mysql", lambda ask: ask(f"SHOW VARIABLES LIKE '{name}'", 1))
+        level = _asked(databases, "mysql", _MYSQL_ISOLATION, column=1)
     if level is None or level.upper().replace("-", " ") == "READ COMMITTED":
         return []
     return [
@@ -103,10 +99,10 @@ def check_isolation(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
 
 def check_galera(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W045: on Galera another node may not know yet who has just signed in, or out."""
-    on = _asked(databases, "mysql", lambda ask: ask("SHOW VARIABLES LIKE 'wsrep_on'", 1))
+    on = _asked(databases, "mysql", "SHOW VARIABLES LIKE 'wsrep_on'", column=1)
     if on != "ON":
         return []
-    wait = _asked(databases, "mysql", lambda ask: ask("SELECT @@wsrep_sync_wait"))
+    wait = _asked(databases, "mysql", "SELECT @@wsrep_sync_wait")
     if wait & _SYNC_WAIT == _SYNC_WAIT:
         return []
     return [
@@ -121,7 +117,7 @@ def check_galera(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 
 def check_packet(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W046: MySQL refuses sessions that SESSIONSTORE_MAX_BYTES allows."""
-    packet = _asked(databases, "mysql", lambda ask: ask("SELECT @@max_allowed_packet"))
+    packet = _asked(databases, "mysql", "SELECT @@max_allowed_packet")
     if packet is None or packet > conf.max_bytes:
         return []
     return [
@@ -134,46 +130,27 @@ def check_packet(databases: Sequence[str] | None = None, **_: Any) -> list[Check
     ]
 
 
-def check_rollbacks(**_: Any) -> list[CheckMessage]:
-    """W047: a failed view's rollback brings back a session whose user has signed out."""
-    if not runs_on(SessionBackend) or conf.has_our_middleware:
-        return []
-    # E003 tells of an alias that is not there.
-    if not connections.settings.get(site_rows().alias, {}).get("ATOMIC_REQUESTS"):
-        return []
-    return [
-        Warning(
-            "The sessions share an alias with ATOMIC_REQUESTS, under Django's middleware: when a "
-            "view fails after a logout, the rollback brings the session back.",
-            hint="Use sessionstore.middleware.SessionMiddleware, or give the sessions an alias of "
-            "their own (SESSIONSTORE_DATABASE).",
-            id="sessionstore.W047",
-        )
-    ]
-
-
-def _is_mariadb(databases: Sequence[str] | None) -> bool:
-    version = _asked(databases, "mysql", lambda ask: ask("SELECT VERSION()"))
-    return version is not None and "MariaDB" in version
-
-
-def _asked(databases: Sequence[str] | None, vendor: str, question: Callable[[Ask], Any]) -> Any:
-    """Answer what the session database of this vendor answers; None when it is another."""
+def _connection(databases: Sequence[str] | None, vendor: str) -> Any:
+    """Answer the connection to the session table; None when it is of another vendor."""
     rows = rows_on(databases)
     if rows is None or connections[rows.alias].vendor != vendor:
         return None
+    return connections[rows.alias]
 
-    def ask(sql: str, column: int = 0) -> Any:
-        with connections[rows.alias].cursor() as cursor:
-            cursor.execute(sql)
-            row = cursor.fetchone()
-        return row[column] if row else None
 
+def _asked(databases: Sequence[str] | None, vendor: str, question: str, *, column: int = 0) -> Any:
+    """Answer a value of the first row; None when the database is down or of another vendor."""
+    connection = _connection(databases, vendor)
+    if connection is None:
+        return None
     try:
-        return question(ask)
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            row = cursor.fetchone()
     except (DatabaseError, InterfaceError):
         # E041 tells of a database that is down.
         return None
+    return row[column] if row else None
 
 
 DATABASE_CHECKS = [
@@ -184,4 +161,3 @@ DATABASE_CHECKS = [
     check_galera,
     check_packet,
 ]
-CHECKS = [check_rollbacks]

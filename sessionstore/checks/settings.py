@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.db import connections
 
 from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import Conf, conf
@@ -91,4 +92,29 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
     ]
 
 
-CHECKS = [check_values, check_names, check_app_order, check_serializer, check_middleware]
+def check_rollbacks(**_: Any) -> list[CheckMessage]:
+    """W047: a failed view's rollback brings back a session whose user has signed out."""
+    if not runs_on(SessionBackend) or conf.has_our_middleware:
+        return []
+    # E003 tells of an alias that is not there.
+    if not connections.settings.get(site_rows().alias, {}).get("ATOMIC_REQUESTS"):
+        return []
+    return [
+        Warning(
+            "The sessions share an alias with ATOMIC_REQUESTS, under Django's middleware: when a "
+            "view fails after a logout, the rollback brings the session back.",
+            hint="Use sessionstore.middleware.SessionMiddleware, or give the sessions an alias of "
+            "their own (SESSIONSTORE_DATABASE).",
+            id="sessionstore.W047",
+        )
+    ]
+
+
+CHECKS = [
+    check_values,
+    check_names,
+    check_app_order,
+    check_serializer,
+    check_middleware,
+    check_rollbacks,
+]
