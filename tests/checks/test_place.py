@@ -7,7 +7,7 @@ from django.db import connections
 from django.test.utils import modify_settings, override_settings
 
 from sessionstore.models import Session
-from tests.engine.test_settings import WRONG
+from tests.checks.test_settings import WRONG
 from tests.faults.conftest import another_alias
 from tests.harness.databases import Beside
 

@@ -1,52 +1,11 @@
-"""The checks of encryption and of moving in."""
+"""What the system checks say of the cache in front of ``cached_sql``."""
 
 from pathlib import Path
 
 import pytest
-from django.core.checks import run_checks
 
-from sessionstore import encryption
 from sessionstore.checks import caching
-
-DJANGO = "django.contrib.sessions.backends"
-
-
-def ids() -> list[str]:
-    return [message.id for message in run_checks(tags=["sessionstore"])]
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "no.such.engine",
-        "sessionstore.checks",
-        "sessionstore.backends.sql",
-        f"{DJANGO}.signed_cookies",
-    ],
-)
-def test_an_engine_that_nothing_can_move_from_is_an_error(settings, path):
-    """No module, no engine, our own, and one whose sessions live in the browser."""
-    settings.SESSIONSTORE_ADOPT_FROM = path
-    assert "sessionstore.E061" in ids()
-
-
-def test_an_old_engine_whose_app_is_gone_is_an_error(settings):
-    """Its table could not be read."""
-    settings.SESSIONSTORE_ADOPT_FROM = f"{DJANGO}.db"
-    assert "sessionstore.E061" not in ids()
-    settings.INSTALLED_APPS = [
-        app for app in settings.INSTALLED_APPS if app != "django.contrib.sessions"
-    ]
-    assert "sessionstore.E061" in ids()
-
-
-def test_encryption_without_its_library_is_an_error(settings, monkeypatch):
-    """Said before the first request fails."""
-    settings.SESSIONSTORE_ENCRYPT = True
-    assert "sessionstore.E060" not in ids()
-    monkeypatch.setattr(encryption, "AESGCM", None)
-    assert "sessionstore.E060" in ids()
-
+from tests.checks.messages import found
 
 DJANGO_REDIS = "django_redis.cache.RedisCache"
 PYMEMCACHE = caching.PYMEMCACHE
@@ -90,7 +49,7 @@ def test_a_cache_that_cannot_tell_of_a_logout_is_an_error(settings, cache, expec
     """Only a shared, atomic cache will do, and one that hangs must not hold up the site."""
     settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
     settings.CACHES = {"default": cache}
-    assert {one for one in ids() if one[-3:] in ("062", "063")} == expected
+    assert {one for one in found() if one[-3:] in ("062", "063")} == expected
 
 
 @pytest.mark.parametrize(
@@ -101,7 +60,7 @@ def test_all_caches_of_django_redis_can_be_told_to_hide_failures(settings, optio
     settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
     settings.CACHES = {"default": {"BACKEND": DJANGO_REDIS, "OPTIONS": options}}
     settings.DJANGO_REDIS_IGNORE_EXCEPTIONS = True
-    assert ("sessionstore.E062" in ids()) == expected
+    assert ("sessionstore.E062" in found()) == expected
 
 
 def test_the_page_shows_the_options_that_are_asked_for():
@@ -114,4 +73,4 @@ def test_a_cache_that_is_not_there_is_an_error(settings):
     """The engine would run without one and say so in the log only."""
     settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
     settings.SESSION_CACHE_ALIAS = "missing"
-    assert "sessionstore.E062" in ids()
+    assert "sessionstore.E062" in found()

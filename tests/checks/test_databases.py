@@ -7,6 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connections
 
+from tests.checks.messages import Router
 from tests.faults.conftest import another_alias
 
 QUICKSTART = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text()
@@ -19,7 +20,7 @@ def found(alias: str | None) -> set[str]:
     return {message.id for message in run_checks(databases=databases)} & OURS
 
 
-def test_the_recommended_settings_pass(database, site):
+def test_the_recommended_settings_pass(database):
     """Those of the documentation, on which all tests run."""
     assert found(database) == set()
 
@@ -32,7 +33,7 @@ MYSQL = {
 
 @pytest.mark.only_on("mariadb", "mysql")
 @pytest.mark.parametrize(("variable", "expected"), MYSQL.items())
-def test_a_mysql_variable_is_told(database, site, settings, variable, expected):
+def test_a_mysql_variable_is_told(database, settings, variable, expected):
     """Each by its id."""
     init = connections.settings[database]["OPTIONS"]["init_command"]
     options = {"init_command": f"{init}, SESSION {variable}"}
@@ -42,7 +43,7 @@ def test_a_mysql_variable_is_told(database, site, settings, variable, expected):
 
 
 @pytest.mark.only_on("mariadb", "mysql")
-def test_a_higher_isolation_level_is_told_on_mysql(database, site, settings):
+def test_a_higher_isolation_level_is_told_on_mysql(database, settings):
     """MySQL's own default is REPEATABLE READ."""
     options = {"isolation_level": "repeatable read"}
     with another_alias(database, f"odd_{database}", OPTIONS=options) as alias:
@@ -51,14 +52,14 @@ def test_a_higher_isolation_level_is_told_on_mysql(database, site, settings):
 
 
 @pytest.mark.only_on("mariadb", "mysql")
-def test_a_limit_above_the_packet_is_told(database, site, settings):
+def test_a_limit_above_the_packet_is_told(database, settings):
     """The default packet of MariaDB is 16 MiB."""
     settings.SESSIONSTORE_MAX_BYTES = 2**30
     assert found(database) == {"sessionstore.W046"}
 
 
 @pytest.mark.only_on("postgresql")
-def test_postgresql_without_a_lock_timeout_is_told(database, site, settings):
+def test_postgresql_without_a_lock_timeout_is_told(database, settings):
     """And a default isolation above READ COMMITTED."""
     options = {"options": r"-c default_transaction_isolation=serializable"}
     with another_alias(database, "odd_postgresql", OPTIONS=options) as alias:
@@ -76,7 +77,7 @@ def options_shown(engine: str):
     return shown["DATABASES"]["default"]["OPTIONS"]
 
 
-def test_the_options_of_the_quickstart_pass(database, site, settings):
+def test_the_options_of_the_quickstart_pass(database, settings):
     """Each database as it is shown there."""
     options = options_shown(connections.settings[database]["ENGINE"])
     with another_alias(database, "shown", replace={"OPTIONS": options}) as alias:
@@ -85,7 +86,7 @@ def test_the_options_of_the_quickstart_pass(database, site, settings):
 
 
 @pytest.mark.only_on("sqlite")
-def test_sqlite_as_django_opens_it_is_told(database, site, settings, tmp_path):
+def test_sqlite_as_django_opens_it_is_told(database, settings, tmp_path):
     """A rollback journal and DEFERRED transactions."""
     plain = {"NAME": str(tmp_path / "plain.sqlite3"), "OPTIONS": {}}
     with another_alias(database, "odd_sqlite", replace=plain) as alias:
@@ -94,12 +95,10 @@ def test_sqlite_as_django_opens_it_is_told(database, site, settings, tmp_path):
 
 
 @pytest.mark.only_on("sqlite")
-def test_atomic_requests_under_djangos_middleware_is_told(database, site, settings):
-    """Ours repeats the logout that a rollback takes back; Django's does not."""
-    connections.settings[database]["ATOMIC_REQUESTS"] = True
-    try:
-        assert found(None) == set()
-        settings.MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
-        assert found(None) == {"sessionstore.W047"}
-    finally:
-        connections.settings[database]["ATOMIC_REQUESTS"] = False
+def test_the_alias_that_the_routers_name_is_judged(database, settings):
+    """Also without SESSIONSTORE_DATABASE."""
+    with another_alias(database, "odd", OPTIONS={"transaction_mode": "DEFERRED"}) as alias:
+        settings.SESSIONSTORE_DATABASE = None
+        settings.DATABASE_ROUTERS = [Router(alias)]
+        assert found(alias) == {"sessionstore.W043"}
+        assert found(database) == set()

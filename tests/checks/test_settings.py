@@ -1,0 +1,127 @@
+"""What the system checks say of the settings."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.test.utils import modify_settings, override_settings
+
+from sessionstore.conf import Conf
+from tests.checks.messages import Router, checked, found
+
+RIGHT = {
+    "SESSIONSTORE_DATABASE": None,
+    "SESSIONSTORE_IDLE_TIMEOUT": timedelta(minutes=15),
+    "SESSIONSTORE_ABSOLUTE_TIMEOUT": 3600,
+    "SESSIONSTORE_TOUCH_INTERVAL": None,
+    "SESSIONSTORE_PRESET": "AAL2",
+    "SESSIONSTORE_MAX_BYTES": 4096,
+    "SESSIONSTORE_MAX_PER_USER": 5,
+    "SESSIONSTORE_MAX_PER_USER_ACTION": "deny",
+    "SESSIONSTORE_RECORD_CLIENT": "shortened",
+    "SESSIONSTORE_CLIENT_IP_CALLABLE": "sessionstore.clients.remote_addr",
+    "SESSIONSTORE_CLEAR_SITE_DATA": ["cookies"],
+    "SESSIONSTORE_REAUTH_URL": "login",
+    "SESSIONSTORE_ADOPT_FROM": "django.contrib.sessions.backends.db",
+    "SESSIONSTORE_CLEANUP_INTERVAL": 900,
+    "SESSIONSTORE_ENCRYPT": False,
+    "SESSIONSTORE_EXPRESS": None,
+}
+WRONG = {
+    "SESSIONSTORE_DATABASE": ["", 1],
+    "SESSIONSTORE_IDLE_TIMEOUT": ["15", 0, -1, timedelta(0), 1.5, True],
+    "SESSIONSTORE_ABSOLUTE_TIMEOUT": ["30 days", 0],
+    "SESSIONSTORE_TOUCH_INTERVAL": ["x", -5],
+    "SESSIONSTORE_PRESET": ["AAL4", 1],
+    "SESSIONSTORE_MAX_BYTES": [0, None, "1 MiB"],
+    "SESSIONSTORE_MAX_PER_USER": [0, "many"],
+    "SESSIONSTORE_MAX_PER_USER_ACTION": ["newest", None],
+    "SESSIONSTORE_RECORD_CLIENT": [True, "some"],
+    "SESSIONSTORE_CLIENT_IP_CALLABLE": ["no.such.module", "sessionstore.clients.nothing", None],
+    "SESSIONSTORE_CLEAR_SITE_DATA": ["cookies", [1]],
+    "SESSIONSTORE_REAUTH_URL": ["", 3],
+    "SESSIONSTORE_ADOPT_FROM": ["", 3],
+    "SESSIONSTORE_CLEANUP_INTERVAL": ["hourly", 0],
+    "SESSIONSTORE_ENCRYPT": ["yes", None],
+    "SESSIONSTORE_EXPRESS": ["secret", []],
+}
+
+
+def test_every_setting_is_tested_here():
+    """A new one needs a right and a wrong value."""
+    names = {setting.name for setting in Conf.all_settings()}
+    assert names == set(RIGHT) == set(WRONG)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_value_passes(name, settings):
+    """And so does the default."""
+    setattr(settings, name, RIGHT[name])
+    assert "sessionstore.E001" not in found()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
+)
+def test_a_wrong_value_is_an_error_with_a_hint(name, value):
+    """It names the setting, what it must be and what it is; with --deploy too."""
+    with override_settings(**{name: value}):
+        messages = checked(deploy=True)
+    errors = [one for one in messages if one.id == "sessionstore.E001"]
+    assert len(errors) == 1
+    assert errors[0].msg.startswith(f"{name} must be ")
+    secret = next(one.is_secret for one in Conf.all_settings() if one.name == name)
+    assert (f"it is {value!r}." in errors[0].msg) is not secret
+    assert errors[0].hint
+
+
+def test_a_misspelt_setting_is_found(settings):
+    """Nothing else would ever tell."""
+    settings.SESSIONSTORE_IDLE_TIMEOUTS = 60
+    assert "sessionstore.W001" in found()
+
+
+def test_the_order_of_apps_is_checked():
+    """Django finds commands in the last app first."""
+    with modify_settings(INSTALLED_APPS={"remove": ["sessionstore"], "append": ["sessionstore"]}):
+        assert "sessionstore.W002" in found()
+    with modify_settings(INSTALLED_APPS={"append": "django.contrib.sessions"}):
+        assert "sessionstore.W002" not in found()
+
+
+def test_pickle_is_refused(settings):
+    """Who can write to the table could run code (ASVS 1.5.2)."""
+    settings.SESSION_SERIALIZER = "tests.engine.PickleSerializer"
+    assert "sessionstore.E002" in found()
+
+
+def test_djangos_own_middleware_is_told(settings):
+    """It works, and less is promised."""
+    assert "sessionstore.W003" not in found()
+    ours = "sessionstore.middleware.SessionMiddleware"
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != ours]
+    assert "sessionstore.W003" in found()
+    assert "CLEANUP_INTERVAL" not in str(checked())
+    settings.SESSIONSTORE_CLEANUP_INTERVAL = 3600
+    assert "SESSIONSTORE_CLEANUP_INTERVAL cleans nothing" in str(checked())
+
+
+DJANGOS_MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
+
+
+def test_atomic_requests_under_djangos_middleware_is_told(settings, monkeypatch):
+    """Ours repeats the logout that a rollback takes back; Django's does not."""
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    assert "sessionstore.W047" not in found()
+    settings.MIDDLEWARE = DJANGOS_MIDDLEWARE
+    assert "sessionstore.W047" in found()
+
+
+def test_atomic_requests_count_on_the_alias_of_the_sessions(settings, monkeypatch):
+    """The routers name it, with or without SESSIONSTORE_DATABASE."""
+    settings.MIDDLEWARE = DJANGOS_MIDDLEWARE
+    default = connections.settings["default"]
+    monkeypatch.setitem(connections.settings, "atomic", {**default, "ATOMIC_REQUESTS": True})
+    assert "sessionstore.W047" not in found()
+    settings.DATABASE_ROUTERS = [Router("atomic")]
+    assert "sessionstore.W047" in found()
