@@ -72,7 +72,7 @@ class RowCache:
     def read(self, digest: bytes, now: int) -> Seen | None:
         """Answer what the cache knows of a row; None when it cannot be asked."""
         fence_name, name = self._names(digest)
-        found = self._ask(lambda cache: cache.get_many([fence_name, name]))
+        found = self._breaker.run(lambda cache: cache.get_many([fence_name, name]))
         if found is None:
             return None
         fence, entry = found.get(fence_name), found.get(name)
@@ -88,7 +88,7 @@ class RowCache:
             return
         fence_name, name = self._names(row.id)
         if seen.fence is None:
-            if not self._ask(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
+            if not self._breaker.run(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
                 return
         elif seen.fence != row.version:
             return
@@ -97,7 +97,7 @@ class RowCache:
     def begin(self, row: Record, now: int) -> None:
         """Remember a row that was inserted, or has got this id."""
         fence_name, name = self._names(row.id)
-        if self._ask(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
+        if self._breaker.run(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
             self._put(name, row, now)
 
     def write(self, row: Record, now: int) -> None:
@@ -110,7 +110,7 @@ class RowCache:
             except ValueError:  # There is no fence.
                 return HOLD
 
-        if self._ask(count_up) == row.version:
+        if self._breaker.run(count_up) == row.version:
             self._put(name, row, now)
         else:
             self.hold([row.id])
@@ -146,15 +146,12 @@ class RowCache:
         if seconds > 0 and len(row.data) < _MOST_BYTES:
             data, *columns = _columns_of(row)
             entry = (bytes(data), *columns, until)
-            self._ask(lambda cache: cache.set(name, entry, seconds))
+            self._breaker.run(lambda cache: cache.set(name, entry, seconds))
 
     def _names(self, digest: bytes) -> tuple[str, str]:
-        name = hashlib.sha256(self._scope + digest).hexdigest()[:40]
-        return f"sessionstore.fence.{name}", f"sessionstore.row.{name}"
-
-    def _ask(self, question: Callable[[Any], T]) -> T | None:
-        """Answer what the cache answers; None when it fails, and at once for some time after."""
-        return self._breaker.run(question)
+        # Optimization: Django looks at each character of a name, each time.
+        name = hashlib.sha256(self._scope + digest).hexdigest()[:32]
+        return f"ss.fence.{name}", f"ss.row.{name}"
 
 
 class Breaker:

@@ -1,0 +1,45 @@
+"""Our RedisCache is Django's, but for the time it takes."""
+
+import warnings
+
+import pytest
+from django.core.cache.backends.base import CacheKeyWarning
+from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
+
+from sessionstore.caches import RedisCache
+
+VALUES = [0, -5, 2**62, 2**70, True, None, 1.5, "1", "", b"\x80", b"", {"a": [1]}, ("x" * 5000,)]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:20])
+@pytest.mark.parametrize(
+    "classes", [(RedisCache, DjangoRedisCache), (DjangoRedisCache, RedisCache)]
+)
+def test_each_reads_what_the_other_wrote(redis_url, classes, value):
+    """Sites can change between them while they run."""
+    writes, reads = (backend(redis_url, {}) for backend in classes)
+    writes.set_many({"one": value, "other": value})
+    assert repr(reads.get("one")) == repr(value)
+    assert repr(reads.get_many(["one", "other"])["other"]) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "é", "", "x" * 247, "x" * 248, "a b", "a\n", "\0", "\x1f", "\x7f", "\x80"]
+)
+def test_it_warns_of_the_same_names(redis_url, name):
+    """Those that memcached would refuse."""
+    assert warned_of(RedisCache, redis_url, name) == warned_of(DjangoRedisCache, redis_url, name)
+
+
+def warned_of(backend, url, name) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CacheKeyWarning)
+        backend(url, {}).get(name)
+    return [str(one.message) for one in caught if one.category is CacheKeyWarning]
+
+
+def test_options_of_a_site_go_before_ours(redis_url):
+    """A serializer of its own is kept."""
+    options = {"OPTIONS": {"serializer": "django.core.cache.backends.redis.RedisSerializer"}}
+    client = RedisCache(redis_url, options)._cache
+    assert type(client._serializer).__module__ == "django.core.cache.backends.redis"
