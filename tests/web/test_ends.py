@@ -1,6 +1,7 @@
 """Sessions that end because something happened to the account, not to the session."""
 
 from functools import partial
+from importlib import import_module
 from io import StringIO
 from unittest import mock
 
@@ -14,6 +15,7 @@ from django.test import Client, RequestFactory
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from sessionstore.backends.limiting import keep_limit
 from sessionstore.models import Session
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
@@ -336,6 +338,21 @@ def test_twenty_logins_at_once_leave_as_many_as_allowed(database, settings, user
     assert {answer.status_code for answer in answers} <= {200, 302}
     assert Session.objects.using(database).live().for_user(user).count() == 3
     assert sum(map(is_in, browsers)) == 3
+
+
+def test_a_login_too_many_leaves_another_of_its_millisecond(settings, user, clock):
+    """Its row is gone already, and is not looked for by its user and time."""
+    engine = import_module(settings.SESSION_ENGINE).SessionStore
+    sessions = [engine(), engine()]
+    for session in sessions:
+        session["_auth_user_id"] = str(user.pk)
+        session.save()
+    surplus = max(sessions, key=lambda session: session.row_id)
+    surplus.yields = True
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    keep_limit(surplus, str(user.pk))
+    surplus.flush()
+    assert sessions_of(user) == 1
 
 
 def test_without_a_limit_a_login_asks_nothing_more(user, db):
