@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import hypothesis
 import pytest
 import redis
 import time_machine
@@ -13,6 +14,12 @@ from django.core.cache import caches
 from tests.harness.clock import Clock
 from tests.harness.databases import ALIASES, ENGINES, Beside, running, wanted
 from tests.harness.plugin import BEST_EFFORT
+
+# Its limits of time would judge the machine: on a new one the first text takes seconds to draw.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.hookimpl(tryfirst=True)
