@@ -16,6 +16,7 @@ from django.db import connections
 Code = int | str
 TABLES = ("sessionstore_session", "django_session")
 ALWAYS = 10**9
+FREE_AND_SIZE = ("freelist_count", "page_size")
 
 TRANSIENT: dict[str, list[Code]] = {
     "mysql": [1020, 1205, 1213, 3572],
@@ -179,11 +180,14 @@ def _read_only(connection: Any, execute: Callable[[str], Any]) -> None:
 
 
 def _full(connection: Any, execute: Callable[[str], Any]) -> None:
+    raw = connection.connection
+    # What other tests have deleted is room: ask for more than that.
+    [free], [size] = (raw.execute(f"PRAGMA {name}").fetchone() for name in FREE_AND_SIZE)
     execute("PRAGMA max_page_count = 1")  # which SQLite raises to the present size
     try:
-        execute("CREATE TABLE refused AS SELECT zeroblob(1000000)")
+        execute(f"CREATE TABLE refused AS SELECT zeroblob({(free + 10) * size})")
     finally:
-        connection.connection.execute("PRAGMA max_page_count = 1073741823")
+        raw.execute("PRAGMA max_page_count = 1073741823")
 
 
 def _corrupt(connection: Any, execute: Callable[[str], Any]) -> None:
