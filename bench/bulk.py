@@ -14,8 +14,8 @@ from django.db import connections
 from django.utils import timezone
 
 from bench import shopper
-from sessionstore import expiry
-from sessionstore.expiry import DAY_MS
+from sessionstore.core import expiry
+from sessionstore.core.expiry import DAY_MS
 from sessionstore.models import Session
 
 CHUNK = 500_000

@@ -27,8 +27,8 @@ def options() -> argparse.Namespace:
 
 def codec(*, encrypts: bool) -> Any:
     """Answer the codec of one format, over the secrets of the site."""
-    conf, made = import_module("sessionstore.conf").conf, import_module("sessionstore.codec")
-    cipher = import_module("sessionstore.encryption").CIPHER
+    conf, made = import_module("sessionstore.conf").conf, import_module("sessionstore.core.codec")
+    cipher = import_module("sessionstore.core.encryption").CIPHER
     return made.Codec(conf.secrets, conf.max_bytes, cipher=cipher, encrypts=encrypts)
 
 

@@ -40,7 +40,7 @@ def options() -> argparse.Namespace:
 def engine() -> Any:
     """Answer the engine, for rows whose keys are numbers and whose data are not sealed."""
     store = import_module("sessionstore.backends.sql").SessionStore
-    codec, keys = import_module("sessionstore.codec"), import_module("sessionstore.keys")
+    codec, keys = import_module("sessionstore.core.codec"), import_module("sessionstore.core.keys")
     seal = import_module("bench.bulk").SEAL
     conf = import_module("sessionstore.conf").conf
 
@@ -118,7 +118,7 @@ def _any_key(stages: list[Any]) -> str:
 
 def _stored(alias: str, size: int) -> list[str]:
     """Answer the size on disk, the bytes of a row, and how long sessionstats takes."""
-    statistics = import_module("sessionstore.statistics")
+    statistics = import_module("sessionstore.table.statistics")
     rows = import_module("sessionstore.backends.sql").SessionStore.get_rows()
     started = time.perf_counter()
     found = statistics.collect(rows)

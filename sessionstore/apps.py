@@ -11,6 +11,6 @@ class SessionStoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers, security_log  # noqa: F401, PLC0415 - registers and connects them
+        from sessionstore import checks, receivers, security_log  # noqa: F401, PLC0415 - registers and connects them
 
         receivers.connect_accounts()

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from django.http import HttpRequest
 
-from .conf import conf
-from .record import USER_AGENT_LENGTH, Client
+from sessionstore.conf import conf
+from sessionstore.core.record import USER_AGENT_LENGTH, Client
 
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SHORT_V4, _SHORT_V6 = 24, 48

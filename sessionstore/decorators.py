@@ -14,9 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from .backends.base import SessionBackend
-from .conf import conf
-from .expiry import now_ms
+from sessionstore.backends.base import SessionBackend
+from sessionstore.conf import conf
+from sessionstore.core.expiry import now_ms
 
 # A mixin for views says so to the type checker only: as a base it would spoil the order.
 if TYPE_CHECKING:

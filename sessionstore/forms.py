@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from .backends.lifetime import Lifetime
-from .devices import may_sign_in
+from sessionstore.session.lifetime import Lifetime
+from sessionstore.users.devices import may_sign_in
 
 
 class LoginForm(AuthenticationForm):

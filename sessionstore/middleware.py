@@ -12,14 +12,14 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import http_date
 
-from . import journal
-from .backends.base import SessionBackend
-from .backends.old_table import tables_to_clear
-from .cleaning.background import cleaner
-from .clients import client_of
-from .conf import conf
-from .exceptions import SessionStoreUnavailable
-from .revocation import end_if_account_is_lost
+from sessionstore.backends.base import SessionBackend
+from sessionstore.cleaning.background import cleaner
+from sessionstore.clients import client_of
+from sessionstore.conf import conf
+from sessionstore.core import journal
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.moving.old_table import tables_to_clear
+from sessionstore.users.revocation import end_if_account_is_lost
 
 RETRY_AFTER_S = 5
 _SERVER_ERROR = 500

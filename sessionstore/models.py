@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from . import expiry
-from .conf import conf
-from .keys import DIGEST_BYTES, digest_range, handle_of
-from .record import USER_AGENT_LENGTH, USER_ID_LENGTH
+from sessionstore.conf import conf
+from sessionstore.core import expiry
+from sessionstore.core.keys import DIGEST_BYTES, digest_range, handle_of
+from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH
 
 if TYPE_CHECKING:
     # Compat: Django's fields are generic for the type checker only.

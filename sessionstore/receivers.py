@@ -18,13 +18,13 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from . import journal
-from .backends.base import SessionBackend
-from .backends.writing import USER_KEY
-from .clients import client_of
-from .models import user_id_of
-from .revocation import revoke_all_of
-from .signals import Reason, session_logged_in
+from sessionstore.backends.base import SessionBackend
+from sessionstore.clients import client_of
+from sessionstore.core import journal
+from sessionstore.models import user_id_of
+from sessionstore.session.writing import USER_KEY
+from sessionstore.signals import Reason, session_logged_in
+from sessionstore.users.revocation import revoke_all_of
 
 try:
     from hijack import signals as hijack

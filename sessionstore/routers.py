@@ -4,8 +4,8 @@ from typing import Any
 
 from django.db.models import Model
 
-from .conf import conf
-from .exceptions import WrongSetting
+from sessionstore.conf import conf
+from sessionstore.exceptions import WrongSetting
 
 APP_LABEL = "sessionstore"
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from . import expiry, signals
+from sessionstore import signals
+from sessionstore.core import expiry
 
 logger = logging.getLogger("sessionstore.security")
 

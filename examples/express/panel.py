@@ -7,8 +7,8 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest
 
-from sessionstore.backends.express_store import ExpressStore
-from sessionstore.express_format import unsign
+from sessionstore.core.express_format import unsign
+from sessionstore.express.store import ExpressStore
 
 
 def shared_row(request: HttpRequest) -> dict[str, Callable[[], str]]:

@@ -1,5 +1,5 @@
 """The admin's pages; Django finds them here."""
 
-from .sessions import SessionAdmin
+from sessionstore.admin.sessions import SessionAdmin
 
 __all__ = ["SessionAdmin"]

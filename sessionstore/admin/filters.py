@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore import expiry
+from sessionstore.core import expiry
 
 Choices = list[tuple[Any, Any]]
 

@@ -27,14 +27,13 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore.charts import draw
-from sessionstore.descriptions import browser_in_words, place_of
+from sessionstore.admin.charts import draw
+from sessionstore.admin.filters import LastSeenFilter, OwnerFilter, StateFilter
+from sessionstore.admin.users import ids_named, names_of
 from sessionstore.models import Session
-from sessionstore.revocation import revoke_all_of, revoke_each
 from sessionstore.signals import Reason
-
-from .filters import LastSeenFilter, OwnerFilter, StateFilter
-from .users import ids_named, names_of
+from sessionstore.users.revocation import revoke_all_of, revoke_each
+from sessionstore.users.words import browser_in_words, place_of
 
 
 class SessionList(ChangeList):

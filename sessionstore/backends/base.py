@@ -7,14 +7,14 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 
-from sessionstore import expiry, telemetry
+from sessionstore import telemetry
 from sessionstore.cleaning import clear_expired
+from sessionstore.core import expiry
+from sessionstore.session.conflicts import Gone
+from sessionstore.session.ending import EndingSession
+from sessionstore.session.payload import checked_dumps
+from sessionstore.session.writing import UNSET
 from sessionstore.signals import session_created, session_cycled
-
-from .conflicts import Gone
-from .ending import EndingSession
-from .payload import checked_dumps
-from .writing import UNSET
 
 # Only a taken id is a reason to try another one, and 136 random bits do not collide twice.
 _CREATE_TRIES = 5

@@ -1,7 +1,7 @@
 """The engine with a cache in front: ``SESSION_ENGINE = "sessionstore.backends.cached_sql"``."""
 
-from .cached_rows import CachedRows
-from .sql import SessionStore as SqlSessionStore
+from sessionstore.backends.sql import SessionStore as SqlSessionStore
+from sessionstore.cache.rows import CachedRows
 
 
 class SessionStore(SqlSessionStore):

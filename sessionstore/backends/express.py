@@ -10,21 +10,20 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
-from sessionstore.express_format import cookie_that_expires, encode, lifetime_ms
-from sessionstore.keys import Key
-from sessionstore.record import Record
-
-from .base import SessionBackend
-from .expiring import EXPIRY_KEY
-from .express_keys import SidKeyring
-from .express_record import OURS, TextVersion, express_settings
-from .express_rows import ExpressRows
-from .express_users import drop_impossible_login, login_of
-from .lifetime import policy_of
-from .loading import security_log
-from .payload import dumps
-from .writing import UNSET, Writing
+from sessionstore.core.express_format import cookie_that_expires, encode, lifetime_ms
+from sessionstore.core.keys import Key
+from sessionstore.core.record import Record
+from sessionstore.express.keys import SidKeyring
+from sessionstore.express.record import OURS, TextVersion, express_settings
+from sessionstore.express.rows import ExpressRows
+from sessionstore.express.users import drop_impossible_login, login_of
+from sessionstore.session.expiring import EXPIRY_KEY
+from sessionstore.session.lifetime import policy_of
+from sessionstore.session.loading import security_log
+from sessionstore.session.payload import dumps
+from sessionstore.session.writing import UNSET, Writing
 
 
 class SessionStore(SessionBackend):

@@ -19,19 +19,18 @@ from django.contrib.sessions.backends.db import SessionStore as DjangoSessionSto
 from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 
-from sessionstore import expiry
+from sessionstore.backends.sql import SessionStore as SqlSessionStore
 from sessionstore.cleaning import clear_expired
 from sessionstore.conf import conf
-from sessionstore.keys import Key
-from sessionstore.record import Record
-
-from .adopting import OLD_COOKIE_MS, derived_keys, is_imported, is_old_key
-from .expiring import EXPIRY_KEY
-from .loading import rows_of
-from .payload import dumps, loads
-from .retry import in_transaction, jitter, unavailable
-from .rows import SqlRows
-from .sql import SessionStore as SqlSessionStore
+from sessionstore.core import expiry
+from sessionstore.core.keys import Key
+from sessionstore.core.record import Record
+from sessionstore.moving.adoption import OLD_COOKIE_MS, derived_keys, is_imported, is_old_key
+from sessionstore.session.expiring import EXPIRY_KEY
+from sessionstore.session.loading import rows_of
+from sessionstore.session.payload import dumps, loads
+from sessionstore.table.retry import in_transaction, jitter, unavailable
+from sessionstore.table.rows import SqlRows
 
 _LEFT = "_sessionstore_left"
 _TRIES = 5

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from .base import SessionBackend
-from .rows import SqlRows
+from sessionstore.backends.base import SessionBackend
+from sessionstore.table.rows import SqlRows
 
 
 class SessionStore(SessionBackend):

@@ -11,9 +11,18 @@ from typing import Any
 from django.core.checks import CheckMessage, Tags
 from django.core.checks import register as register_at_django
 
+from sessionstore.checks import (
+    caching,
+    cleanup,
+    databases,
+    deployment,
+    encryption,
+    express,
+    moving,
+    place,
+    settings,
+)
 from sessionstore.exceptions import WrongSetting
-
-from . import caching, cleanup, databases, deployment, encryption, express, moving, place, settings
 
 TAG = "sessionstore"
 Check = Callable[..., list[CheckMessage]]

@@ -5,9 +5,8 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 
 from sessionstore.backends.cached_sql import SessionStore
+from sessionstore.checks.engine import runs_on
 from sessionstore.conf import conf
-
-from .engine import runs_on
 
 DJANGOS = "django.core.cache.backends."
 PER_PROCESS = {f"{DJANGOS}locmem.LocMemCache", f"{DJANGOS}dummy.DummyCache"}

@@ -6,11 +6,10 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import DatabaseError, InterfaceError, connections
 
-from sessionstore import expiry
+from sessionstore.checks.engine import rows_on
+from sessionstore.core import expiry
+from sessionstore.core.expiry import DAY_MS
 from sessionstore.exceptions import SessionStoreError
-from sessionstore.expiry import DAY_MS
-
-from .engine import rows_on
 
 # So many rows that ended so long ago: no clean-up that runs each day leaves them.
 BACKLOG = 100_000

@@ -6,9 +6,8 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import DatabaseError, InterfaceError, connections
 
+from sessionstore.checks.engine import rows_on
 from sessionstore.conf import conf
-
-from .engine import rows_on
 
 LONGEST_LOCK_WAIT_S = 5
 # Reads (1), and updates and deletes (2), wait until the node has caught up.

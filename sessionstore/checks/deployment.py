@@ -8,7 +8,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 
 from sessionstore.conf import conf
-from sessionstore.expiry import DAY_MS
+from sessionstore.core.expiry import DAY_MS
 
 # Releases before these have known holes in their sessions (ASVS 15.2.1).
 SAFE_RELEASES = {(5, 2): (5, 2, 16), (6, 0): (6, 0, 7)}

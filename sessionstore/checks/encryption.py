@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 
-from sessionstore import encryption
 from sessionstore.conf import conf
+from sessionstore.core import encryption
 
 
 def check_library(**_: Any) -> list[CheckMessage]:

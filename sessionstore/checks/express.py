@@ -10,12 +10,11 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.urls import NoReverseMatch, reverse
 
 from sessionstore.backends.express import SessionStore
-from sessionstore.backends.express_record import express_settings
-from sessionstore.backends.express_table import ExpressTable
+from sessionstore.checks.engine import rows_on, runs_on, site_rows
 from sessionstore.conf import conf
 from sessionstore.exceptions import WrongSetting
-
-from .engine import rows_on, runs_on, site_rows
+from sessionstore.express.record import express_settings
+from sessionstore.express.schema import ExpressTable
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:

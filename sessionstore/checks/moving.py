@@ -5,7 +5,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 
 from sessionstore.conf import conf
-from sessionstore.importers import why_unusable
+from sessionstore.moving.importer import why_unusable
 
 
 def check_adopt_from(**_: Any) -> list[CheckMessage]:

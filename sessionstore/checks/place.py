@@ -7,13 +7,12 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 from django.db import DatabaseError, InterfaceError, connections
 
-from sessionstore.backends.express_rows import ExpressRows
 from sessionstore.backends.leaving import SessionStore as LeavingStore
-from sessionstore.backends.old_table import tables_to_clear
+from sessionstore.checks.engine import runs_on, site_engine, site_rows
 from sessionstore.conf import conf
-from sessionstore.faults import code_of, is_missing_table
-
-from .engine import runs_on, site_engine, site_rows
+from sessionstore.express.rows import ExpressRows
+from sessionstore.moving.old_table import tables_to_clear
+from sessionstore.table.faults import code_of, is_missing_table
 
 
 def check_engine(**_: Any) -> list[CheckMessage]:

@@ -7,9 +7,8 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.db import connections
 
 from sessionstore.backends.base import SessionBackend
+from sessionstore.checks.engine import runs_on, site_rows
 from sessionstore.conf import Conf, conf
-
-from .engine import runs_on, site_rows
 
 
 def check_values(**_: Any) -> list[CheckMessage]:

@@ -1,7 +1,15 @@
 """Deletes expired rows of a live table without stalling it."""
 
-from .batches import GRACE_MS, Cleaned, Ending, Pace, clear_expired, in_batches, nap
-from .table import Table
+from sessionstore.cleaning.batches import (
+    GRACE_MS,
+    Cleaned,
+    Ending,
+    Pace,
+    clear_expired,
+    in_batches,
+    nap,
+)
+from sessionstore.cleaning.clearable import Table
 
 __all__ = [
     "GRACE_MS",

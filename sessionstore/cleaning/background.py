@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable
 
 from django.db import connections
 
-from sessionstore import expiry
+from sessionstore.cleaning.batches import Pace, clear_expired
+from sessionstore.cleaning.clearable import Table
 from sessionstore.conf import conf
-from sessionstore.faults import code_of
-
-from .batches import Pace, clear_expired
-from .table import Table
+from sessionstore.core import expiry
+from sessionstore.table.faults import code_of
 
 logger = logging.getLogger("sessionstore")
 # Spreads the processes of a site over the interval.

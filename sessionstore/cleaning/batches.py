@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sessionstore import expiry, telemetry
-
-from .table import Table
-from .turn import turn
+from sessionstore import telemetry
+from sessionstore.cleaning.clearable import Table
+from sessionstore.cleaning.turn import turn
+from sessionstore.core import expiry
 
 # Web servers whose clocks are ten minutes apart must not delete what the other still accepts.
 GRACE_MS = 10 * 60 * 1000

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections
 
-from sessionstore.faults import code_of
+from sessionstore.table.faults import code_of
 
 fcntl: Any
 try:

@@ -8,14 +8,9 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from sessionstore.codec import Codec
-from sessionstore.encryption import CIPHER
-from sessionstore.expiry import PRESETS, Policy, default_touch_interval_ms
-from sessionstore.keys import Keyring
-
-from .express import express
-from .setting import UNSET, Setting
-from .values import (
+from sessionstore.conf.express import express
+from sessionstore.conf.setting import UNSET, Setting
+from sessionstore.conf.values import (
     dotted,
     duration_ms,
     flag,
@@ -25,6 +20,10 @@ from .values import (
     positive,
     text,
 )
+from sessionstore.core.codec import Codec
+from sessionstore.core.encryption import CIPHER
+from sessionstore.core.expiry import PRESETS, Policy, default_touch_interval_ms
+from sessionstore.core.keys import Keyring
 
 
 class Conf:

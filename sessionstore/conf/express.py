@@ -5,14 +5,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sessionstore.express_format import (
+from sessionstore.conf.values import (
+    Callback,
+    dotted,
+    duration_ms,
+    mapping,
+    names,
+    one_of,
+    optional,
+    text,
+)
+from sessionstore.core.express_format import (
     LAST_DATE_MS,
     LAST_UNSIGNED,
     rounded_half_up,
     rounded_up,
 )
-
-from .values import Callback, dotted, duration_ms, mapping, names, one_of, optional, text
 
 MARK: Final = "revoked_at"
 # A table may be qualified by its schema (PostgreSQL) or its database (MySQL).

@@ -12,8 +12,7 @@ from typing import Any
 from django.core.management.base import CommandParser, DjangoHelpFormatter
 
 from sessionstore.cleaning import Pace
-
-from .engines import SHORT_NAMES
+from sessionstore.management.engines import SHORT_NAMES
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _duration = re.compile(r"(\d+)([smhdw])").fullmatch

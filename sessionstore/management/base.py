@@ -9,9 +9,8 @@ from django.db import DatabaseError, InterfaceError
 
 from sessionstore.cleaning import Ending, Table
 from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.faults import code_of, is_missing_table
-
-from .arguments import HelpFormatter
+from sessionstore.management.arguments import HelpFormatter
+from sessionstore.table.faults import code_of, is_missing_table
 
 ROWS_LEFT = 3
 _WHY = {

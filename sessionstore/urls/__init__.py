@@ -2,9 +2,8 @@
 
 from django.urls import path
 
+from sessionstore.urls import devices
 from sessionstore.views import LoginView, LogoutView
-
-from . import devices
 
 app_name = "sessionstore"
 urlpatterns = [

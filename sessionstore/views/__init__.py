@@ -1,9 +1,9 @@
 """The pages, one module for each subject."""
 
-from .devices import DevicesView, RevokeOthersView, RevokeView
-from .idle import extend, status
-from .login import ConfirmView, LoginView
-from .logout import LogoutView
+from sessionstore.views.devices import DevicesView, RevokeOthersView, RevokeView
+from sessionstore.views.idle import extend, status
+from sessionstore.views.login import ConfirmView, LoginView
+from sessionstore.views.logout import LogoutView
 
 __all__ = [
     "ConfirmView",

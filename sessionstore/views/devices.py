@@ -15,8 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.generic import TemplateView, View
 
-from sessionstore import devices
 from sessionstore.decorators import RecentLoginRequiredMixin, session_of
+from sessionstore.users import devices
 
 
 @method_decorator(never_cache, name="dispatch")

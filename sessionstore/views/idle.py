@@ -6,8 +6,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
+from sessionstore.core.expiry import now_ms
 from sessionstore.decorators import does_not_touch, session_of
-from sessionstore.expiry import now_ms
 
 
 @login_not_required

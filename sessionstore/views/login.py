@@ -14,8 +14,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from sessionstore.decorators import session_of
-from sessionstore.devices import give_way
 from sessionstore.forms import ConfirmForm, LoginForm
+from sessionstore.users.devices import give_way
 
 if TYPE_CHECKING:
     _FormView = FormView[ConfirmForm]

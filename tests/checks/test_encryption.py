@@ -1,6 +1,6 @@
 """What the system checks say of SESSIONSTORE_ENCRYPT."""
 
-from sessionstore import encryption
+from sessionstore.core import encryption
 from tests.checks.messages import found
 
 

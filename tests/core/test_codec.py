@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.codec import COMPRESS_ABOVE, SEALED, Codec
-from sessionstore.crypto import derive, tag
-from sessionstore.keys import Keyring
+from sessionstore.core.codec import COMPRESS_ABOVE, SEALED, Codec
+from sessionstore.core.crypto import derive, tag
+from sessionstore.core.keys import Keyring
 
 ring = Keyring(("secret",))
 key = ring.mint()

@@ -5,7 +5,7 @@ import hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.crypto import derive, is_tag, tag
+from sessionstore.core.crypto import derive, is_tag, tag
 
 
 @given(secret=st.binary(max_size=100), message=st.binary(max_size=2000))

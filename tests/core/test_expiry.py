@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.expiry import (
+from sessionstore.core.expiry import (
     MINUTE_MS,
     Policy,
     default_touch_interval_ms,

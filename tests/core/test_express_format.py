@@ -5,8 +5,7 @@ import math
 
 import pytest
 
-from sessionstore.exceptions import SessionNotSerializable
-from sessionstore.express_format import (
+from sessionstore.core.express_format import (
     COOKIE_KEYS,
     RESERVED_NAMES,
     Stored,
@@ -21,6 +20,7 @@ from sessionstore.express_format import (
     sign,
     unsign,
 )
+from sessionstore.exceptions import SessionNotSerializable
 from tests.harness.node import run_node
 
 VECTORS = [

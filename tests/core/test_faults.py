@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessionstore.faults import is_taken_id
+from sessionstore.table.faults import is_taken_id
 
 
 @pytest.mark.parametrize("digest", ["a1", 'a"1', "a'1", "a\\x8A\"'"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.keys import KEY_LENGTH, Keyring, digest_range, handle_of
+from sessionstore.core.keys import KEY_LENGTH, Keyring, digest_range, handle_of
 
 ring = Keyring(("a secret",))
 ALPHABET = set(string.digits + "abcdefghijklmnopqrstuv")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.merge import is_same, merge
+from sessionstore.core.merge import is_same, merge
 
 BOTH = {"x": 1, "y": 2}
 LOGIN = {"_auth_user_id": "1", "_auth_user_backend": "b", "_auth_user_hash": "h"}

@@ -89,8 +89,8 @@ def test_every_metric_is_documented():
 
 def test_sleep_grace_and_batch_sizes_are_the_real_ones():
     """The help states them in words."""
-    from sessionstore.backends import routed  # noqa: PLC0415 - needs the settings
     from sessionstore.cleaning import GRACE_MS  # noqa: PLC0415
+    from sessionstore.table import routed  # noqa: PLC0415 - needs the settings
 
     assert GRACE_MS == 10 * 60_000
     assert "ten minutes after their end" in PAGE

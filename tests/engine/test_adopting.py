@@ -13,10 +13,10 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone
 
-from sessionstore.backends import adopting
-from sessionstore.backends.old_engine import OldEngine, old_engine
 from sessionstore.backends.sql import SessionStore
-from sessionstore.expiry import to_ms
+from sessionstore.core.expiry import to_ms
+from sessionstore.moving import adoption as adopting
+from sessionstore.moving.old_engine import OldEngine, old_engine
 from tests.engine.old_sessions import DJANGO, make_old_sessions, old_session, ours, signed_in
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
 from tests.harness.gaps import asleep_in_gap, in_gap

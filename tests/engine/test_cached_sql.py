@@ -14,13 +14,13 @@ from django.core.cache.backends.redis import RedisCache
 from django.core.management import call_command
 from django.db import OperationalError, transaction
 
-from sessionstore.backends import row_cache
-from sessionstore.backends.cached_rows import CachedRows
 from sessionstore.backends.cached_sql import SessionStore
-from sessionstore.backends.loading import rows_of
-from sessionstore.backends.rows import SqlRows
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
+from sessionstore.cache import entries as row_cache
+from sessionstore.cache.rows import CachedRows
 from sessionstore.models import Session
+from sessionstore.session.loading import rows_of
+from sessionstore.table.rows import SqlRows
 from tests.engine.old_sessions import make_old_sessions
 from tests.harness.process import free_port
 from tests.harness.statements import record_statements

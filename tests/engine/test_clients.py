@@ -77,7 +77,7 @@ def test_a_user_agent_loses_control_characters(rf):
 
 def test_an_unknown_client_never_overwrites_a_known_one(store, signed_in):
     """A task that saves a session has no client."""
-    from sessionstore.record import Client  # noqa: PLC0415
+    from sessionstore.core.record import Client  # noqa: PLC0415
 
     signed_in.client = Client("192.0.2.7", "Browser")
     signed_in["a"] = 1
@@ -94,7 +94,7 @@ def test_an_unknown_client_never_overwrites_a_known_one(store, signed_in):
 
 def test_a_client_that_moved_is_written_once_an_interval(store, signed_in, clock):
     """The device page shows the last address, and a flapping one does not write each time."""
-    from sessionstore.record import Client  # noqa: PLC0415
+    from sessionstore.core.record import Client  # noqa: PLC0415
 
     session = store(signed_in.session_key)
     session.client = Client("192.0.2.8", "Browser")
@@ -108,7 +108,7 @@ def test_a_client_that_moved_is_written_once_an_interval(store, signed_in, clock
 
 def test_nothing_is_recorded_of_anonymous_visitors(store, database):
     """Their row has no user whose devices it could show."""
-    from sessionstore.record import Client  # noqa: PLC0415
+    from sessionstore.core.record import Client  # noqa: PLC0415
 
     session = store()
     session.client = Client("192.0.2.8", "Browser")

@@ -5,13 +5,13 @@ import hashlib
 import pytest
 from django.conf import settings as django_settings
 
-from sessionstore import encryption
 from sessionstore.backends.sql import SessionStore
-from sessionstore.codec import Codec
 from sessionstore.conf import conf
-from sessionstore.encryption import CIPHER
+from sessionstore.core import encryption
+from sessionstore.core.codec import Codec
+from sessionstore.core.encryption import CIPHER
+from sessionstore.core.keys import Key
 from sessionstore.exceptions import EncryptionUnavailable
-from sessionstore.keys import Key
 from sessionstore.models import Session
 from tests.harness.statements import record_statements
 

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
 
-from sessionstore.keys import Keyring
+from sessionstore.core.keys import Keyring
 from tests.harness.statements import record_statements
 
 

@@ -10,12 +10,12 @@ from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import call_command
 from django.utils import timezone
 
-from sessionstore.backends import rows
 from sessionstore.backends.cached_sql import SessionStore as CachedStore
 from sessionstore.backends.leaving import SessionStore
 from sessionstore.backends.sql import SessionStore as SqlStore
-from sessionstore.backends.statements import compose
 from sessionstore.conf import conf
+from sessionstore.table import rows
+from sessionstore.table.statements import compose
 from tests.engine.old_sessions import DJANGO, make_old_sessions, ours, signed_in
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
 from tests.harness.gaps import asleep_in_gap, in_gap

@@ -11,9 +11,9 @@ from django.http import HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import path
 
-from sessionstore import journal
+from sessionstore.core import journal
+from sessionstore.core.record import Client as Device
 from sessionstore.exceptions import SessionStoreError
-from sessionstore.record import Client as Device
 from tests.harness.statements import record_statements
 
 pytestmark = pytest.mark.urls(__name__)

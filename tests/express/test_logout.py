@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from sessionstore.backends.express import SessionStore
-from sessionstore.backends.express_store import ExpressStore
+from sessionstore.express.store import ExpressStore
 from tests.express.conftest import open_site
 from tests.express.peer import Browser
 from tests.express.test_lifetime import sid_of

@@ -6,9 +6,9 @@ from itertools import count
 import pytest
 from django.core.management import CommandError
 
-from sessionstore import mass_revocation
 from sessionstore.backends.express import SessionStore
-from sessionstore.backends.express_store import ExpressStore
+from sessionstore.express.store import ExpressStore
+from sessionstore.users import mass_revocation
 from tests.harness.commands import run
 from tests.harness.statements import record_statements
 

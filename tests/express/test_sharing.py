@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 
-from sessionstore.express_format import sign
+from sessionstore.core.express_format import sign
 from tests.express.peer import SECRETS, Browser
 
 pytestmark = pytest.mark.only_on("mariadb", "mysql", "postgresql")

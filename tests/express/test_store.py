@@ -3,9 +3,9 @@
 import pytest
 from django.db import connections
 
-from sessionstore.backends.express_store import ExpressStore
+from sessionstore.core.expiry import to_datetime
 from sessionstore.exceptions import SessionNotSerializable
-from sessionstore.expiry import to_datetime
+from sessionstore.express.store import ExpressStore
 
 COOKIE = {"originalMaxAge": None, "expires": None, "httpOnly": True, "path": "/"}
 

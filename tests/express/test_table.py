@@ -5,10 +5,10 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from sessionstore.backends.express import SessionStore
-from sessionstore.backends.express_record import express_settings
-from sessionstore.backends.express_store import ExpressStore
-from sessionstore.backends.express_table import ExpressTable
 from sessionstore.conf import conf
+from sessionstore.express.record import express_settings
+from sessionstore.express.schema import ExpressTable
+from sessionstore.express.store import ExpressStore
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connections
 
-from sessionstore.keys import Keyring
+from sessionstore.core.keys import Keyring
 from tests.faults.figures import note
 from tests.faults.sites import BOTH, OURS, browser, key_of, user_of
 

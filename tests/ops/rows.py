@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from sessionstore import expiry
+from sessionstore.core import expiry
 from sessionstore.models import Session
 
 

@@ -14,11 +14,11 @@ from django.core.management import call_command
 from django.db import DatabaseError
 from django.utils import timezone
 
-from sessionstore.backends import old_table
 from sessionstore.backends.sql import SessionStore
 from sessionstore.cleaning import background
 from sessionstore.cleaning.turn import turn
 from sessionstore.models import Session
+from sessionstore.moving import old_table
 from tests.ops.rows import add_rows, count_rows
 
 SOON = timedelta(milliseconds=20)

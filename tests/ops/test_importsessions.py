@@ -9,12 +9,12 @@ from django.core.management import CommandError
 from django.db import connection
 from django.utils import timezone
 
-from sessionstore.backends.adopting import derived_keys
-from sessionstore.backends.old_engine import OldEngine
 from sessionstore.backends.sql import SessionStore
 from sessionstore.cleaning import Pace
-from sessionstore.importers import Importer
 from sessionstore.management.commands import importsessions
+from sessionstore.moving.adoption import derived_keys
+from sessionstore.moving.importer import Importer
+from sessionstore.moving.old_engine import OldEngine
 from tests.engine.old_sessions import DJANGO, make_old_sessions, old_session, ours, signed_in
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
 from tests.harness import commands

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.sessions.models import Session as DjangoSession
 
 from sessionstore.backends.leaving import SessionStore as LeavingStore
-from sessionstore.backends.old_table import OldTable, tables_to_clear
 from sessionstore.backends.sql import SessionStore
+from sessionstore.moving.old_table import OldTable, tables_to_clear
 
 
 def test_its_batches_are_as_large_as_those_of_ours(database):

@@ -12,12 +12,13 @@ from django.contrib.auth.models import User
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import CommandError
 
-from sessionstore import expiry, mass_revocation
 from sessionstore.backends.cached_sql import SessionStore as CachedStore
-from sessionstore.backends.loading import rows_of
 from sessionstore.backends.sql import SessionStore
+from sessionstore.core import expiry
 from sessionstore.management.commands import revokesessions
 from sessionstore.models import Session
+from sessionstore.session.loading import rows_of
+from sessionstore.users import mass_revocation
 from tests.harness import commands
 from tests.harness.threads import run_together
 from tests.ops.rows import add_rows, count_rows

@@ -7,9 +7,10 @@ from functools import partial
 import pytest
 from django.core.management import CommandError
 
-from sessionstore import expiry, statistics
 from sessionstore.backends.sql import SessionStore
-from sessionstore.codec import ENCRYPTED, SEALED
+from sessionstore.core import expiry
+from sessionstore.core.codec import ENCRYPTED, SEALED
+from sessionstore.table import statistics
 from tests.harness import commands
 from tests.harness.statements import record_statements
 from tests.ops.rows import add_rows

@@ -8,10 +8,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils.html import escape
 
-from sessionstore import statistics
 from sessionstore.admin.users import ids_named, names_of
 from sessionstore.backends.sql import SessionStore
 from sessionstore.models import Session
+from sessionstore.table import statistics
 from tests.harness.statements import record_statements
 from tests.web.accounts.models import TextUser
 from tests.web.conftest import PASSWORD, key_of

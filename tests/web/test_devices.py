@@ -10,9 +10,9 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 
-from sessionstore import descriptions
-from sessionstore.devices import PER_PAGE
 from sessionstore.models import Session
+from sessionstore.users import words as descriptions
+from sessionstore.users.devices import PER_PAGE
 from tests.harness import django_sdist
 from tests.harness.statements import record_statements
 from tests.web.conftest import key_of, sign_in

@@ -7,14 +7,14 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.template import Context, Template
 
-from sessionstore import devices
-from sessionstore.backends.lifetime import SHARED_IDLE_S
+from sessionstore.core.record import USER_AGENT_LENGTH
 from sessionstore.decorators import RECENTLY
-from sessionstore.descriptions import SHORTENED
 from sessionstore.models import Session
-from sessionstore.record import USER_AGENT_LENGTH
+from sessionstore.session.lifetime import SHARED_IDLE_S
 from sessionstore.urls import devices as devices_urls
 from sessionstore.urls import urlpatterns
+from sessionstore.users import devices
+from sessionstore.users.words import SHORTENED
 from tests.web.conftest import sign_in
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -15,8 +15,8 @@ from django.test import Client, RequestFactory
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from sessionstore.backends.limiting import keep_limit
 from sessionstore.models import Session
+from sessionstore.users.limits import keep_limit
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 from tests.web.accounts.models import Colleague, Staff, TextUser, UuidUser

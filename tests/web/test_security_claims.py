@@ -10,10 +10,10 @@ import pytest
 from django.db import connections, models
 from django.test.utils import isolate_apps
 
-from sessionstore import crypto
-from sessionstore.backends.statements import compose
-from sessionstore.keys import Keyring
+from sessionstore.core import crypto
+from sessionstore.core.keys import Keyring
 from sessionstore.models import AbstractSession
+from sessionstore.table.statements import compose
 
 TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "sessionstore"

@@ -9,11 +9,7 @@ from django.template import RequestContext, Template
 from django.urls import include, path
 from django.views.generic import View
 
-from sessionstore.decorators import (
-    RecentLoginRequiredMixin,
-    does_not_touch,
-    recent_login_required,
-)
+from sessionstore.decorators import RecentLoginRequiredMixin, does_not_touch, recent_login_required
 
 HOUR = timedelta(hours=1)
 

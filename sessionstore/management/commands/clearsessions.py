@@ -6,11 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from sessionstore import expiry
-from sessionstore.backends.old_table import tables_to_clear
 from sessionstore.cleaning import GRACE_MS, Cleaned, Ending, Pace, Table, clear_expired
 from sessionstore.conf import conf
-from sessionstore.importers import why_unusable
+from sessionstore.core import expiry
 from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
 from sessionstore.management.base import (
     ROWS_LEFT,
@@ -23,6 +21,8 @@ from sessionstore.management.base import (
 from sessionstore.management.engines import engine_named, known_database, table_of
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
+from sessionstore.moving.importer import why_unusable
+from sessionstore.moving.old_table import tables_to_clear
 
 BUSY = 4
 _EXIT = f"""\

@@ -7,9 +7,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from sessionstore.backends.express_record import express_settings
-from sessionstore.backends.express_table import ExpressTable
 from sessionstore.conf import conf
+from sessionstore.express.record import express_settings
+from sessionstore.express.schema import ExpressTable
 from sessionstore.management.base import SessionCommand
 from sessionstore.management.engines import known_database
 

@@ -6,11 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from sessionstore.backends.old_engine import OldEngine
-from sessionstore.backends.old_table import OldTable
 from sessionstore.cleaning import Cleaned
 from sessionstore.conf import conf
-from sessionstore.importers import Imported, Importer, why_unusable
 from sessionstore.management.arguments import add_pace, pace_of, positive
 from sessionstore.management.base import (
     ROWS_LEFT,
@@ -22,6 +19,9 @@ from sessionstore.management.base import (
 from sessionstore.management.engines import known_database, session_engine
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
+from sessionstore.moving.importer import Imported, Importer, why_unusable
+from sessionstore.moving.old_engine import OldEngine
+from sessionstore.moving.old_table import OldTable
 
 _EPILOG = f"""\
 Run it after the switch: while SESSION_ENGINE is one of sessionstore and SESSIONSTORE_ADOPT_FROM

@@ -6,9 +6,9 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError, CommandParser
 
-from sessionstore import expiry, mass_revocation
 from sessionstore.backends.base import SessionBackend
 from sessionstore.cleaning import Ending
+from sessionstore.core import expiry
 from sessionstore.management.arguments import duration
 from sessionstore.management.base import (
     ROWS_LEFT,
@@ -20,7 +20,8 @@ from sessionstore.management.base import (
 from sessionstore.management.engines import session_engine
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
-from sessionstore.mass_revocation import Which
+from sessionstore.users import mass_revocation
+from sessionstore.users.mass_revocation import Which
 
 NOT_TOLD = 4
 _EPILOG = f"""\

@@ -8,11 +8,12 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.template.defaultfilters import filesizeformat
 
-from sessionstore import expiry, statistics
+from sessionstore.core import expiry
 from sessionstore.management.arguments import add_engine, positive
 from sessionstore.management.base import SessionCommand, database_errors, where
 from sessionstore.management.engines import engine_named, table_of
-from sessionstore.statistics import Figure, Spread, Statistics
+from sessionstore.table import statistics
+from sessionstore.table.statistics import Figure, Spread, Statistics
 
 _EPILOG = f"""\
 A table of fewer than {statistics.SAMPLE:,} rows is counted. Of a larger one so many

@@ -1,0 +1,215 @@
+"""The formats of express-session, express-mysql-session and connect-pg-simple, without Django.
+
+Everything here was read from express-session 1.19, express-mysql-session 3.0 and
+connect-pg-simple 10.0, and is checked against those very modules by the tests.
+"""
+
+import base64
+import hmac
+import json
+import math
+import re
+import secrets as random_source
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from sessionstore.exceptions import SessionNotSerializable
+
+MAX_SID_LENGTH: Final = 128  # varchar(128) in express-mysql-session's schema
+MAX_SAFE_INTEGER: Final = 2**53  # beyond it two neighbouring integers are one JavaScript number
+LAST_UNSIGNED: Final = 2**32 - 1  # the `expires` column is an unsigned int: 2106
+LAST_DATE_MS: Final = 253_402_300_799_000  # the last second of year 9999
+
+COOKIE_KEYS: Final = (
+    *("originalMaxAge", "partitioned", "priority", "expires", "secure"),
+    *("httpOnly", "domain", "path", "sameSite"),
+)
+"""The keys of the `cookie` object in the order in which Express writes them."""
+
+RESERVED_NAMES: Final = frozenset(
+    (
+        *("cookie", "id", "req", "save", "touch", "destroy", "reload", "regenerate"),
+        *("resetMaxAge", "constructor", "toString", "valueOf", "hasOwnProperty", "isPrototypeOf"),
+        *("propertyIsEnumerable", "toLocaleString", "__proto__", "__defineGetter__"),
+        *("__defineSetter__", "__lookupGetter__", "__lookupSetter__"),
+    )
+)
+"""Express loads no top-level key of these names: its own objects have properties called so."""
+
+TOMBSTONE: Final = "null"
+"""The `data` of a row that stands for a logout: both Node stores read it as "no session"."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_LONG_NUMBER: Final = re.compile(r"[0-9]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the JSON of one row says: the session's data, and Express's `cookie` beside it."""
+
+    data: dict[str, Any]
+    cookie: dict[str, Any]
+
+
+def new_sid() -> str:
+    """Return a session id as Express makes it: 24 random bytes, 32 base64url characters."""
+    return random_source.token_urlsafe(24)
+
+
+def sign(sid: str, secret: str) -> str:
+    """Return the value of the cookie for `sid`, percent-encoded as Express sends it."""
+    return quote(f"s:{sid}.{_signature(sid, secret)}", safe="-_.!~*'()")
+
+
+def unsign(value: str, secrets: Iterable[str]) -> str | None:
+    """Return the session id that `value` carries, or None unless one of `secrets` signed it.
+
+    Each secret is tried, so that a secret can be replaced while sessions live. Percent-encoding
+    is optional, as it is for Express.
+    """
+    try:
+        marked, _, signature = unquote(value, errors="strict").rpartition(".")
+        sid = marked.removeprefix("s:")
+        if marked == sid or not 0 < len(sid) <= MAX_SID_LENGTH or "\0" in sid:
+            return None
+        offered = signature.encode()
+        # Security: every secret is compared, in constant time, whichever of them matches.
+        matches = [hmac.compare_digest(_signature(sid, s).encode(), offered) for s in secrets]
+    except UnicodeError:
+        return None
+    return sid if any(matches) else None
+
+
+def _signature(sid: str, secret: str) -> str:
+    digest = hmac.digest(secret.encode(), sid.encode(), "sha256")
+    return base64.b64encode(digest).decode().rstrip("=")
+
+
+def decode(text: str) -> Stored | None:
+    """Read the JSON of a row; None unless it is an object.
+
+    Never raises. Names that Express would not load are left out here too. An integer that
+    JavaScript cannot tell from its neighbours becomes the float that Express sees, so that it can
+    be written back.
+    """
+    try:
+        loaded = json.loads(text, parse_int=_as_javascript_reads, parse_constant=_refuse_constant)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    if not isinstance(loaded, dict):
+        return None
+    cookie = loaded.pop("cookie", None)
+    for name in RESERVED_NAMES.intersection(loaded):
+        del loaded[name]
+    return Stored(loaded, cookie if isinstance(cookie, dict) else {})
+
+
+def _as_javascript_reads(digits: str) -> int | float:
+    # Optimization: the length decides for nearly every number.
+    if len(digits) < 16:
+        return int(digits)
+    number = float(digits)
+    return int(number) if abs(number) <= MAX_SAFE_INTEGER else number
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def encode(data: Mapping[str, Any], cookie: Mapping[str, Any]) -> str:
+    """Write the JSON of a row: compact, `cookie` first, as Express does.
+
+    Raises `SessionNotSerializable`, which names the path of the key, for whatever Express would
+    lose or change: a reserved name, an integer beyond 2^53, NaN, Infinity, no JSON at all.
+    """
+    if taken := RESERVED_NAMES.intersection(data):
+        raise _unstorable(min(taken), "Express keeps this name for itself; use another one")
+    try:
+        text = json.dumps(
+            {"cookie": cookie, **data}, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        _refuse_what_javascript_cannot_hold(data)
+        raise SessionNotSerializable(str(error)) from error
+    # Optimization: only a text with a long number can hold an integer beyond 2^53.
+    if _LONG_NUMBER.search(text):
+        _refuse_what_javascript_cannot_hold(data)
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _unstorable(path: str, reason: str) -> SessionNotSerializable:
+    return SessionNotSerializable(f"The session's {path!r} cannot be stored for Express: {reason}.")
+
+
+def _refuse_what_javascript_cannot_hold(data: Mapping[str, Any]) -> None:
+    for name, value in data.items():
+        try:
+            _refuse(value, str(name))
+        except RecursionError:
+            raise _unstorable(str(name), "it is nested too deeply or in itself") from None
+
+
+def _refuse(value: object, path: str) -> None:
+    match value:
+        case None | bool() | str():
+            pass
+        case int() if abs(value) > MAX_SAFE_INTEGER:
+            raise _unstorable(path, "JavaScript rounds integers beyond 2^53; store a string")
+        case float() if not math.isfinite(value):
+            raise _unstorable(path, f"JSON has no {value}; store None or a string")
+        case int() | float():
+            pass
+        case dict():
+            for name, item in value.items():
+                if not isinstance(name, str | int | float | None):
+                    raise _unstorable(path, f"JSON has no key of type {type(name).__name__}")
+                _refuse(item, f"{path}.{name}")
+        case list() | tuple():
+            for index, item in enumerate(value):
+                _refuse(item, f"{path}[{index}]")
+        case _:
+            raise _unstorable(path, f"JSON has no {type(value).__name__}; store text or a dict")
+
+
+def cookie_that_expires(
+    cookie: Mapping[str, Any], *, max_age_ms: int | None, expires_at_ms: int | None
+) -> dict[str, Any]:
+    """Return `cookie` with another expiry, its known keys in Express's order, all others kept.
+
+    None for both means a cookie that the browser drops when it closes.
+    """
+    expiry = {
+        "originalMaxAge": max_age_ms,
+        "expires": None if expires_at_ms is None else iso_date(expires_at_ms),
+    }
+    merged = {**cookie, **expiry}
+    known = {key: merged.pop(key) for key in COOKIE_KEYS if key in merged}
+    return known | merged
+
+
+def lifetime_ms(cookie: Mapping[str, Any]) -> int | None:
+    """Return by how much Express slides a session with this cookie; None: a browser session."""
+    age = cookie.get("originalMaxAge")
+    if isinstance(age, bool) or not isinstance(age, int | float) or not math.isfinite(age):
+        return None
+    return max(0, min(round(age), LAST_UNSIGNED * 1000))
+
+
+def iso_date(at_ms: int) -> str:
+    """Return a time as JavaScript's `Date.toJSON` writes it."""
+    at = _EPOCH + timedelta(milliseconds=min(at_ms, LAST_DATE_MS))
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def rounded_half_up(at_ms: int) -> int:
+    """Return whole seconds as express-mysql-session stores and compares them (`Math.round`)."""
+    return (at_ms + 500) // 1000
+
+
+def rounded_up(at_ms: int) -> int:
+    """Return whole seconds as connect-pg-simple stores and compares them (`Math.ceil`)."""
+    return -(-at_ms // 1000)

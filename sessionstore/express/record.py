@@ -1,0 +1,88 @@
+"""One row of an Express table as the engine knows rows.
+
+The table has neither a version nor a user: the stored text is the version, and what Django needs
+beside it stands in the JSON under ``OURS``, where Express keeps it like any other key.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.core.exceptions import ImproperlyConfigured
+
+from sessionstore.conf import conf
+from sessionstore.conf.express import ExpressSettings
+from sessionstore.core import expiry
+from sessionstore.core.express_format import LAST_DATE_MS, decode, lifetime_ms
+from sessionstore.core.record import Record
+from sessionstore.express.users import user_id_of
+from sessionstore.session.expiring import EXPIRY_KEY
+from sessionstore.session.lifetime import IDLE_KEY
+
+OURS: Final = "_sessionstore"
+
+
+@dataclass(frozen=True, slots=True)
+class TextVersion:
+    """The stored text as a version; ``follows`` is the text that it was written over."""
+
+    text: str
+    follows: str | None = None
+
+    def __gt__(self, other: "TextVersion") -> bool:
+        """Tell whether somebody wrote after ``other`` had been tried, or in its stead."""
+        return self.text not in (other.text, other.follows)
+
+
+def express_settings() -> ExpressSettings:
+    """Answer SESSIONSTORE_EXPRESS, which the engine cannot do without."""
+    if conf.express is None:
+        message = 'The engine "express" needs SESSIONSTORE_EXPRESS = {"secrets": [...]}.'
+        raise ImproperlyConfigured(message)
+    return conf.express
+
+
+def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | None:
+    """Answer the row as the engine knows rows; None when a deadline of Django's has passed."""
+    stored = decode(text)
+    data, cookie = ({}, {}) if stored is None else (stored.data, stored.cookie)
+    ours, own_end = data.pop(OURS, None), _own_end(data)
+    times = ours if isinstance(ours, dict) else {}
+    if not _time(data.get(IDLE_KEY)):
+        data.pop(IDLE_KEY, None)
+    lifetime = lifetime_ms(cookie) or express_settings().expiration_ms
+    created, authenticated = map(_time, (times.get("created_at"), times.get("authenticated_at")))
+    record = Record(
+        id=row_id,
+        data=text,
+        version=TextVersion(text),
+        user_id=user_id_of(data),
+        created_at=now if created is None else created,
+        authenticated_at=authenticated,
+        last_seen_at=min(expires_at - lifetime, now),
+        expires_at=expires_at,
+        extra={
+            "data": None if stored is None else data,
+            "cookie": cookie,
+            "is_stamped": created is not None,
+        },
+    )
+    # Express slides the column; a moment that was fixed can hold only here.
+    ends = [record.started_at + (conf.policy.absolute_ms or 2 * now), own_end or 2 * now]
+    return record if min(ends) > now else None
+
+
+def _own_end(data: dict[str, Any]) -> int | None:
+    """Answer the moment that set_expiry() fixed; what Express cannot have meant is dropped."""
+    if EXPIRY_KEY not in data:
+        return None
+    try:
+        return expiry.to_ms(datetime.fromisoformat(data[EXPIRY_KEY]))
+    except (TypeError, ValueError):
+        del data[EXPIRY_KEY]
+        return None
+
+
+def _time(value: Any) -> int | None:
+    is_time = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST_DATE_MS
+    return value if is_time else None

@@ -1,0 +1,131 @@
+"""The verbs of express-mysql-session by their names, for scripts, without their faults."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sessionstore.cleaning import clear_expired
+from sessionstore.core import expiry
+from sessionstore.core.express_format import decode, encode
+from sessionstore.core.record import Record
+from sessionstore.exceptions import SessionStoreUnavailable, TakenId
+from sessionstore.express.record import TextVersion, express_settings
+from sessionstore.express.rows import ExpressRows
+
+_PAGE = 500
+_TRIES = 5
+
+
+class ExpressStore:
+    """get, set, touch, destroy, length, all, clear and clearExpiredSessions.
+
+    Sessions are dicts as Express has them, with their ``cookie``; ids are plain sids. Unlike
+    Express's own store it never brings back what was logged out, never revives what has expired,
+    never shortens a life by a touch, and answers ``all()`` whatever the columns are called.
+    """
+
+    def __init__(self, *, database: str | None = None) -> None:
+        rows = ExpressRows()
+        self.rows = rows.using(database) if database else rows
+
+    def get(self, sid: str) -> dict[str, Any] | None:
+        """Answer a live session, or None; None too for damaged JSON."""
+        record = self._fetch(sid)
+        return None if record is None else _session(record.data)
+
+    def set(self, sid: str, session: Mapping[str, Any]) -> bool:
+        """Store a session, which may be new; False when it was logged out.
+
+        It lives until its ``cookie.expires``, or for ``expiration``. Raises
+        SessionNotSerializable for what Express could not read.
+        """
+        data = {name: value for name, value in session.items() if name != "cookie"}
+        cookie = session.get("cookie", {})
+        text, expires_at = encode(data, cookie), _expires_at(cookie)
+        for _ in range(_TRIES):
+            known = self._fetch(sid)
+            if known is None:
+                if self.rows.is_marked(sid.encode()):
+                    return False
+                if self._insert(sid, text, expires_at):
+                    return True
+            elif self.rows.update(_row(sid, text, expires_at), known.version):
+                return True
+        message = "Others keep writing this session."
+        raise SessionStoreUnavailable(message)
+
+    def touch(self, sid: str, session: Mapping[str, Any]) -> bool:
+        """Let a live session live until its ``cookie.expires``; False when nothing changed."""
+        known = self._fetch(sid)
+        if known is None:
+            return False
+        expires_at = _expires_at(session.get("cookie", {}))
+        return self.rows.touch(sid.encode(), expiry.now_ms(), expires_at, known.version)
+
+    def destroy(self, sid: str) -> bool:
+        """Log a session out, finally where the table has the mark column."""
+        return self.rows.remove(sid.encode()) > 0
+
+    def length(self) -> int:
+        """Answer how many sessions are live."""
+        return self.rows.count()
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Answer all live sessions by their ids; damaged ones are left out."""
+        found: dict[str, dict[str, Any]] = {}
+        last = ""
+        while page := self.rows.page(last, _PAGE):
+            found |= {sid: session for sid, text in page if (session := _session(text)) is not None}
+            last = page[-1][0]
+        return found
+
+    def clear(self) -> int:
+        """Log everybody out; answer how many sessions that ended."""
+        ended = 0
+        while ids := self.rows.live_after(b"", _PAGE):
+            ended += self.rows.remove_many(ids)
+        return ended
+
+    def clearExpiredSessions(self) -> int:  # noqa: N802 - the name in express-mysql-session
+        """Delete what expired more than ten minutes ago, in batches; answer how many."""
+        return clear_expired(self.rows).removed
+
+    def _fetch(self, sid: str) -> Record | None:
+        return self.rows.fetch(sid.encode(), expiry.now_ms())
+
+    def _insert(self, sid: str, text: str, expires_at: int) -> bool:
+        # A row that has expired is no session: it makes room.
+        self.rows.remove_many([sid.encode()], expired_before=expiry.now_ms())
+        try:
+            self.rows.insert(_row(sid, text, expires_at))
+        except TakenId:
+            return False
+        return True
+
+
+def _session(text: str) -> dict[str, Any] | None:
+    stored = decode(text)
+    return None if stored is None else {"cookie": stored.cookie, **stored.data}
+
+
+def _row(sid: str, text: str, expires_at: int) -> Record:
+    return Record(
+        id=sid.encode(),
+        data=text,
+        version=TextVersion(text),
+        user_id=None,
+        created_at=0,
+        authenticated_at=None,
+        last_seen_at=0,
+        expires_at=expires_at,
+    )
+
+
+def _expires_at(cookie: Mapping[str, Any]) -> int:
+    """Answer when a session ends, from `cookie.expires`: text or datetime, or `expiration`."""
+    expires = cookie.get("expires")
+    if isinstance(expires, str):
+        expires = datetime.fromisoformat(expires)
+    if not isinstance(expires, datetime):
+        return expiry.now_ms() + express_settings().expiration_ms
+    return expiry.to_ms(expires if expires.tzinfo else expires.replace(tzinfo=UTC))

@@ -1,0 +1,67 @@
+"""A login in Express as a login in Django, for SESSIONSTORE_EXPRESS["user"]."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model, load_backend
+from django.core.exceptions import ValidationError
+
+from sessionstore.conf import conf
+from sessionstore.conf.express import passport_user
+from sessionstore.core.merge import AUTH_KEYS
+
+
+def user_id_of(data: Mapping[str, Any]) -> str | None:
+    """Answer who is signed in, on whichever side; None for an anonymous session."""
+    user_id = data.get(AUTH_KEYS[0])
+    if user_id is None:
+        user_id = mapped_id(data)
+    if user_id is None:
+        user_id = passport_user(data)
+    return None if user_id is None else str(user_id)
+
+
+def mapped_id(data: Mapping[str, Any]) -> Any:
+    """Answer what the site's callable finds in a session without a login of Django's own."""
+    callback = conf.express.user if conf.express else None
+    return callback(data) if callback and AUTH_KEYS[0] not in data else None
+
+
+def drop_impossible_login(data: dict[str, Any]) -> None:
+    """Take a login out that Django could not have written: it would be an error at each request."""
+    user_id = data.get(AUTH_KEYS[0])
+    if user_id is None or (isinstance(user_id, str) and _primary_key(user_id) is not None):
+        return
+    for name in AUTH_KEYS:
+        data.pop(name, None)
+
+
+def _primary_key(user_id: str | int) -> Any:
+    """Answer a value as the user's primary key; None when it cannot be one."""
+    primary_key: Any = get_user_model()._meta.pk
+    try:
+        return primary_key.to_python(user_id)
+    except ValidationError:
+        return None
+
+
+def login_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """Answer the three keys that Django's login would have written; {} for nobody.
+
+    A primary key that is none, an unknown user and one that may not sign in all mean nobody.
+    """
+    user_id = mapped_id(data)
+    if not isinstance(user_id, str | int) or isinstance(user_id, bool):
+        return {}
+    user_id = _primary_key(user_id)
+    if user_id is None:
+        return {}
+    for path in conf.authentication_backends:
+        # Compat: backends that only refuse, such as django-axes', know no users.
+        get_user = getattr(load_backend(path), "get_user", None)
+        user = get_user(user_id) if get_user else None
+        if user is not None:
+            text = user._meta.pk.value_to_string(user)
+            values = (text, path, user.get_session_auth_hash())
+            return dict(zip(AUTH_KEYS, values, strict=True))
+    return {}

@@ -1,0 +1,164 @@
+"""The engine that sessions are moved in from: Django's own ones, django-qsessions, and the like."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from django.db import models, router
+from django.utils import timezone
+
+from sessionstore.core import expiry
+from sessionstore.table.retry import READ, WRITE, attempt
+
+logger = logging.getLogger("sessionstore")
+
+
+@dataclass(frozen=True, slots=True)
+class OldSession:
+    """What the old engine knows of a session; None is what it does not know. Times are in ms."""
+
+    key: str
+    data: dict[str, Any]
+    expires_at: int | None = None
+    created_at: int | None = None
+    last_seen_at: int | None = None
+    ip: str | None = None
+    user_agent: str | None = None
+
+    def __repr__(self) -> str:
+        return "<OldSession>"  # Security: the key still opens a session.
+
+
+class OldEngine:
+    """Reads, finds and removes sessions of the engine whose dotted path is given.
+
+    Where it has a table, the table is asked, whatever cache stands in front: a cache can hold what
+    was deleted.
+    """
+
+    def __init__(self, path: str) -> None:
+        module = import_module(path)
+        self.path = path
+        self.store: Any = module.SessionStore
+        self.model = _model_of(self.store, module)
+
+    def read(self, key: str) -> OldSession | None:
+        """Answer the live session of an old cookie, or None."""
+        if self.model is None:
+            store = self.store(key)
+            data = store.load()
+            return OldSession(key, data) if data and store.session_key else None
+        row = attempt(self.alias, READ, self._live.filter(pk=key).first)
+        return None if row is None else self.session_of(row)
+
+    def session_of(self, row: Any) -> OldSession | None:
+        """Answer what a row of the old table holds; None when its data are damaged or empty."""
+        data = self.store().decode(row.session_data)
+        if not data:
+            return None
+        seen = getattr(row, "updated_at", None) or getattr(row, "last_activity", None)
+        return OldSession(
+            key=row.pk,
+            data=data,
+            expires_at=_ms(row.expire_date),
+            created_at=_ms(getattr(row, "created_at", None)),
+            last_seen_at=_ms(seen),
+            ip=getattr(row, "ip", None),
+            user_agent=getattr(row, "user_agent", None),
+        )
+
+    def holds(self, key: str) -> bool:
+        """Tell whether the old engine still has a session, live or not."""
+        if self.model is None:
+            return bool(self.store().exists(key))
+        return bool(attempt(self.alias, READ, self._rows.filter(pk=key).exists))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Remove sessions, from a table and from the cache in front of it."""
+        keys = sorted(keys)
+        store = self.store()
+        if self.model is None:
+            for key in keys:
+                store.delete(key)
+            return
+        rows = self._rows.filter(pk__in=keys)
+        attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias))
+        prefix = getattr(store, "cache_key_prefix", None)
+        if prefix is not None:
+            self._forget(store._cache, [prefix + key for key in keys])
+
+    def live_after(self, key: str, limit: int) -> list[Any]:
+        """Answer the next rows of the table in the order of their keys."""
+        rows = self._live.filter(pk__gt=key).order_by("pk")[:limit]
+        return attempt(self.alias, READ, lambda: list(rows))
+
+    def count_live(self) -> int:
+        return int(attempt(self.alias, READ, self._live.count))
+
+    def lock(self, keys: Iterable[str]) -> set[str]:
+        """Answer which of these rows are still there, and keep others away from them.
+
+        Inside a transaction. SQLite has no row locks; there the transaction has written before and
+        is alone.
+        """
+        rows = self._rows.filter(pk__in=sorted(keys)).order_by("pk")
+        return set(rows.select_for_update().values_list("pk", flat=True))
+
+    def _forget(self, cache: Any, names: list[str]) -> None:
+        """Empty the cache in front of the table; one that is down must not hold up a move.
+
+        The rows are gone by now, and nobody who moves asks the cache.
+        """
+        try:
+            cache.delete_many(names)
+        except Exception as error:  # noqa: BLE001 - each library has its own errors
+            # Security: a message of the library may hold the password in its address.
+            logger.warning(
+                "The cache of %s fails (%s); it keeps %d sessions that have moved until they end",
+                self.path,
+                type(error).__name__,
+                len(names),
+            )
+
+    @property
+    def alias(self) -> str:
+        return router.db_for_write(self.table)
+
+    @property
+    def table(self) -> type[models.Model]:
+        """The model of its table. Raises LookupError when it has none."""
+        if self.model is None:
+            message = f"{self.path} has no table"
+            raise LookupError(message)
+        return self.model
+
+    @property
+    def _rows(self) -> Any:
+        return self.table._default_manager.using(self.alias)
+
+    @property
+    def _live(self) -> Any:
+        return self._rows.filter(expire_date__gt=timezone.now())
+
+
+@lru_cache(maxsize=8)
+def old_engine(path: str) -> OldEngine:
+    return OldEngine(path)
+
+
+def _model_of(store: Any, module: Any) -> type[models.Model] | None:
+    find = getattr(store, "get_model_class", None)
+    # Compat: django-user-sessions has no get_model_class(), only the name in its module.
+    model = find() if find else getattr(module, "Session", None)
+    is_model = isinstance(model, type) and issubclass(model, models.Model)
+    return model if is_model else None
+
+
+def _ms(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    return expiry.to_ms(timezone.make_aware(moment) if timezone.is_naive(moment) else moment)

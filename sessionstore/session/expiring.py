@@ -1,0 +1,140 @@
+"""When the session of a request ends, and how old its cookie may get: the same minimum."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from sessionstore.conf import conf
+from sessionstore.core import expiry
+from sessionstore.session.changing import ChangingSession
+from sessionstore.session.lifetime import IDLE_KEY, SHARED_IDLE_S, Lifetime, policy_of
+
+EXPIRY_KEY = "_session_expiry"
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class ExpiringSession(ChangingSession):
+    """Django's expiry methods, under the site's idle and absolute timeouts.
+
+    ``set_expiry()`` can only shorten what the site's policy allows.
+    """
+
+    def get_expiry_date(self, **given: Any) -> datetime:
+        """Answer the moment at which the session ends; naive when USE_TZ is False.
+
+        ``modification`` is the moment of last use (now, when not given), ``expiry`` stands in for
+        the session's own setting.
+        """
+        end = self._end(*self._seen_and_own(given))
+        return end if conf.use_tz else timezone.make_naive(end)
+
+    def get_expiry_age(self, **given: Any) -> int:
+        """Answer the whole seconds until the session ends; the arguments as above."""
+        seen, own = self._seen_and_own(given)
+        # The row's times are cut to milliseconds, which must not cost the age a whole second.
+        return (self._end(seen, own) - seen + _MILLISECOND) // timedelta(seconds=1)
+
+    async def aget_expiry_date(self, **options: Any) -> datetime:
+        await self._aget_session()
+        return self.get_expiry_date(**options)
+
+    async def aget_expiry_age(self, **options: Any) -> int:
+        await self._aget_session()
+        return self.get_expiry_age(**options)
+
+    def set_expiry(self, value: Any) -> None:
+        """Set when the session ends: seconds from last use, a datetime, a timedelta from now.
+
+        0 means when the browser closes, None the site's policy. A moment is stored in UTC, so
+        that no clock change moves it.
+        """
+        if value is None:
+            self.pop(EXPIRY_KEY, None)
+            return
+        self[EXPIRY_KEY] = _storable(value)
+
+    async def aset_expiry(self, value: Any) -> None:
+        await self._aget_session()
+        self.set_expiry(value)
+
+    def set_lifetime(self, lifetime: Lifetime) -> None:
+        """Let the session live on this computer as its user chose; a later choice counts."""
+        absolute_ms = conf.policy.absolute_ms
+        longest = absolute_ms // 1000 if absolute_ms else self.get_session_cookie_age()
+        self.set_expiry(longest if lifetime is Lifetime.KEPT else 0)
+        if lifetime is Lifetime.SHARED:
+            self[IDLE_KEY] = SHARED_IDLE_S
+        else:
+            self.pop(IDLE_KEY, None)
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether this is a computer that others use too."""
+        return IDLE_KEY in self
+
+    @property
+    def expires_at_ms(self) -> int | None:
+        """When the row ends, if nobody uses it; None when there is no row."""
+        self._get_session()
+        return None if self._row is None else self._row.expires_at
+
+    def _seen_and_own(self, given: dict[str, Any]) -> tuple[datetime, Any]:
+        own = given["expiry"] if "expiry" in given else self.get(EXPIRY_KEY)
+        seen = given.get("modification")
+        return _aware_now() if seen is None else _aware(seen), own
+
+    def _end(self, seen: datetime, own: Any) -> datetime:
+        if isinstance(own, str):
+            own = datetime.fromisoformat(own)
+        if not isinstance(own, datetime):
+            own = seen + timedelta(seconds=own or self.get_session_cookie_age())
+        ends = [_aware(own)]
+        # Compat: Django promises that a given expiry is answered without loading.
+        policy = policy_of(self._session_cache if self.is_loaded else {})
+        idle, absolute = policy.idle_ms, policy.absolute_ms
+        if idle is not None:
+            ends.append(seen + timedelta(milliseconds=idle))
+        if absolute is not None:
+            started = seen if self._row is None else expiry.to_datetime(self._row.started_at)
+            ends.append(started + timedelta(milliseconds=absolute))
+        return min(ends)
+
+    def _expires_at(self, data: dict[str, Any], *, seen: int, started: int) -> int:
+        """Answer the row's ``expires_at`` for these data, in milliseconds."""
+        own = data.get(EXPIRY_KEY)
+        if isinstance(own, str):
+            own = datetime.fromisoformat(own)
+        if isinstance(own, datetime):
+            end = expiry.to_ms(_aware(own))
+        else:
+            end = seen + int((own or self.get_session_cookie_age()) * 1000)
+        return policy_of(data).deadline(end, last_seen_at=seen, started_at=started)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        value = _aware_now() + value
+    if isinstance(value, datetime):
+        return _aware(value).isoformat()
+    return value
+
+
+def _aware_now() -> datetime:
+    """Answer Django's idea of now; a naive one that two moments share is the present one of them.
+
+    With USE_TZ = False the hour of an autumn clock change comes twice.
+    """
+    now = timezone.now()
+    if timezone.is_aware(now):
+        return _aware(now)
+    present = datetime.now(UTC)
+    return min(
+        (_aware(now.replace(fold=fold)) for fold in (0, 1)), key=lambda it: abs(it - present)
+    )
+
+
+def _aware(moment: datetime) -> datetime:
+    """Answer a moment in UTC: sums and differences in a zone of its own follow the wall clock."""
+    aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    return aware.astimezone(UTC)

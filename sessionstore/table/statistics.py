@@ -1,0 +1,224 @@
+"""How many sessions there are, whose, how old and how large; cheap on a table of any size.
+
+Digests are hashes, so the rows that follow a random digest are a random sample of the table, found
+by its primary key. How densely they lie tells how many rows there are: k rows are off by 1/sqrt(k).
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connections
+from django.db.models import BinaryField, Count, Q
+from django.db.models.functions import Length, Substr
+
+from sessionstore.core import expiry
+from sessionstore.core.codec import COMPRESSED, ENCRYPTED, SEALED
+
+SAMPLE = 10_000
+_DIGEST_BYTES = 32
+_ALL_DIGESTS = 1 << 8 * _DIGEST_BYTES
+_FORMATS = {SEALED: "sealed", ENCRYPTED: "encrypted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number, and whether it was counted or estimated."""
+
+    value: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How values spread over the rows that were looked at."""
+
+    median: int
+    p95: int
+    largest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows there are; ``signed_in`` and ``anonymous`` are parts of ``live``."""
+
+    rows: Figure
+    live: Figure
+    signed_in: Figure
+    anonymous: Figure
+    expired: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is known of a table; ``looked_at`` rows of it were read."""
+
+    table: str
+    database: str
+    looked_at: int
+    counts: Counts
+    oldest_end: datetime | None
+    table_bytes: Figure | None
+    data_bytes: Spread | None
+    age_s: Spread | None
+    unused_s: Spread | None
+    writes: Spread | None
+    formats: dict[str, int]
+    top_users: list[tuple[str, int]]
+    top_is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is read of a row; never its digest, key or contents."""
+
+    user_id: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    version: int
+    user_agent: str | None
+    size: int
+    header: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Random rows, and how many there are in all."""
+
+    rows: Sequence[Row]
+    total: Figure
+
+    def scaled(self, count: int) -> Figure:
+        """Answer how many rows of the table ``count`` rows of the sample stand for."""
+        if self.total.is_exact:
+            return Figure(count, is_exact=True)
+        return Figure(round(self.total.value * count / len(self.rows)), is_exact=False)
+
+
+def collect(rows: Any, *, exact: bool = False, top: int = 10) -> Statistics:
+    """Look at a sample of the table behind ``rows``; with ``exact`` count every row as well.
+
+    Sizes and ages always come from the sample.
+    """
+    objects = rows.objects
+    sample = take_sample(objects)
+    now = expiry.to_datetime(expiry.now_ms())
+    live = [row for row in sample.rows if row.expires_at > now]
+    if exact and not sample.total.is_exact:
+        counts = _counted(objects)
+    else:
+        users = sum(row.user_id is not None for row in live)
+        parts = (len(live), users, len(live) - users, len(sample.rows) - len(live))
+        counts = Counts(sample.total, *map(sample.scaled, parts))
+    is_whole = exact or sample.total.is_exact
+    return Statistics(
+        table=rows.table,
+        database=rows.alias,
+        looked_at=len(sample.rows),
+        counts=counts,
+        oldest_end=_oldest_end(objects),
+        table_bytes=_table_bytes(rows),
+        data_bytes=_spread([row.size for row in sample.rows]),
+        age_s=_spread([_seconds(now, row.created_at) for row in live]),
+        unused_s=_spread([_seconds(now, row.last_seen_at) for row in live]),
+        writes=_spread([row.version for row in sample.rows]),
+        formats=dict(Counter(map(_format, sample.rows))),
+        top_users=_top(objects, None if is_whole else sample.rows, top),
+        top_is_complete=is_whole,
+    )
+
+
+def take_sample(objects: Any) -> Sample:
+    """Read up to ``SAMPLE`` random rows of a queryset of the table."""
+    start = secrets.token_bytes(_DIGEST_BYTES)
+    ordered = (
+        objects.annotate(
+            size=Length("data"), header=Substr("data", 1, 1, output_field=BinaryField())
+        )
+        .order_by("pk")
+        .values_list(
+            *("pk", "user_id", "created_at", "last_seen_at", "expires_at", "version"),
+            *("user_agent", "size", "header"),
+        )
+    )
+    found = list(ordered.filter(pk__gte=start)[:SAMPLE])
+    if len(found) < SAMPLE:
+        found += ordered.filter(pk__lt=start)[: SAMPLE - len(found)]
+    rows = [Row(*values[1:]) for values in found]
+    if len(found) < SAMPLE:
+        return Sample(rows, Figure(len(found), is_exact=True))
+    last = int.from_bytes(bytes(found[-1][0]), "big")
+    width = (last - int.from_bytes(start, "big")) % _ALL_DIGESTS
+    return Sample(rows, Figure(round((SAMPLE - 1) * _ALL_DIGESTS / width), is_exact=False))
+
+
+def _oldest_end(objects: Any) -> datetime | None:
+    ends = objects.expired().order_by("expires_at").values_list("expires_at", flat=True)
+    found: datetime | None = ends.first()
+    return found
+
+
+def _counted(objects: Any) -> Counts:
+    """Count by one scan of the table."""
+    live = Q(expires_at__gt=expiry.now_ms())
+    found = objects.aggregate(
+        rows=Count("pk"),
+        live=Count("pk", filter=live),
+        signed_in=Count("pk", filter=live & Q(user_id__isnull=False)),
+    )
+    rows, living, signed_in = found["rows"], found["live"], found["signed_in"]
+    numbers = (rows, living, signed_in, living - signed_in, rows - living)
+    return Counts(*(Figure(number, is_exact=True) for number in numbers))
+
+
+def _top(objects: Any, sample: Sequence[Row] | None, top: int) -> list[tuple[str, int]]:
+    """Answer who has most live sessions: of all users, or of those in the sample; counted."""
+    live = objects.live().filter(user_id__isnull=False)
+    if sample is not None:
+        seen = Counter(row.user_id for row in sample if row.user_id is not None)
+        live = live.filter(user_id__in=[user_id for user_id, _ in seen.most_common(top)])
+    counted = live.order_by().values_list("user_id").annotate(sessions=Count("pk"))
+    return list(counted.order_by("-sessions", "user_id")[:top])
+
+
+def _table_bytes(rows: Any) -> Figure | None:
+    """Answer what the table takes on disk with its indexes, where the database knows."""
+    connection = connections[rows.alias]
+    statements = {
+        "postgresql": "SELECT pg_total_relation_size(%s::regclass)",
+        "mysql": "SELECT data_length + index_length FROM information_schema.tables "
+        "WHERE table_schema = DATABASE() AND table_name = %s",
+    }
+    if connection.vendor not in statements:
+        return None
+    name = rows.table
+    if connection.vendor == "postgresql":
+        name = connection.ops.quote_name(name)
+    with connection.cursor() as cursor:
+        cursor.execute(statements[connection.vendor], [name])
+        found = cursor.fetchone()
+    if not found or found[0] is None:
+        return None
+    return Figure(int(found[0]), is_exact=connection.vendor == "postgresql")
+
+
+def _format(row: Row) -> str:
+    header = bytes(row.header or b"\0")[0]
+    name = _FORMATS.get(header & ~COMPRESSED, "unknown")
+    return f"{name}, compressed" if header & COMPRESSED else name
+
+
+def _seconds(later: datetime, earlier: datetime) -> int:
+    return max(0, int((later - earlier).total_seconds()))
+
+
+def _spread(values: list[int]) -> Spread | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return Spread(ordered[last // 2], ordered[round(last * 0.95)], ordered[-1])

@@ -1,0 +1,111 @@
+"""What a user can know of the own sessions, and end: one browser each.
+
+Each function takes the session that asks: it knows its engine, and so the table.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Case, Value, When
+
+from sessionstore.backends.base import SessionBackend
+from sessionstore.conf import conf
+from sessionstore.models import user_id_of
+from sessionstore.signals import Reason
+from sessionstore.users.limits import has_room
+from sessionstore.users.revocation import revoke_all_of, revoke_each
+from sessionstore.users.words import browser_in_words, place_of
+
+PER_PAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One live session in words. The handle names it in forms; it opens nothing."""
+
+    handle: str
+    browser: str
+    address: str
+    place: str
+    signed_in_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePage:
+    """A part of the list; the session that asks comes first of all."""
+
+    devices: list[Device]
+    number: int
+    has_next: bool
+
+    @property
+    def has_others(self) -> bool:
+        """Say whether there is anything to end but the session that asks."""
+        return self.number > 1 or any(not device.is_this for device in self.devices)
+
+
+def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> DevicePage:
+    """List the live sessions of a user: one query, however many there are.
+
+    Last used comes first. One row more than a page holds tells whether there is another page, so
+    that nothing needs counting.
+    """
+    this = conf.keyring.open(session.session_key)
+    first = Case(When(pk=this.id if this else b"", then=Value(0)), default=Value(1))
+    rows = session.rows.objects.live().for_user(user).defer("data", "version")
+    start = (number - 1) * PER_PAGE
+    found = rows.order_by(first, "-last_seen_at", "pk")[start : start + PER_PAGE + 1]
+    devices = [_described(row, is_this=row.handle == session.handle) for row in found]
+    return DevicePage(devices[:PER_PAGE], number, has_next=len(devices) > PER_PAGE)
+
+
+def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
+    """End the session of this user that has this handle; False when there is none (any more).
+
+    The row may be renamed between the look and the DELETE, by a login in that browser; its moment
+    of creation stays, and finds it.
+    """
+    own = session.rows.objects.for_user(user)
+    row = own.by_handle(handle).only("created_at", "user_id").first()
+    return row is not None and revoke_each([row], reason=Reason.OWNER, session=session) > 0
+
+
+def revoke_others(user: Any, session: SessionBackend) -> int:
+    """End every session of this user but the one that asks; answer how many."""
+    this = conf.keyring.open(session.session_key)
+    but = this.id if this else None
+    return revoke_all_of(user_id_of(user), reason=Reason.OWNER, but=but, session=session)
+
+
+def may_sign_in(user: Any, session: Any) -> bool:
+    """Tell whether the user may have this session too, where the site denies one too many."""
+    if conf.max_per_user_action != "deny" or not isinstance(session, SessionBackend):
+        return True
+    return has_room(session, user_id_of(user))
+
+
+def give_way(session: SessionBackend) -> bool:
+    """Save a session that has just been signed in; False when there was no room for it.
+
+    Logins at the same moment have all been let in: those that came too late are ended here.
+    """
+    if conf.max_per_user is None or conf.max_per_user_action != "deny":
+        return True
+    session.yields = True
+    session.save()
+    return not session.is_surplus
+
+
+def _described(row: Any, *, is_this: bool) -> Device:
+    return Device(
+        handle=row.handle,
+        browser=browser_in_words(row.user_agent),
+        address=row.ip or "",
+        place=place_of(row.ip),
+        signed_in_at=row.authenticated_at or row.created_at,
+        last_seen_at=row.last_seen_at,
+        is_this=is_this,
+    )

@@ -1,0 +1,114 @@
+"""Ends sessions that are not one's own request's: of a user, or a list of them.
+
+Every end goes through the engine's own rows, so that a cache in front of them hears of it, is
+final whatever a transaction does, and is told by ``session_revoked``.
+"""
+
+from collections.abc import Iterable
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+
+from sessionstore.backends.base import SessionBackend
+from sessionstore.conf import conf
+from sessionstore.core import expiry
+from sessionstore.core.keys import handle_of
+from sessionstore.session.final import delete_for_good
+from sessionstore.session.writing import USER_KEY
+from sessionstore.signals import Reason, session_revoked
+
+BATCH = 500
+
+
+def site_session() -> SessionBackend | None:
+    """Answer an empty session of SESSION_ENGINE; None when that engine is not one of ours."""
+    session = import_module(conf.engine_path).SessionStore()
+    return session if isinstance(session, SessionBackend) else None
+
+
+def revoke_all_of(
+    user_id: str,
+    *,
+    reason: Reason,
+    but: bytes | None = None,
+    session: SessionBackend | None = None,
+) -> int:
+    """End every session of a user, apart from the row ``but``; answer how many.
+
+    A row that is renamed meanwhile is found too. 0 where the table does not know its users.
+    ``session`` is any of the engine to use; the site's, when it is not given.
+    """
+    session = session or site_session()
+    if session is None or not session.rows.knows_users:
+        return 0
+    rows = session.rows
+    live = rows.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
+    digests = [bytes(digest) for digest in live.values_list("pk", flat=True)]
+    removed = delete_for_good(rows, partial(rows.remove_of_user, user_id, but=but))
+    for digest in digests:
+        if digest != but:
+            _tell(session, digest, user_id, reason)
+    return int(removed)
+
+
+def revoke_each(
+    sessions: Iterable[Any], *, reason: Reason, session: SessionBackend | None = None
+) -> int:
+    """End the sessions of these model instances; answer how many were still there.
+
+    Each batch is one DELETE by primary key; rows that it missed are looked for under a new key.
+    """
+    session = session or site_session()
+    ended, waiting = 0, list(sessions)
+    while session is not None and waiting:
+        batch, waiting = waiting[:BATCH], waiting[BATCH:]
+        ended += delete_for_good(session.rows, partial(_remove, session.rows, batch))
+        for row in batch:
+            _tell(session, bytes(row.pk), row.user_id, reason)
+    return ended
+
+
+def end_if_account_is_lost(request: Any) -> None:
+    """End the session of a request whose user is disabled or gone.
+
+    Django takes such a visitor for anonymous and leaves the session as it is: it would come to
+    life again with the account. Costs nothing but for a session that claims a user and a request
+    that found none.
+    """
+    session = request.session
+    if not _claims_a_user(request) or getattr(request.user, "is_authenticated", True):
+        return
+    try:
+        found = get_user_model()._default_manager.filter(pk=session[USER_KEY]).first()
+    except (ValidationError, ValueError):  # a key of another type of user
+        return
+    if found is None:
+        session.ends_because = Reason.ACCOUNT_DELETED
+    elif not getattr(found, "is_active", True):
+        session.ends_because = Reason.ACCOUNT_DISABLED
+    else:
+        return  # Another backend, or a page that wants to be anonymous.
+    session.flush()
+
+
+def _claims_a_user(request: Any) -> bool:
+    seen = (getattr(request, name, None) for name in ("_cached_user", "_acached_user"))
+    if not any(user is not None and not user.is_authenticated for user in seen):
+        return False
+    return USER_KEY in request.session
+
+
+def _remove(rows: Any, batch: list[Any]) -> int:
+    removed = int(rows.remove_many([bytes(row.pk) for row in batch]))
+    if removed < len(batch):
+        for row in batch:
+            if row.user_id is not None:
+                removed += int(rows.remove_renamed(row.user_id, expiry.to_ms(row.created_at)))
+    return removed
+
+
+def _tell(session: SessionBackend, digest: bytes, user_id: str | None, reason: Reason) -> None:
+    session_revoked.send(type(session), handle=handle_of(digest), user_id=user_id, reason=reason)
