@@ -13,14 +13,31 @@ from django.db import connections
 
 from bench import shopper
 
+COLUMNS = (
+    "id {id} PRIMARY KEY, digest {digest} NOT NULL UNIQUE, previous_digest {digest}, "
+    "cycled_at bigint, data {data} NOT NULL, version bigint NOT NULL, user_id {user}, "
+    "created_at bigint NOT NULL, authenticated_at bigint, last_seen_at bigint NOT NULL, "
+    "expires_at bigint NOT NULL, device_key {data}, bound_at bigint, ip varchar(45), "
+    "user_agent varchar(512)"
+)
+_TEXT = "varchar(255)"
 TYPES = {
-    "sqlite": "digest blob PRIMARY KEY, data blob, version bigint, user_id varchar(255), "
-    "created_at bigint, last_seen_at bigint, expires_at bigint",
-    "mysql": "digest binary(32) PRIMARY KEY, data longblob, version bigint, user_id varchar(255), "
-    "created_at bigint, last_seen_at bigint, expires_at bigint",
-    "postgresql": "digest bytea PRIMARY KEY, data bytea, version bigint, user_id varchar(255), "
-    "created_at bigint, last_seen_at bigint, expires_at bigint",
+    "sqlite": {"id": "blob", "digest": "blob", "data": "blob", "user": _TEXT},
+    "mysql": {
+        "id": "binary(16)",
+        "digest": "binary(32)",
+        "data": "longblob",
+        "user": f"{_TEXT} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    },
+    "postgresql": {"id": "bytea", "digest": "bytea", "data": "bytea", "user": _TEXT},
 }
+INDEXED = ("previous_digest", "user_id", "expires_at")
+LIFE_MS = 1_209_600_000
+
+
+def now_ms() -> int:
+    """Return the time, as our engine stores it."""
+    return time.time_ns() // 1_000_000
 
 
 def open_driver(alias: str) -> Any:
@@ -61,9 +78,9 @@ class Bare:
         self.connection = open_driver(alias)
         self.mark = "?" if vendor == "sqlite" else "%s"
         self.run("DROP TABLE IF EXISTS bench_bare")
-        self.run(f"CREATE TABLE bench_bare ({TYPES[vendor]})")
-        self.run("CREATE INDEX bench_bare_user ON bench_bare (user_id)")
-        self.run("CREATE INDEX bench_bare_expiry ON bench_bare (expires_at)")
+        self.run(f"CREATE TABLE bench_bare ({COLUMNS.format(**TYPES[vendor])})")
+        for column in INDEXED:
+            self.run(f"CREATE INDEX bench_bare_{column} ON bench_bare ({column})")
 
     def activate(self) -> None:
         """Nothing depends on settings."""
@@ -76,39 +93,47 @@ class Bare:
     def create(self, number: int) -> bytes:
         key = secrets.token_bytes(32)
         payload = json.dumps(shopper.data(number)).encode()
-        now = time.time_ns() // 1_000_000
-        values = [key, payload, 1, "1", now, now, now + 1_209_600_000]
-        self.run("INSERT INTO bench_bare VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
+        now = now_ms()
+        # In the order of time, as ours are.
+        row_id = now.to_bytes(6, "big") + secrets.token_bytes(10)
+        values = [row_id, key, payload, 1, "1", now, now, now + LIFE_MS]
+        self.run(
+            "INSERT INTO bench_bare"
+            " (id, digest, data, version, user_id, created_at, last_seen_at, expires_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            *values,
+        )
         return key
 
-    def _fetch(self, key: bytes) -> tuple[dict[str, Any], int]:
-        now = time.time_ns() // 1_000_000
+    def _fetch(self, key: bytes) -> tuple[bytes, dict[str, Any], int]:
         cursor = self.run(
-            "SELECT data, version FROM bench_bare WHERE digest = ? AND expires_at > ?", key, now
+            "SELECT id, data, version FROM bench_bare WHERE digest = ? AND expires_at > ?",
+            *(key, now_ms()),
         )
-        payload, version = cursor.fetchone()
-        return json.loads(payload), version
+        row_id, payload, version = cursor.fetchone()
+        return row_id, json.loads(payload), version
 
     def load(self, key: bytes) -> Any:
-        return self._fetch(key)[0]["cart"]
+        _, data, _ = self._fetch(key)
+        return data["cart"]
 
     def load_and_save(self, key: bytes, number: int) -> None:
-        data, version = self._fetch(key)
+        row_id, data, version = self._fetch(key)
         data["cart"] = shopper.cart(number)
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         self.run(
             "UPDATE bench_bare SET data = ?, version = ?, last_seen_at = ?, expires_at = ?"
-            " WHERE digest = ? AND version = ?",
-            *(json.dumps(data).encode(), version + 1, now, now + 1_209_600_000, key, version),
+            " WHERE id = ? AND version = ?",
+            *(json.dumps(data).encode(), version + 1, now, now + LIFE_MS, row_id, version),
         )
 
     def cycle(self, key: bytes) -> bytes:
-        data, version = self._fetch(key)
+        row_id, data, version = self._fetch(key)
         new = secrets.token_bytes(32)
         self.run(
-            "UPDATE bench_bare SET digest = ?, data = ?, version = ?"
-            " WHERE digest = ? AND version = ?",
-            *(new, json.dumps(data).encode(), version + 1, key, version),
+            "UPDATE bench_bare SET previous_digest = ?, cycled_at = ?, digest = ?, data = ?,"
+            " version = ? WHERE id = ? AND version = ?",
+            *(key, now_ms(), new, json.dumps(data).encode(), version + 1, row_id, version),
         )
         return new
 

@@ -1,10 +1,10 @@
 # ruff: noqa: S608 - tables and columns are our own models'
-"""Millions of rows in minutes: made by the database itself, in the order of the primary key."""
+"""Millions of rows in minutes: made by the database itself, in the order of their ids."""
 
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +32,18 @@ USER_AGENT = (
 )
 # What Django's own engine makes of the same session, Base64 and signature included.
 STOCK_TEXT = "x" * 569
-_PREFIX_BITS = 56
-_REST = "ab" * 24
 _COLUMNS = (
-    *("digest", "data", "version", "created_at", "last_seen_at", "expires_at"),
-    *("user_id", "authenticated_at", "ip", "user_agent"),
+    *("id", "digest", "data", "version", "created_at", "last_seen_at", "expires_at"),
+    *("user_id", "authenticated_at", "ip", "user_agent", "previous_digest", "cycled_at"),
 )
-# A number of the row that looks random, from its own number.
-_SCATTER = 2_654_435_761
+# How long a session lives after its last use, and how long ago rows were created.
+_LIFE_MS, _AGE_MS = 14 * DAY_MS, 60 * DAY_MS
+_DAY_S = 86_400
+_INDEXED, _UNIQUE = ("previous_digest", "user_id", "expires_at"), ("digest",)
+# A number of the row that looks random, from its own number; modulo 2^32 no two are the same.
+_SCATTER, _SCATTERED = 2_654_435_761, 1 << 32
+# The ends of the digests that rows have, and had before their users signed in.
+_NOW, _BEFORE = "ab" * 27, "cd" * 27
 
 
 def migrate(alias: str) -> None:
@@ -52,29 +56,33 @@ def migrate(alias: str) -> None:
 class Filling:
     """``count`` rows; every so many-th has ended, on one of the last 30 days; 0: none has.
 
-    Two thirds are signed in. Rows of another stage have other primary keys.
+    Two thirds are signed in, and so had another key before. Rows of a later stage are younger.
     """
 
     count: int
     expired_every: int = 0
     stage: int = 0
 
-    def digest_of(self, number: int) -> bytes:
-        """Answer a primary key: evenly spread, as hashes are, and known to who asks."""
-        return bytes.fromhex(f"{number * self.stride:014x}{self.rest}")
+    def id_of(self, number: int, first_ms: int) -> bytes:
+        """Return a primary key: one a millisecond, as in ``keys.new_id``."""
+        return bytes.fromhex(f"{first_ms + self.offset_ms + number:012x}{self.rest_of_id}")
+
+    def digest_of(self, number: int, end: str = _NOW) -> bytes:
+        """Return a digest: evenly spread, as hashes are, and known to whoever asks."""
+        return bytes.fromhex(f"{number * _SCATTER % _SCATTERED:08x}{self.stage:02x}{end}")
 
     @property
-    def stride(self) -> int:
-        """Answer the distance of two primary keys."""
-        return (1 << _PREFIX_BITS) // self.count
+    def offset_ms(self) -> int:
+        """Return how much younger the rows of this stage are than those of the first."""
+        return self.stage * DAY_MS
 
     @property
-    def rest(self) -> str:
-        """Answer the end of each primary key, in hexadecimal."""
-        return f"{self.stage:02x}{_REST}"
+    def rest_of_id(self) -> str:
+        """Return the end of each primary key, in hexadecimal: version, variant, random bits."""
+        return f"7{self.stage:03x}8{'ab' * 7}a"
 
     def chunks(self) -> Iterator[tuple[int, int]]:
-        """Answer the first and the last number of each part that is filled at once."""
+        """Return the first and the last number of each part that is filled at once."""
         for first in range(0, self.count, CHUNK):
             yield first, min(first + CHUNK, self.count) - 1
 
@@ -83,7 +91,7 @@ def fill(alias: str, filling: Filling) -> None:
     """Add rows to our table."""
     connection = connections[alias]
     now = expiry.now_ms()
-    with without_indexes(alias, Session, ("user_id", "expires_at")), connection.cursor() as cursor:
+    with without_indexes(alias, Session, _INDEXED, _UNIQUE), connection.cursor() as cursor:
         for first, last in filling.chunks():
             if connection.vendor == "sqlite":
                 _insert_many(cursor, _python_rows(filling, first, last, now))
@@ -147,34 +155,59 @@ def _write_dirty_pages(cursor: Any) -> None:
 
 
 @contextmanager
-def without_indexes(alias: str, model: Any, names: tuple[str, ...]) -> Iterator[None]:
-    """Drop secondary indexes while a table is filled, and build them by sorting afterwards."""
+def without_indexes(
+    alias: str, model: Any, names: tuple[str, ...], unique: tuple[str, ...] = ()
+) -> Iterator[None]:
+    """Drop secondary indexes while a table is filled, and build them by sorting afterwards.
+
+    SQLite keeps those of ``unique`` columns, which are a part of its table, in memory meanwhile.
+    """
     connection = connections[alias]
+    is_sqlite = connection.vendor == "sqlite"
     fields = [model._meta.get_field(name) for name in names]
+    unique_fields = [] if is_sqlite else [model._meta.get_field(name) for name in unique]
     with connection.schema_editor(atomic=False) as editor:
         for field in fields:
             for name in editor._constraint_names(model, [field.column], index=True):
                 editor.execute(editor._delete_index_sql(model, name))
-    yield
+        for field in unique_fields:
+            for name in editor._constraint_names(model, [field.column], unique=True):
+                editor.execute(editor._delete_unique_sql(model, name))
+    with _large_cache(alias) if is_sqlite else nullcontext():
+        yield
     with connection.schema_editor(atomic=False) as editor:
         for field in fields:
             editor.execute(editor._create_index_sql(model, fields=[field]))
+        for field in unique_fields:
+            editor.execute(editor._create_unique_sql(model, [field]))
+
+
+@contextmanager
+def _large_cache(alias: str) -> Iterator[None]:
+    """Let SQLite keep 1 GB in memory, in place of 2 MB."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute("PRAGMA cache_size = -1000000")
+        yield
+        cursor.execute("PRAGMA cache_size = -2000")
 
 
 def _ends_s(number: int, expired_every: int) -> int:
-    """Answer in how many seconds a row's session ends: negative when it has ended."""
-    days_s = number * _SCATTER % (30 * 86_400)
-    ended = expired_every and number % expired_every == 0
-    return -86_400 - days_s if ended else 86_400 + days_s
+    """Return in how many seconds a row's session ends: negative when it has ended."""
+    scattered = number * _SCATTER
+    if expired_every and number % expired_every == 0:
+        return -_DAY_S - scattered % (30 * _DAY_S)
+    return _DAY_S + scattered % (13 * _DAY_S)
 
 
 def _python_rows(filling: Filling, first: int, last: int, now: int) -> Iterator[tuple[Any, ...]]:
-    started = now - 40 * DAY_MS
+    started = now - _AGE_MS
     for n in range(first, last + 1):
         ends = now + _ends_s(n, filling.expired_every) * 1000
-        row = filling.digest_of(n), DATA, 1, started, started, ends
-        signed_in = str(n % USERS), started, IP, USER_AGENT
-        yield (*row, *(signed_in if n % 3 else (None, None, None, None)))
+        row_id, digest = filling.id_of(n, started), filling.digest_of(n)
+        row = row_id, digest, DATA, 1, started, ends - _LIFE_MS, ends
+        before = filling.digest_of(n, _BEFORE)
+        signed_in = str(n % USERS), started, IP, USER_AGENT, before, started
+        yield (*row, *(signed_in if n % 3 else (None,) * len(signed_in)))
 
 
 def _insert_many(cursor: Any, rows: Iterator[tuple[Any, ...]]) -> None:
@@ -184,21 +217,35 @@ def _insert_many(cursor: Any, rows: Iterator[tuple[Any, ...]]) -> None:
 
 
 def _statement(vendor: str, filling: Filling, source: str, now: int) -> str:
-    started = now - 40 * DAY_MS
-    if vendor == "mysql":
-        digest = f"UNHEX(CONCAT(LPAD(HEX(n * {filling.stride}), 14, '0'), '{filling.rest}'))"
-        user, visitor = f"CAST(n MOD {USERS} AS CHAR)", "n MOD 3 = 0"
-    else:
-        digest = f"decode(lpad(to_hex(n * {filling.stride}), 14, '0') || '{filling.rest}', 'hex')"
-        user, visitor = f"(n %% {USERS})::text", "n %% 3 = 0"
+    started = now - _AGE_MS
+    ends = f"{now} + 1000 * ({_ends_sql(vendor, filling.expired_every)})"
+    modulo = _modulo(vendor)
+    scattered, visitor = f"(n * {_SCATTER}) {modulo} {_SCATTERED}", f"n {modulo} 3 = 0"
+    row_id = _bytes_sql(vendor, f"n + {started + filling.offset_ms}", 12, filling.rest_of_id)
+    digest, before = (
+        _bytes_sql(vendor, scattered, 8, f"{filling.stage:02x}{end}") for end in (_NOW, _BEFORE)
+    )
+    number = f"n {modulo} {USERS}"
+    user = f"CAST({number} AS CHAR)" if vendor == "mysql" else f"({number})::text"
     signed_in = ", ".join(
-        f"CASE WHEN {visitor} THEN NULL ELSE {value} END" for value in (user, started, "%s", "%s")
+        f"CASE WHEN {visitor} THEN NULL ELSE {value} END"
+        for value in (user, started, "%s", "%s", before, started)
     )
     return (
-        f"INSERT INTO sessionstore_session ({', '.join(_COLUMNS)}) SELECT {digest}, %s, 1, "
-        f"{started}, {started}, {now} + 1000 * ({_ends_sql(vendor, filling.expired_every)}), "
-        f"{signed_in} FROM {source}"
+        f"INSERT INTO sessionstore_session ({', '.join(_COLUMNS)}) SELECT {row_id}, {digest}, %s, "
+        f"1, {started}, {ends} - {_LIFE_MS}, {ends}, {signed_in} FROM {source}"
     )
+
+
+def _bytes_sql(vendor: str, number: str, digits: int, rest: str) -> str:
+    """Return bytes: a number in so many hexadecimal digits, and the others."""
+    if vendor == "mysql":
+        return f"UNHEX(CONCAT(LPAD(HEX({number}), {digits}, '0'), '{rest}'))"
+    return f"decode(lpad(to_hex({number}), {digits}, '0') || '{rest}', 'hex')"
+
+
+def _modulo(vendor: str) -> str:
+    return "MOD" if vendor == "mysql" else "%%"
 
 
 def _stock_statement(vendor: str, table: str, source: str, expired_every: int) -> str:
@@ -222,10 +269,9 @@ def _source(vendor: str, first: int, last: int) -> str:
 
 
 def _ends_sql(vendor: str, expired_every: int) -> str:
-    modulo = "MOD" if vendor == "mysql" else "%%"
-    days = f"(n * {_SCATTER}) {modulo} {30 * 86_400}"
+    modulo = _modulo(vendor)
+    scattered = f"(n * {_SCATTER}) {modulo}"
+    lives, ended = f"{_DAY_S} + {scattered} {13 * _DAY_S}", f"-{_DAY_S} - {scattered} {30 * _DAY_S}"
     if not expired_every:
-        return f"86400 + ({days})"
-    return (
-        f"CASE WHEN n {modulo} {expired_every} = 0 THEN -86400 - ({days}) ELSE 86400 + ({days}) END"
-    )
+        return lives
+    return f"CASE WHEN n {modulo} {expired_every} = 0 THEN {ended} ELSE {lives} END"

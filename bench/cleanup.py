@@ -36,7 +36,7 @@ def options() -> argparse.Namespace:
 
 
 def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[str]]:
-    """Answer two rows of the table, ours and Django's."""
+    """Return two rows of the table, ours and Django's."""
     bulk, durable = import_module("bench.bulk"), import_module("bench.durable")
     durable.make_durable(alias)
     filling = bulk.Filling(chosen.rows, expired_every=2)
@@ -89,7 +89,7 @@ def _stored(engine: str) -> str:
 def _ours(chosen: argparse.Namespace) -> tuple[str, int, int]:
     cleaning = import_module("sessionstore.cleaning")
     pace = cleaning.Pace(batch_size=chosen.batch_size, max_seconds=chosen.max_seconds)
-    done = cleaning.clear_expired(import_module(OURS).SessionStore.get_rows(), pace=pace)
+    done = cleaning.clear_expired(import_module(OURS).SessionStore.get_table(), pace=pace)
     return "`clearsessions`", done.removed, done.batches
 
 

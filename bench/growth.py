@@ -38,33 +38,32 @@ def options() -> argparse.Namespace:
 
 @cache
 def engine() -> Any:
-    """Answer the engine, for rows whose keys are numbers and whose data are not sealed."""
+    """Return the engine, for rows whose keys are their digests and whose data are not sealed."""
     store = import_module("sessionstore.backends.sql").SessionStore
-    codec, keys = import_module("sessionstore.core.codec"), import_module("sessionstore.core.keys")
+    keys, sealed = (
+        import_module(f"sessionstore.{name}") for name in ("core.keys", "session.sealed")
+    )
     seal = import_module("bench.bulk").SEAL
     conf = import_module("sessionstore.conf").conf
 
-    class Plain:
-        @staticmethod
-        def encode(payload: bytes, key: Any) -> bytes:  # noqa: ARG004 - the codec's signature
-            return bytes(seal + payload)
-
-        @staticmethod
-        def decode(data: bytes, key: Any) -> Any:  # noqa: ARG004 - the codec's signature
-            return codec.Decoded(data[len(seal) :], stale=False)
-
-    class Numbered:
+    class Spelled:
         @staticmethod
         def open(text: str | None) -> Any:
-            return keys.Key(text=text, id=bytes.fromhex(text), material=b"") if text else None
+            return keys.Key(text=text, digest=bytes.fromhex(text), material=b"") if text else None
 
         @staticmethod
         def mint() -> Any:
             return conf.keyring.mint()
 
     class Growing(store):  # type: ignore[misc]
-        codec = Plain()
-        keyring = Numbered()
+        keyring = Spelled()
+
+        def seal(self, payload: bytes, record: Any, key: Any) -> bytes:  # noqa: ARG002 - a hook
+            return bytes(seal + payload)
+
+        def read_row(self, record: Any, key: Any) -> Any:  # noqa: ARG002 - a hook
+            payload = record.data[len(seal) :]
+            return sealed.Opened(sealed.loads(payload), payload)
 
     return Growing
 
@@ -111,7 +110,7 @@ def _time(times: list[int], operation: Any) -> None:
 
 
 def _any_key(stages: list[Any]) -> str:
-    """Answer the digest of any row, in hexadecimal."""
+    """Return the digest of any row, in hexadecimal."""
     stage = random.choices(stages, [stage.count for stage in stages])[0]  # noqa: S311 - any will do
     return str(stage.digest_of(random.randrange(stage.count)).hex())  # noqa: S311
 
@@ -119,9 +118,9 @@ def _any_key(stages: list[Any]) -> str:
 def _stored(alias: str, size: int) -> list[str]:
     """Answer the size on disk, the bytes of a row, and how long sessionstats takes."""
     statistics = import_module("sessionstore.table.statistics")
-    rows = import_module("sessionstore.backends.sql").SessionStore.get_rows()
+    table = import_module("sessionstore.backends.sql").SessionStore.get_table()
     started = time.perf_counter()
-    found = statistics.collect(rows)
+    found = statistics.collect(table)
     took = time.perf_counter() - started
     if found.table_bytes is None:
         settings = import_module("django.db").connections[alias].settings_dict

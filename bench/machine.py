@@ -95,15 +95,24 @@ def _migrated(names: dict[str, str], missing: dict[str, str]) -> Iterator[tuple[
 
 def start(databases: list[str]) -> Servers:
     """Start what is needed and tell the settings, which are read after this."""
-    # As on most sites: the tests have installed it, and our engine would use it.
-    sys.modules["opentelemetry"] = None  # type: ignore[assignment]
+    hide_telemetry()
     found = Servers(private_folder())
     found.start({*databases, "redis"} - {"sqlite"})
     Running(found.folder, found.ports, found.missing).publish()
     for name in {"mariadb", "mysql"} & set(found.ports):
-        with MySQLdb.connect(host="127.0.0.1", port=found.ports[name], user="root") as connection:
-            connection.cursor().execute("CREATE DATABASE sessionstore CHARACTER SET utf8mb4")
+        create_database(found.ports[name], "sessionstore")
     return found
+
+
+def create_database(port: int, name: str) -> None:
+    """Make a database on a MariaDB or MySQL of ours."""
+    with MySQLdb.connect(host="127.0.0.1", port=port, user="root") as connection:
+        connection.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+
+
+def hide_telemetry() -> None:
+    """Do without OpenTelemetry, as most sites: the tests have it, and our engine would use it."""
+    sys.modules["opentelemetry"] = None  # type: ignore[assignment]
 
 
 def servers() -> Running:

@@ -26,7 +26,7 @@ class Sample:
     statements: str = ""
 
     def microseconds(self, percent: int) -> float:
-        """Answer a percentile, by the nearest rank."""
+        """Return a percentile, by the nearest rank."""
         ordered = sorted(self.nanoseconds)
         return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] / 1000
 
@@ -51,7 +51,7 @@ class Course:
         self.keys = [self.engine.create(number) for number in range(ROWS)]
 
     def prepare(self, operation: str, turn: int) -> Callable[[], Any]:
-        """Answer the call to be timed; all that it needs is made here, untimed."""
+        """Return the call to be timed; all that it needs is made here, untimed."""
         engine, place = self.engine, turn % len(self.keys)
         engine.activate()
         match operation:
@@ -84,17 +84,18 @@ def measure(
     samples: Samples = {}
     for operation in operations:
         for course in courses:
-            samples[operation, course.engine.name] = _prove(course, operation, counter)
+            samples[operation, course.engine.name] = prove(course, operation, counter)
         gc.collect()
         for block in range(rounds // BLOCK):
             first = block % len(courses)
             for course in courses[first:] + courses[:first]:
-                times = _time(course, operation, range(block * BLOCK, (block + 1) * BLOCK))
+                times = timed(course, operation, range(block * BLOCK, (block + 1) * BLOCK))
                 samples[operation, course.engine.name].nanoseconds += times
     return samples
 
 
-def _time(course: Course, operation: str, turns: range) -> list[int]:
+def timed(course: Course, operation: str, turns: range) -> list[int]:
+    """Return the nanoseconds of each turn."""
     times = []
     for turn in turns:
         work = course.prepare(operation, turn)
@@ -105,7 +106,7 @@ def _time(course: Course, operation: str, turns: range) -> list[int]:
     return times
 
 
-def _prove(course: Course, operation: str, counter: Counter) -> Sample:
+def prove(course: Course, operation: str, counter: Counter) -> Sample:
     """Warm up, count the statements, and see that the session is really stored."""
     statements = ""
     for turn in range(5):

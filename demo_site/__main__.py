@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -10,7 +11,9 @@ import time
 from types import FrameType
 
 import django
+from django.apps import apps
 from django.core.management import call_command
+from django.db import connection
 
 from demo_site.accounts import NAMES, PASSWORD, make_demo_users
 
@@ -78,6 +81,12 @@ def main() -> int:
     os.environ["DEMO_PORTS"] = ",".join(map(str, ports))
     signal.signal(signal.SIGTERM, interrupt)
     try:
+        django.setup()
+        if is_of_a_former_layout():
+            path = os.path.relpath(connection.settings_dict["NAME"])
+            say(f"{path} was made by an older version: its table of sessions has other columns.")
+            say(f"Delete the file and start again: rm {shlex.quote(path)}")
+            return 1
         prepare()
         return serve(ports)
     except KeyboardInterrupt:
@@ -87,9 +96,21 @@ def main() -> int:
 
 def prepare() -> None:
     """Bring the database file up to date and make the users; harmless when repeated."""
-    django.setup()
     call_command("migrate", verbosity=0)
     make_demo_users()
+
+
+def is_of_a_former_layout() -> bool:
+    """Say whether the file holds a table of sessions that lacks columns of today's."""
+    meta = apps.get_model("sessionstore", "Session")._meta
+    introspection = connection.introspection
+    with connection.cursor() as cursor:
+        if meta.db_table not in introspection.table_names(cursor):
+            return False
+        found = {
+            column.name for column in introspection.get_table_description(cursor, meta.db_table)
+        }
+    return not {field.column for field in meta.local_fields} <= found
 
 
 def serve(ports: list[int]) -> int:

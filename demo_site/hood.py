@@ -21,9 +21,9 @@ def set_value(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def change_key(request: HttpRequest) -> HttpResponse:
-    """Move the row to a new key; the old cookie is worth nothing from now on."""
+    """Give the row a new key; the old cookie is worth nothing from now on."""
     request.session.cycle_key()
-    messages.success(request, _("New key: the same data, under a new id. The old cookie is void."))
+    messages.success(request, _("New key: the same row, the same data. The old cookie is void."))
     return _back(request)
 
 

@@ -9,8 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore.session.lifetime import Lifetime
-from sessionstore.users.devices import may_sign_in
+from sessionstore.session.expiring import Lifetime
 
 
 class LoginForm(AuthenticationForm):
@@ -33,18 +32,6 @@ class LoginForm(AuthenticationForm):
             message = _("Nobody should stay signed in on a shared computer: choose one of the two.")
             raise ValidationError(message, code="contradiction")
         return super().clean()
-
-    def confirm_login_allowed(self, user: Any) -> None:
-        """Deny one session too many, where the site denies rather than ends the oldest."""
-        super().confirm_login_allowed(user)
-        if not may_sign_in(user, getattr(self.request, "session", None)):
-            raise self.too_many()
-
-    @staticmethod
-    def too_many() -> ValidationError:
-        """Answer the error of a user who has no session to spare."""
-        message = _("You are signed in on too many devices. Sign out on one of them first.")
-        return ValidationError(message, code="too_many")
 
     @property
     def lifetime(self) -> Lifetime:

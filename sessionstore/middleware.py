@@ -57,7 +57,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         # Ours, and the engine `leaving`, which is Django's with two tables to clear.
-        if hasattr(self.SessionStore, "get_rows"):
+        if hasattr(self.SessionStore, "get_table"):
             cleaner.start(partial(tables_to_clear, self.SessionStore))
         journal.begin(request)
         if isinstance(request.session, SessionBackend):
@@ -112,7 +112,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 _send_key(response, session)
         elif wants_save:
             _save(session)
-            if not was_loaded or session.may_send_key(request.COOKIES.get(conf.cookie_name)):
+            if not was_loaded or session.may_send_key():
                 _send_key(response, session)
         if accessed:
             if session.is_shared:

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
-from sessionstore.core.keys import DIGEST_BYTES, digest_range, handle_of
-from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH
+from sessionstore.core.keys import DIGEST_BYTES, ID_BYTES, handle_of, id_of
+from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH, Record
 
 if TYPE_CHECKING:
     # Compat: Django's fields are generic for the type checker only.
@@ -26,24 +26,23 @@ else:
     _BigIntegerField = models.BigIntegerField
 
 
-class DigestField(_BinaryField):
-    """32 raw bytes that can be a primary key on every database."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{**options, "max_length": DIGEST_BYTES})
+class FixedBytesField(_BinaryField):
+    """So many raw bytes, which can be a key on every database; ``max_length`` tells how many."""
 
     def db_type(self, connection: Any) -> str | None:
         if connection.vendor == "mysql":
-            return f"binary({DIGEST_BYTES})"
+            return f"binary({self.max_length})"
         return super().db_type(connection)
 
 
 class UserIdField(_CharField):
-    """A user's primary key as text; a and A are two users on MySQL too."""
+    """A user's primary key as text, compared byte for byte on MySQL and MariaDB too."""
 
     def db_type(self, connection: Any) -> str | None:
         if connection.vendor == "mysql":
-            return f"varchar({self.max_length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+            # Security: utf8mb4_bin would take "a" and "a " for one user.
+            name = "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"
+            return f"varchar({self.max_length}) CHARACTER SET utf8mb4 COLLATE {name}"
         return super().db_type(connection)
 
 
@@ -85,6 +84,11 @@ def user_id_of(user: Any) -> str:
     return str(pk.value_to_string(SimpleNamespace(**{pk.attname: value})))
 
 
+_MOMENTS = ("created_at", "authenticated_at", "last_seen_at", "expires_at")
+# An uncompressed point on P-256: 04, x, y.
+DEVICE_KEY_BYTES = 65
+
+
 class SessionQuerySet(models.QuerySet["AbstractSession"]):
     """Queries for people who come from Django's own table."""
 
@@ -103,15 +107,14 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
     def by_key(self, key: str) -> "SessionQuerySet":
         """The session that a cookie's value opens; none for a malformed or forged one."""
         opened = conf.keyring.open(key)
-        return self.filter(pk=opened.id) if opened else self.none()
+        return self.filter(digest=opened.digest) if opened else self.none()
 
     def by_handle(self, handle: str) -> "SessionQuerySet":
         """The session that a page, a log or a signal names; none for what is no handle."""
         try:
-            low, high = digest_range(handle)
+            return self.filter(pk=id_of(handle))
         except ValueError:
             return self.none()
-        return self.filter(pk__gte=low, pk__lte=high)
 
 
 class AbstractSession(models.Model):
@@ -120,7 +123,13 @@ class AbstractSession(models.Model):
     # Lets SessionRouter recognise the tables of other apps.
     is_session_table = True
 
-    digest = DigestField(primary_key=True, editable=False)
+    id = FixedBytesField(primary_key=True, max_length=ID_BYTES, editable=False)
+    digest = FixedBytesField(unique=True, max_length=DIGEST_BYTES, editable=False)
+    # What the digest was before the last change of key, and when that was.
+    previous_digest = FixedBytesField(
+        null=True, db_index=True, max_length=DIGEST_BYTES, editable=False
+    )
+    cycled_at = MillisecondsField(null=True, editable=False)
     data = models.BinaryField()
     version = models.BigIntegerField()
     user_id = UserIdField(_("user"), max_length=USER_ID_LENGTH, null=True, db_index=True)
@@ -128,6 +137,9 @@ class AbstractSession(models.Model):
     authenticated_at = MillisecondsField(_("signed in"), null=True)
     last_seen_at = MillisecondsField(_("last seen"))
     expires_at = MillisecondsField(_("expires"), db_index=True)
+    # A browser that has bound the session to a key of its device.
+    device_key = models.BinaryField(null=True, max_length=DEVICE_KEY_BYTES, editable=False)
+    bound_at = MillisecondsField(null=True, editable=False)
     ip = models.CharField(_("address"), max_length=45, null=True)
     user_agent = models.CharField(_("browser"), max_length=USER_AGENT_LENGTH, null=True)
 
@@ -144,7 +156,7 @@ class AbstractSession(models.Model):
     @property
     def handle(self) -> str:
         """The name by which pages and logs may call this session; it opens nothing."""
-        return handle_of(bytes(self.digest))
+        return handle_of(bytes(self.id))
 
     @property
     def is_live(self) -> bool:
@@ -152,11 +164,26 @@ class AbstractSession(models.Model):
 
     def get_decoded(self) -> dict[str, Any]:
         """Answer the session's data; empty when damaged, encrypted, or of another serializer."""
-        decoded = conf.codec.decode_sealed(bytes(self.data), bytes(self.digest))
+        decoded = conf.codec.decode(bytes(self.data), self._record().bound)
         try:
             return dict(conf.serializer().loads(decoded.payload)) if decoded else {}
         except Exception:  # noqa: BLE001 - a serializer may raise anything
             return {}
+
+    def _record(self) -> Record:
+        """Return the row as the engine knows rows."""
+        moments = {name: getattr(self, name) for name in _MOMENTS}
+        times: dict[str, Any] = {
+            name: None if at is None else expiry.to_ms(at) for name, at in moments.items()
+        }
+        return Record(
+            id=bytes(self.id),
+            digest=bytes(self.digest),
+            data=bytes(self.data),
+            version=self.version,
+            user_id=self.user_id,
+            **times,
+        )
 
 
 class Session(AbstractSession):

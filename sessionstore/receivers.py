@@ -18,11 +18,11 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from sessionstore.backends.base import SessionBackend
 from sessionstore.clients import client_of
 from sessionstore.core import journal
+from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
-from sessionstore.session.writing import USER_KEY
+from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_logged_in
 from sessionstore.users.revocation import revoke_all_of
 
@@ -104,7 +104,7 @@ def connect_accounts() -> None:
 
 
 def _account_models() -> Iterator[Any]:
-    """Answer the user model with its proxies and children, and what could be swapped in."""
+    """Return the user model with its proxies and children, and what could be swapped in."""
     bases: tuple[Any, ...] = (AbstractBaseUser,)
     try:
         bases = (*bases, get_user_model())

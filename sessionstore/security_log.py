@@ -27,14 +27,14 @@ def log_created(handle: str, user_id: str | None, **_: Any) -> None:
 
 
 @receiver(signals.session_logged_in, dispatch_uid="sessionstore.log.logged_in")
-def log_logged_in(handle: str, user_id: str, request: Any, **_: Any) -> None:
+def log_logged_in(handle: str | None, user_id: str, request: Any, **_: Any) -> None:
     client = getattr(request.session, "client", None)
     _log("logged in", handle, user_id, address=_address(client))
 
 
 @receiver(signals.session_cycled, dispatch_uid="sessionstore.log.cycled")
-def log_cycled(handle: str, old_handle: str | None, user_id: str | None, **_: Any) -> None:
-    _log("cycled", handle, user_id, old_handle=old_handle)
+def log_cycled(handle: str | None, user_id: str | None, **_: Any) -> None:
+    _log("cycled", handle, user_id)
 
 
 @receiver(signals.session_merged, dispatch_uid="sessionstore.log.merged")
@@ -44,7 +44,7 @@ def log_merged(handle: str, user_id: str | None, conflicts: Any, **_: Any) -> No
 
 
 @receiver(signals.session_revoked, dispatch_uid="sessionstore.log.revoked")
-def log_revoked(handle: str, user_id: str | None, reason: str, **_: Any) -> None:
+def log_revoked(handle: str | None, user_id: str | None, reason: str, **_: Any) -> None:
     _log("revoked", handle, user_id, reason=str(reason))
 
 
@@ -78,7 +78,7 @@ class Flood:
         self._told_at: int | None = None
 
     def count(self, reason: str, *, now: int) -> dict[str, int] | None:
-        """Add one; answer how many there were since the last record, when it is time for one."""
+        """Add one; return how many there were since the last record, when it is time for one."""
         with self._lock:
             self._counts[reason] += 1
             waits = self._told_at is not None and 0 <= now - self._told_at < _REFUSED_EVERY_MS

@@ -36,7 +36,7 @@ class Refusal(StrEnum):
 session_created = Signal(use_caching=True)
 # handle, user_id, request: somebody signed in, or proved again who they are.
 session_logged_in = Signal()
-# handle, old_handle, user_id: the key was changed and the data kept.
+# handle (None without a row), user_id: the key was changed and the data kept.
 session_cycled = Signal(use_caching=True)
 # handle, user_id, conflicts: two requests changed the session at once. Conflicts are the paths of
 # keys that both changed differently (ours was taken).
@@ -45,7 +45,7 @@ session_merged = Signal()
 session_revoked = Signal(use_caching=True)
 # handle, user_id: a cookie came whose session had reached its end.
 session_expired = Signal()
-# handle (None when forged), reason, client: a cookie came that opens nothing.
+# handle (always None: there is no row), reason, client: a cookie came that opens nothing.
 session_refused = Signal()
 # handle, user_id: a request wanted to save a session that had been ended meanwhile.
 session_interrupted = Signal()

@@ -1,8 +1,7 @@
 # ruff: noqa: ARG002 - Django's signatures
 """Sessions in the admin: who is signed in where, and end it. Never a key, never what is stored.
 
-Django's own list would print primary keys, which are digests here, into checkboxes and links. So
-rows go by their handle, and there is no page of a single row.
+Rows go by their handle, in checkboxes and links too, and there is no page of a single row.
 """
 
 from typing import Any, cast
@@ -34,6 +33,9 @@ from sessionstore.models import Session
 from sessionstore.signals import Reason
 from sessionstore.users.revocation import revoke_all_of, revoke_each
 from sessionstore.users.words import browser_in_words, place_of
+
+# No address may ask for these: it would tell them letter by letter.
+_HIDDEN = {"pk", "id", "digest", "previous_digest", "data", "device_key"}
 
 
 class SessionList(ChangeList):
@@ -68,7 +70,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     # --- what there is, and what one may
 
     def get_urls(self) -> list[URLPattern]:
-        """Answer the list and the statistics; there is no page of one row."""
+        """Return the list and the statistics; there is no page of one row."""
         wrap = self.admin_site.admin_view
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
@@ -88,14 +90,14 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
-        """Leave out Django's own way to delete: it shows digests, and misses renamed rows."""
+        """Leave out Django's own way to delete: no cache would hear of it."""
         actions = super().get_actions(request, **_location(action_location))
         actions.pop("delete_selected", None)
         return actions
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Refuse addresses that ask for a digest or for contents, letter by letter."""
-        if lookup.partition("__")[0] in {"digest", "pk", "data"}:
+        if lookup.partition("__")[0] in _HIDDEN:
             return False
         return super().lookup_allowed(lookup, value, request)
 
@@ -173,8 +175,8 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         handles = fields.getlist(helpers.ACTION_CHECKBOX_NAME)
         if handles and fields.get("select_across") != "1":
             by_handle = self.model._default_manager.by_handle
-            digests = [row.pk for handle in handles for row in by_handle(handle).only("pk")]
-            queryset = queryset.filter(pk__in=digests)
+            ids = [row.pk for handle in handles for row in by_handle(handle).only("pk")]
+            queryset = queryset.filter(pk__in=ids)
             fields["select_across"] = "1"
             request.POST = fields  # type: ignore[assignment]
         return super().response_action(request, queryset, **_location(action_location))
@@ -183,7 +185,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def end_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """End them all but the one that asks: signing out is for that."""
         own = getattr(request.session, "handle", None)
-        rows = [row for row in queryset.only("user_id", "created_at") if row.handle != own]
+        rows = [row for row in queryset.only("user_id") if row.handle != own]
         self._tell(request, revoke_each(rows, reason=Reason.ADMIN))
 
     @admin.action(description=_("End all sessions of the selected users"), permissions=["delete"])

@@ -13,7 +13,7 @@ _MOST_USERS = 1000
 
 
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:
-    """Answer user names by the ids that sessions hold."""
+    """Return user names by the ids that sessions hold."""
     model: Any = get_user_model()
     keys = []
     for user_id in user_ids:

@@ -1,7 +1,8 @@
 """The engine with a cache in front: ``SESSION_ENGINE = "sessionstore.backends.cached_sql"``."""
 
-from sessionstore.backends.sql import SessionStore as SqlSessionStore
-from sessionstore.cache.rows import CachedRows
+from sessionstore.cache.rows import CachedTable
+
+from .sql import SessionStore as SqlSessionStore
 
 
 class SessionStore(SqlSessionStore):
@@ -11,5 +12,5 @@ class SessionStore(SqlSessionStore):
     """
 
     @classmethod
-    def get_rows(cls) -> CachedRows:
-        return CachedRows(cls.get_model_class(), tuple(cls.extra_columns({})))
+    def get_table(cls) -> CachedTable:
+        return CachedTable(cls.get_model_class(), tuple(cls.extra_columns({})))

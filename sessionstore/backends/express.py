@@ -5,40 +5,33 @@ and SESSIONSTORE_EXPRESS. What Express stores beside the session's data, its ``c
 kept and hidden; its ages and Django's ``set_expiry()`` are one and the same.
 """
 
-import secrets
-from dataclasses import replace
 from functools import lru_cache
+from secrets import token_urlsafe
 from typing import Any
 
-from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
 from sessionstore.core.express_format import cookie_that_expires, encode, lifetime_ms
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Record
 from sessionstore.express.keys import SidKeyring
-from sessionstore.express.record import OURS, TextVersion, express_settings
-from sessionstore.express.rows import ExpressRows
-from sessionstore.express.users import drop_impossible_login, login_of
-from sessionstore.session.expiring import EXPIRY_KEY
-from sessionstore.session.lifetime import policy_of
-from sessionstore.session.loading import security_log
-from sessionstore.session.payload import dumps
-from sessionstore.session.writing import UNSET, Writing
+from sessionstore.express.record import OURS, express_settings
+from sessionstore.express.rows import SharedTable
+from sessionstore.express.users import drop_impossible_login, login_of, user_id_of
+from sessionstore.session.engine import Draft, Marks
+from sessionstore.session.expiring import EXPIRY_KEY, policy_of
+from sessionstore.session.known import UNSET
+from sessionstore.session.sealed import Opened, dumps, tell_damaged
+from sessionstore.session.store import SessionBackend
 
 
 class SessionStore(SessionBackend):
     """Sessions in the table of SESSIONSTORE_EXPRESS."""
 
-    # The login that was derived from Express's: it is not stored, or it would outlive that one.
-    _mapped: dict[str, str] | None = None
+    records_client = False
 
     @classmethod
-    def get_rows(cls) -> ExpressRows:
-        return ExpressRows()
-
-    @property
-    def codec(self) -> Any:
-        return _AsItIs
+    def get_table(cls) -> SharedTable:
+        return SharedTable()
 
     @property
     def keyring(self) -> SidKeyring:
@@ -46,70 +39,61 @@ class SessionStore(SessionBackend):
 
     # --- reading
 
-    def _read(self, row: Record, key: Key) -> tuple[dict[str, Any], bytes | None, bool]:
-        data = row.extra["data"]
+    def read_row(self, record: Record, key: Key) -> Opened | None:  # noqa: ARG002 - nothing is sealed
+        data, cookie = record.extra["data"], record.extra["cookie"]
         if data is None:
-            security_log.warning("Session %s is damaged; it counts as empty", key.handle)
-            return {}, None, False
-        if EXPIRY_KEY not in data and "originalMaxAge" in row.extra["cookie"]:
-            own = _seconds(lifetime_ms(row.extra["cookie"]))
+            tell_damaged(self.table.handle_of(record.id))
+            return None
+        # The absolute timeout counts from the first time that Django stores a session.
+        is_stale = conf.policy.absolute_ms is not None and not record.extra["is_stamped"]
+        if EXPIRY_KEY not in data and "originalMaxAge" in cookie:
+            own = _seconds(lifetime_ms(cookie))
             if own != self._default_seconds(data):
                 data[EXPIRY_KEY] = own
         drop_impossible_login(data)
-        self._mapped = login_of(data)
-        data |= self._mapped
-        # The absolute timeout counts from the first time that Django stores a session.
-        stale = conf.policy.absolute_ms is not None and not row.extra["is_stamped"]
-        return data, dumps(data), stale
+        derived = login_of(data)
+        # What the next draft has to know.
+        record.extra = {"cookie": cookie, "derived": derived}
+        data |= derived
+        return Opened(data, dumps(data), is_stale)
 
-    def _client_changed(self) -> bool:
-        """Say no: the table has no columns for the client."""
+    def has_ended(self, record: Record, opened: Opened) -> bool:  # noqa: ARG002 - says the table
+        """Return False: the column counts, which Express slides; the table has seen the rest."""
         return False
 
     # --- writing
 
-    def _writing(
+    def seal(self, payload: bytes, record: Record, key: Key) -> Any:  # noqa: ARG002 - Express reads it
+        return payload
+
+    def draft(
         self,
         data: dict[str, Any],
         key: Key,
         row: Record | None,
+        marks: Marks,
         *,
         payload: bytes | None = None,
         inserts: bool = False,
-    ) -> Writing:
-        written = super()._writing(data, key, row, payload=payload, inserts=inserts)
-        cookie = self._cookie(data, {} if row is None else row.extra["cookie"], written.record)
-        text = encode(self._in_json(data, written.record), cookie)
-        follows = None if row is None or inserts else row.version.text
-        record = replace(
-            written.record,
-            data=text,
-            version=TextVersion(text, follows),
-            extra={"cookie": cookie, "is_stamped": True},
-        )
-        return replace(written, record=record)
-
-    def _in_json(self, data: dict[str, Any], record: Record) -> dict[str, Any]:
-        """Answer what stands in the JSON: without what the cookie or Express's login says."""
-        if self._authenticated_at is not UNSET:
-            # Django's own login has taken the place of the derived one.
-            self._mapped = None
-        derived = self._mapped or {}
+    ) -> Draft:
+        drafted = super().draft(data, key, row, marks, payload=payload, inserts=inserts)
+        record, known = drafted.record, {} if row is None else row.extra
+        cookie = self._cookie(data, known.get("cookie", {}), record)
+        # The derived login is not stored: it would outlive Express's. Django's own takes its place.
+        derived = known.get("derived", {}) if marks.stamp is UNSET else {}
         if any(data.get(name) != value for name, value in derived.items()):
             derived = {}
-        times = {"created_at": record.created_at, "authenticated_at": record.authenticated_at}
-        kept = {name: value for name, value in data.items() if name not in derived}
-        if not isinstance(kept.get(EXPIRY_KEY), str):
-            kept.pop(EXPIRY_KEY, None)
-        # The nonce makes each text unique: a writer recognises its own after a lost connection.
-        kept[OURS] = {"nonce": secrets.token_urlsafe(6)}
-        kept[OURS] |= {name: at for name, at in times.items() if at is not None}
-        return kept
+        record.id, record.user_id = key.digest, user_id_of(data)
+        record.data = encode(_in_json(data, derived, record), cookie)
+        written_over = None if row is None or inserts else row.version
+        record.version = self.table.next_version(written_over, record.data)
+        record.extra = {"cookie": cookie, "derived": derived}
+        return drafted
 
     def _cookie(
         self, data: dict[str, Any], known: dict[str, Any], record: Record
     ) -> dict[str, Any]:
-        """Answer Express's cookie object: its expiry is the session's, all else stays."""
+        """Return Express's cookie object: its expiry is the session's, all else stays."""
         known = known or _new_cookie()
         if self._ends_with_browser(data):
             return cookie_that_expires(known, max_age_ms=None, expires_at_ms=None)
@@ -124,9 +108,9 @@ class SessionStore(SessionBackend):
 
     # --- expiry
 
-    def _expires_at(self, data: dict[str, Any], *, seen: int, started: int) -> int:
+    def end_of(self, data: dict[str, Any], *, seen: int, started: int) -> int:
         if not self._ends_with_browser(data):
-            return super()._expires_at(data, seen=seen, started=started)
+            return super().end_of(data, seen=seen, started=started)
         end = seen + express_settings().expiration_ms
         return policy_of(data).deadline(end, last_seen_at=seen, started_at=started)
 
@@ -135,33 +119,37 @@ class SessionStore(SessionBackend):
         return conf.expires_at_browser_close if own is None else own == 0
 
     def _default_seconds(self, data: dict[str, Any]) -> float:
-        """Answer the age of a session that sets none; 0 for as long as the browser is open."""
+        """Return the age of a session that sets none; 0 for as long as the browser is open."""
         if conf.expires_at_browser_close:
             return 0
         return _capped(self.get_session_cookie_age(), data)
 
 
 def _capped(seconds: float, data: dict[str, Any]) -> float:
-    """Answer an age within the idle timeout: Express slides a session by its cookie's age."""
+    """Return an age within the idle timeout: Express slides a session by its cookie's age."""
     idle = policy_of(data).idle_ms
     return seconds if idle is None else min(seconds, idle / 1000)
 
 
-class _AsItIs:
-    """The codec: nothing is sealed, because Express has to read it."""
-
-    @staticmethod
-    def encode(payload: bytes, key: Key) -> bytes:  # noqa: ARG004 - other codecs need it
-        return payload
+def _in_json(data: dict[str, Any], derived: dict[str, str], record: Record) -> dict[str, Any]:
+    """Return what stands in the JSON: without what the cookie or Express's login says."""
+    times = {"created_at": record.created_at, "authenticated_at": record.authenticated_at}
+    kept = {name: value for name, value in data.items() if name not in derived}
+    if not isinstance(kept.get(EXPIRY_KEY), str):
+        kept.pop(EXPIRY_KEY, None)
+    # The nonce makes each text unique: a writer recognises its own after a lost connection.
+    kept[OURS] = {"nonce": token_urlsafe(6)}
+    kept[OURS] |= {name: at for name, at in times.items() if at is not None}
+    return kept
 
 
 def _seconds(age_ms: int | None) -> int:
-    """Answer whole seconds, at least one; 0 for None. Express's ages drift by a millisecond."""
+    """Return whole seconds, at least one; 0 for None. Express's ages drift by a millisecond."""
     return 0 if age_ms is None else max(1, round(age_ms / 1000))
 
 
 def _new_cookie() -> dict[str, Any]:
-    """Answer the cookie object of a session that begins in Django, from its cookie settings."""
+    """Return the cookie object of a session that begins in Django, from its cookie settings."""
     scope, flags = conf.cookie_scope(), conf.cookie_flags()
     cookie: dict[str, Any] = {"httpOnly": flags["httponly"], "path": scope["path"]}
     if flags["secure"]:

@@ -27,10 +27,10 @@ from sessionstore.core.keys import Key
 from sessionstore.core.record import Record
 from sessionstore.moving.adoption import OLD_COOKIE_MS, derived_keys, is_imported, is_old_key
 from sessionstore.session.expiring import EXPIRY_KEY
-from sessionstore.session.loading import rows_of
-from sessionstore.session.payload import dumps, loads
+from sessionstore.session.sealed import dumps, loads
+from sessionstore.session.store import table_of
 from sessionstore.table.retry import in_transaction, jitter, unavailable
-from sessionstore.table.rows import SqlRows
+from sessionstore.table.rows import SqlTable
 
 _LEFT = "_sessionstore_left"
 _TRIES = 5
@@ -43,10 +43,10 @@ class SessionStore(DjangoSessionStore):
     ours: type[SqlSessionStore] = SqlSessionStore
 
     @classmethod
-    def get_rows(cls) -> SqlRows:
+    def get_table(cls) -> SqlTable:
         """Answer the table that sessions leave; the same object for every request."""
-        rows: SqlRows = rows_of(cls.ours)
-        return rows
+        table: SqlTable = table_of(cls.ours)
+        return table
 
     def load(self) -> dict[str, Any]:
         text = self.session_key
@@ -74,7 +74,7 @@ class SessionStore(DjangoSessionStore):
         if text is not None:
             super().delete(text)
         if key is not None:
-            self.get_rows().remove(key.id)
+            self.get_table().remove_key(key.digest)
 
     async def adelete(self, session_key: str | None = None) -> None:
         await sync_to_async(self.delete)(session_key)
@@ -83,7 +83,7 @@ class SessionStore(DjangoSessionStore):
     def clear_expired(cls) -> None:
         """Clear both tables."""
         super().clear_expired()
-        clear_expired(cls.get_rows())
+        clear_expired(cls.get_table())
 
     def _bring_back(self, old_key: str) -> bool:
         """Move a session back that importsessions took, and whose cookie has not come since."""
@@ -96,8 +96,8 @@ class SessionStore(DjangoSessionStore):
     ) -> str | None:
         """Move a session of ours to the key ``to``, if nobody has; answer that key."""
         for tried in range(1, _TRIES + 1):
-            row = self.get_rows().fetch(key.id, expiry.now_ms())
-            decoded = None if row is None else conf.codec.decode(row.data, key)
+            row = self.get_table().fetch(key.digest, expiry.now_ms())
+            decoded = None if row is None else conf.codec.decode(row.data, row.bound, key)
             data = None if decoded is None else loads(decoded.payload)
             if row is None or data is None:
                 return None
@@ -113,23 +113,26 @@ class SessionStore(DjangoSessionStore):
 
     def _move(self, key: Key, row: Record, data: dict[str, Any], to: str) -> bool:
         """Insert there and leave a signpost here; False when the row has changed meanwhile."""
-        rows, alias = self.get_rows(), router.db_for_write(self.model)
+        table, alias = self.get_table(), router.db_for_write(self.model)
         signpost = self._signpost(key, row)
 
+        def leave_signpost() -> bool:
+            return table.update(signpost, row.version, expiry.now_ms())
+
         def both() -> bool:
-            if not rows.update(signpost, row.version):
+            if not leave_signpost():
                 return False
             self._insert(to, row, data, alias)
             return True
 
-        if not rows.in_transaction():
-            if alias == rows.alias or not in_transaction(alias):
-                return bool(rows.under_lock(both))
+        if not table.in_transaction():
+            if alias == table.alias or not in_transaction(alias):
+                return bool(table.under_lock(both))
             # What a rollback takes back there must not be gone here.
             self._insert(to, row, data, alias)
-            transaction.on_commit(lambda: rows.update(signpost, row.version), using=alias)
+            transaction.on_commit(leave_signpost, using=alias)
             return True
-        with transaction.atomic(using=rows.alias):
+        with transaction.atomic(using=table.alias):
             return both()
 
     def _insert(self, to: str, row: Record, data: dict[str, Any], alias: str) -> None:
@@ -146,9 +149,8 @@ class SessionStore(DjangoSessionStore):
             return
 
     def _signpost(self, key: Key, row: Record) -> Record:
-        return replace(
+        signpost = replace(
             row,
-            data=conf.codec.encode(dumps({_LEFT: True}), key),
             version=row.version + 1,
             user_id=None,
             expires_at=min(expiry.now_ms() + OLD_COOKIE_MS, row.expires_at),
@@ -156,13 +158,16 @@ class SessionStore(DjangoSessionStore):
             user_agent=None,
             extra=self.ours.extra_columns({}),
         )
+        signpost.data = conf.codec.encode(dumps({_LEFT: True}), signpost.bound, key)
+        return signpost
 
     def _mark(self, key: Key) -> None:
         """Make our row a signpost, so that nobody moves the session any more."""
-        rows = self.get_rows()
+        table = self.get_table()
         for _ in range(_TRIES):
-            row = rows.fetch(key.id, expiry.now_ms())
-            if row is None or rows.update(self._signpost(key, row), row.version):
+            row = table.fetch(key.digest, expiry.now_ms())
+            now = expiry.now_ms()
+            if row is None or table.update(self._signpost(key, row), row.version, now):
                 return
 
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from sessionstore.backends.base import SessionBackend
-from sessionstore.table.rows import SqlRows
+from sessionstore.moving.adoption import Adoption
+from sessionstore.session.store import SessionBackend
+from sessionstore.table.rows import SqlTable
+from sessionstore.users.limits import keep_limit_after_commit
 
 
 class SessionStore(SessionBackend):
@@ -13,15 +15,18 @@ class SessionStore(SessionBackend):
     with ``extra_columns(data)``.
     """
 
-    adopts = True
+    adoption = Adoption()
 
     @classmethod
     def get_model_class(cls) -> Any:
-        """Answer the model; found when first used, because engines are imported before models."""
+        """Return the model; found when first used, because engines are imported before models."""
         from sessionstore.models import Session  # noqa: PLC0415 - the app registry may not be ready yet
 
         return Session
 
     @classmethod
-    def get_rows(cls) -> SqlRows:
-        return SqlRows(cls.get_model_class(), tuple(cls.extra_columns({})))
+    def get_table(cls) -> SqlTable:
+        return SqlTable(cls.get_model_class(), tuple(cls.extra_columns({})))
+
+    def has_signed_in(self, user_id: str) -> None:
+        keep_limit_after_commit(self, user_id)

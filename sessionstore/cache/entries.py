@@ -1,7 +1,7 @@
 """What Django's cache knows of the rows of one table, so that it is never believed wrongly.
 
-Each row has two keys: an entry with its columns, and a fence with the version that the entry has
-to have. All rests on the fence:
+The key of each row has two names in the cache: an entry with its columns, and a fence with the
+version that the entry has to have. All rests on the fence:
 
 - A writer counts it up by one after its UPDATE. Where the sum is not its own version, another
   writer came in between in another order, and it puts up a *hold*: for ten seconds everybody asks
@@ -43,9 +43,10 @@ _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 # memcached refuses values of 1 MiB.
 _MOST_BYTES = 1_000_000
 _MOST_DEBTS, _PAID_AT_ONCE = 10_000, 1000
-# An entry has the columns that a SELECT answers, and the moment of its end.
-_columns_of = attrgetter(*FETCHED)
-_VERSION, _EXPIRES_AT = FETCHED.index("version"), FETCHED.index("expires_at")
+# An entry has the columns that a SELECT answers, without the digest, and the moment of its end.
+_COLUMNS = tuple(name for name in FETCHED if name != "digest")
+_columns_of = attrgetter(*_COLUMNS)
+_VERSION, _EXPIRES_AT = _COLUMNS.index("version"), _COLUMNS.index("expires_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,15 @@ class RowCache:
         fence, entry = found.get(fence_name), found.get(name)
         row, until = None, 0
         if fence is not None and _is_entry(entry) and entry[_VERSION] == fence:
-            *columns, until = entry
-            row = Record(digest, *columns) if entry[_EXPIRES_AT] > now else None
+            row_id, *columns, until = entry
+            row = Record(row_id, digest, *columns) if entry[_EXPIRES_AT] > now else None
         return Seen(fence, row, until)
 
     def fill(self, row: Record, seen: Seen, *, read_at: float, now: int) -> None:
         """Remember a row that was read from the table at ``read_at`` (monotonic seconds)."""
         if time.monotonic() - read_at > FILL_WITHIN_S:
             return
-        fence_name, name = self._names(row.id)
+        fence_name, name = self._names(row.digest)
         if seen.fence is None:
             if not self._breaker.run(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
                 return
@@ -94,14 +95,14 @@ class RowCache:
         self._put(name, row, now)
 
     def begin(self, row: Record, now: int) -> None:
-        """Remember a row that was inserted, or has got this id."""
-        fence_name, name = self._names(row.id)
+        """Remember a row that was inserted, or has got this key."""
+        fence_name, name = self._names(row.digest)
         if self._breaker.run(lambda cache: cache.add(fence_name, row.version, FENCE_S)):
             self._put(name, row, now)
 
     def write(self, row: Record, now: int) -> None:
         """Remember what was written over a row; it was committed before."""
-        fence_name, name = self._names(row.id)
+        fence_name, name = self._names(row.digest)
 
         def count_up(cache: Any) -> int:
             try:
@@ -112,16 +113,14 @@ class RowCache:
         if self._breaker.run(count_up) == row.version:
             self._put(name, row, now)
         else:
-            self.hold([row.id])
+            self.hold([row.digest])
 
-    def touch(
-        self, digest: bytes, version: int, last_seen_at: int, expires_at: int, now: int
-    ) -> None:
+    def touch(self, row: Record, last_seen_at: int, expires_at: int, now: int) -> None:
         """Move the times of an entry on, where there is one of this version; not its own end."""
-        known = self.read(digest, now)
-        if known is not None and known.row is not None and known.row.version == version:
-            row = known.row.seen(last_seen_at, expires_at)
-            self._put(self._names(digest)[1], row, now, until=known.until)
+        known = self.read(row.digest, now)
+        if known is not None and known.row is not None and known.row.version == row.version:
+            seen = known.row.seen(last_seen_at, expires_at)
+            self._put(self._names(row.digest)[1], seen, now, until=known.until)
 
     def hold(self, digests: Iterable[bytes], *, insist: bool = False) -> None:
         """Let everybody ask the table for these rows, for a while.
@@ -143,8 +142,7 @@ class RowCache:
         until = now + ENTRY_S * 1000 if until is None else until
         seconds = (min(until, row.expires_at) - now) // 1000
         if seconds > 0 and len(row.data) < _MOST_BYTES:
-            data, *columns = _columns_of(row)
-            entry = (bytes(data), *columns, until)
+            entry = (*_columns_of(row), until)
             self._breaker.run(lambda cache: cache.set(name, entry, seconds))
 
     def _names(self, digest: bytes) -> tuple[str, str]:
@@ -222,4 +220,4 @@ def _hold(cache: Any, names: list[str]) -> list[str]:
 
 
 def _is_entry(value: Any) -> bool:
-    return type(value) is tuple and len(value) == len(FETCHED) + 1
+    return type(value) is tuple and len(value) == len(_COLUMNS) + 1

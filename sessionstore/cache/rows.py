@@ -6,101 +6,143 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from sessionstore.cache.entries import RowCache
 from sessionstore.core import expiry
 from sessionstore.core.record import Record
-from sessionstore.table.rows import SqlRows
+from sessionstore.table.retry import READ, attempt
+from sessionstore.table.rows import SqlTable
+
+from .entries import RowCache
+
+# A change of key between the look and the DELETE sends a removal around once more.
+_ROUNDS = 100
 
 
-class CachedRows(SqlRows):
-    """The verbs of ``SqlRows``: reads are spared where the cache knows, writes are told to it.
+class CachedTable(SqlTable):
+    """The verbs of ``SqlTable``: reads are spared where the cache knows, writes are told to it.
 
-    Inside a caller's transaction a write is told by a hold, at once and again at the commit:
-    what may yet be rolled back is not put into the cache.
+    The cache knows rows by the digest of their key, as a request does. So a row is deleted only
+    under the digest that the cache was told of, and looked for again when its key has changed.
+    Inside a caller's transaction a write is told by a hold, at once and again at the commit: what
+    may yet be rolled back is not put into the cache.
     """
 
-    def fetch(self, digest: bytes, now: int, *, lock: bool = False) -> Record | None:
-        if lock:
-            return super().fetch(digest, now, lock=True)
+    def fetch(self, digest: bytes, now: int) -> Record | None:
         seen = self._cache.read(digest, now)
         if seen is not None and seen.row is not None:
             return seen.row
         read_at = time.monotonic()
         row = super().fetch(digest, now)
-        if row is not None and seen is not None:
-            self.on_commit(lambda: self._cache.fill(row, seen, read_at=read_at, now=now))
+        # What a caller's transaction sees may be older than what others have been told.
+        if row is not None and seen is not None and not self.in_transaction():
+            self._cache.fill(row, seen, read_at=read_at, now=now)
         return row
 
     def insert(self, record: Record) -> None:
         super().insert(record)
         self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
 
-    def update(self, record: Record, expected_version: Any) -> bool:
+    def update(
+        self,
+        record: Record,
+        expected_version: Any,
+        now: int,
+        *,
+        replaces: bytes | None = None,
+    ) -> bool:
+        if replaces is not None:
+            with self._held([replaces]):
+                updated = super().update(record, expected_version, now, replaces=replaces)
+            if updated:
+                self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
+            return updated
         updated = False
         try:
-            updated = super().update(record, expected_version)
+            updated = super().update(record, expected_version, now)
         finally:
             if updated and not self.in_transaction():
                 self._cache.write(record, expiry.now_ms())
             else:
                 # Also when it did not match, or its answer was lost: the table may be newer.
-                self._hold([record.id])
+                self._hold([record.digest])
         return updated
 
-    def rename(self, old_digest: bytes, record: Record, expected_version: Any) -> bool:
-        with self._held([old_digest]):
-            renamed = super().rename(old_digest, record, expected_version)
-        if renamed:
-            self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
-        return renamed
-
-    def begin(self, digest: bytes, now: int) -> bool:
-        begun = super().begin(digest, now)
-        self._hold([digest])
-        return begun
-
-    def touch(
-        self, digest: bytes, last_seen_at: int, expires_at: int, expected_version: Any
-    ) -> bool:
-        touched = super().touch(digest, last_seen_at, expires_at, expected_version)
+    def touch(self, record: Record, last_seen_at: int, expires_at: int) -> bool:
+        touched = super().touch(record, last_seen_at, expires_at)
         if touched:
-            now = expiry.now_ms()
-            self._cache.touch(digest, expected_version, last_seen_at, expires_at, now)
+            self._cache.touch(record, last_seen_at, expires_at, expiry.now_ms())
         return touched
 
-    def remove(self, digest: bytes) -> int:
-        with self._held([digest]):
-            return super().remove(digest)
+    def remove(self, row_id: bytes, *, digest: bytes | None = None) -> int:
+        rows = self._endable(self.objects.filter(pk=row_id))
+        for _ in range(_ROUNDS):
+            if digest is None:
+                found = self._digests_of(rows)
+                if not found:
+                    return 0
+                digest = found[row_id]
+            removed = self._remove_held(rows, [digest])
+            if removed:
+                return removed
+            digest = None
+        return 0
 
-    def remove_many(self, digests: Iterable[bytes], *, expired_before: int | None = None) -> int:
-        digests = list(digests)
-        if expired_before is not None:
-            # An entry tells when its session ends, so the cleaner has nothing to tell.
-            return super().remove_many(digests, expired_before=expired_before)
-        with self._held(digests):
-            return super().remove_many(digests)
+    def remove_key(self, digest: bytes) -> int:
+        with self._held([digest]):
+            return super().remove_key(digest)
+
+    def remove_replaced(self, digest: bytes) -> int:
+        found = self._digests_of(self.objects.filter(previous_digest=digest))
+        return sum(self.remove(row_id, digest=now_has) for row_id, now_has in found.items())
+
+    def start_imported(self, row_id: bytes, now: int) -> bool:
+        started = super().start_imported(row_id, now)
+        self._hold(self._digests_of(self.objects.filter(pk=row_id)).values())
+        return started
 
     def pay_debts(self) -> bool:
         return self._cache.pay_debts()
 
-    def _remove_of(self, user_id: str, digests: list[bytes]) -> int:
-        digests = [bytes(digest) for digest in digests]
+    def _delete(self, rows: Any) -> int:
+        removed, rows = 0, self._endable(rows)
+        for _ in range(_ROUNDS):
+            digests = self._digests_of(rows).values()
+            if not digests:
+                break
+            removed += self._remove_held(rows, list(digests))
+        return removed
+
+    def _delete_expired(self, rows: Any) -> int:
+        # An entry tells when its session ends, so the cleaner has nothing to tell.
+        return super()._delete(rows)
+
+    def _remove_held(self, rows: Any, digests: list[bytes]) -> int:
         with self._held(digests):
-            return super()._remove_of(user_id, digests)
+            return super()._delete(rows.filter(digest__in=sorted(digests)))
+
+    def _endable(self, rows: Any) -> Any:
+        """Leave out what has ended, where it may be a protected row that stays as it is."""
+        return rows.filter(expires_at__gt=expiry.now_ms()) if self._protecting else rows
+
+    def _digests_of(self, rows: Any) -> dict[bytes, bytes]:
+        """Return the digests of rows by their ids."""
+        found = attempt(self.alias, READ, lambda: list(rows.values_list("pk", "digest")))
+        return {bytes(row_id): bytes(digest) for row_id, digest in found}
 
     @contextmanager
-    def _held(self, digests: list[bytes]) -> Iterator[None]:
+    def _held(self, digests: Iterable[bytes]) -> Iterator[None]:
         """Keep others from believing the cache while these rows end, and after it.
 
         Also where the database does not tell whether they have.
         """
+        digests = list(digests)
         self._hold(digests, insist=True)
         try:
             yield
         finally:
             self._hold(digests, insist=True)
 
-    def _hold(self, digests: list[bytes], *, insist: bool = False) -> None:
+    def _hold(self, digests: Iterable[bytes], *, insist: bool = False) -> None:
+        digests = list(digests)
         self._cache.hold(digests, insist=insist)
         if self.in_transaction():
             self.on_commit(lambda: self._cache.hold(digests, insist=insist))

@@ -44,7 +44,7 @@ def check_cache(**_: Any) -> list[CheckMessage]:
 
 
 def _reason(options: dict[str, Any]) -> str | None:
-    """Answer why a logout on one worker would not count on another."""
+    """Return why a logout on one worker would not count on another."""
     backend = options.get("BACKEND")
     if backend in NOT_ATOMIC:
         return f"{backend} cannot count atomically, a reader could see an old session"

@@ -6,10 +6,11 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import DatabaseError, InterfaceError, connections
 
-from sessionstore.checks.engine import rows_on
+from sessionstore.checks.engine import table_on
 from sessionstore.core import expiry
 from sessionstore.core.expiry import DAY_MS
 from sessionstore.exceptions import SessionStoreError
+from sessionstore.table.rows import SqlTable
 
 # So many rows that ended so long ago: no clean-up that runs each day leaves them.
 BACKLOG = 100_000
@@ -18,11 +19,11 @@ BACKLOG_AGE_MS = 7 * DAY_MS
 
 def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W030: many sessions ended long ago, and their rows are still there."""
-    rows = rows_on(databases)
-    if rows is None:
+    table = table_on(databases)
+    if table is None:
         return []
     try:
-        found = len(rows.expired(expiry.now_ms() - BACKLOG_AGE_MS, BACKLOG))
+        found = len(table.expired(expiry.now_ms() - BACKLOG_AGE_MS, BACKLOG))
     except (DatabaseError, InterfaceError, SessionStoreError):
         # Before the first migration there is no table; E040 and E041 tell with --deploy.
         return []
@@ -30,7 +31,7 @@ def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
         return []
     return [
         Warning(
-            f"The table {rows.table} holds at least {BACKLOG:,} sessions that ended more than "
+            f"The table {table.table} holds at least {BACKLOG:,} sessions that ended more than "
             f"{BACKLOG_AGE_MS // DAY_MS} days ago.",
             hint="Run manage.py clearsessions each day, by cron or systemd, or set "
             "SESSIONSTORE_CLEANUP_INTERVAL. docs/operations.md has both.",
@@ -41,23 +42,24 @@ def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
 
 def check_expiry_index(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W031: the index on ``expires_at`` is gone, so each batch of a clean-up reads the table."""
-    rows = rows_on(databases)
+    table = table_on(databases)
     # The table of Express belongs to Express: manage.py expresstable --check looks after it.
-    if rows is None or not rows.knows_users:
+    if not isinstance(table, SqlTable):
         return []
-    column = rows.model._meta.get_field("expires_at").column
-    connection = connections[rows.alias]
+    field: Any = table.model._meta.get_field("expires_at")
+    column = field.column
+    connection = connections[table.alias]
     try:
         with connection.cursor() as cursor:
-            found = connection.introspection.get_constraints(cursor, rows.table)
+            found = connection.introspection.get_constraints(cursor, table.table)
     except (DatabaseError, InterfaceError):
         return []
     if not found or any(one["index"] and one["columns"][:1] == [column] for one in found.values()):
         return []
     return [
         Warning(
-            f"The table {rows.table} has no index that begins with {column}.",
-            hint=f"CREATE INDEX {rows.table}_{column} ON {rows.table} ({column}), on PostgreSQL "
+            f"The table {table.table} has no index that begins with {column}.",
+            hint=f"CREATE INDEX {table.table}_{column} ON {table.table} ({column}), on PostgreSQL "
             f"with CONCURRENTLY.",
             id="sessionstore.W031",
         )

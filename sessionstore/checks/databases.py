@@ -6,7 +6,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import DatabaseError, InterfaceError, connections
 
-from sessionstore.checks.engine import rows_on
+from sessionstore.checks.engine import table_on
 from sessionstore.conf import conf
 
 LONGEST_LOCK_WAIT_S = 5
@@ -130,15 +130,15 @@ def check_packet(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 
 
 def _connection(databases: Sequence[str] | None, vendor: str) -> Any:
-    """Answer the connection to the session table; None when it is of another vendor."""
-    rows = rows_on(databases)
-    if rows is None or connections[rows.alias].vendor != vendor:
+    """Return the connection to the session table; None when it is of another vendor."""
+    table = table_on(databases)
+    if table is None or connections[table.alias].vendor != vendor:
         return None
-    return connections[rows.alias]
+    return connections[table.alias]
 
 
 def _asked(databases: Sequence[str] | None, vendor: str, question: str, *, column: int = 0) -> Any:
-    """Answer a value of the first row; None when the database is down or of another vendor."""
+    """Return a value of the first row; None when the database is down or of another vendor."""
     connection = _connection(databases, vendor)
     if connection is None:
         return None

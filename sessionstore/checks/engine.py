@@ -9,7 +9,7 @@ from sessionstore.conf import conf
 
 
 def site_engine() -> Any:
-    """Answer the SessionStore of SESSION_ENGINE; None when it cannot be imported (E005 tells)."""
+    """Return the SessionStore of SESSION_ENGINE; None when it cannot be imported (E005 tells)."""
     try:
         return import_string(f"{conf.engine_path}.SessionStore")
     except ImportError:
@@ -22,16 +22,16 @@ def runs_on(base: type[Any]) -> bool:
     return engine is not None and issubclass(engine, base)
 
 
-def site_rows() -> Any:
-    """Answer the session table; None when SESSION_ENGINE has none of ours.
+def site_table() -> Any:
+    """Return the session table; None when SESSION_ENGINE has none of ours.
 
     The engine `leaving` has one, though it is Django's and not a SessionBackend.
     """
-    get_rows = getattr(site_engine(), "get_rows", None)
-    return None if get_rows is None else get_rows()
+    get_table = getattr(site_engine(), "get_table", None)
+    return None if get_table is None else get_table()
 
 
-def rows_on(databases: Sequence[str] | None) -> Any:
-    """Answer the session table if it lies on one of ``databases``, else None."""
-    rows = site_rows() if databases else None
-    return rows if rows is not None and rows.alias in (databases or ()) else None
+def table_on(databases: Sequence[str] | None) -> Any:
+    """Return the session table if it lies on one of ``databases``, else None."""
+    table = site_table() if databases else None
+    return table if table is not None and table.alias in (databases or ()) else None

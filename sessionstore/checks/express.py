@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.urls import NoReverseMatch, reverse
 
 from sessionstore.backends.express import SessionStore
-from sessionstore.checks.engine import rows_on, runs_on, site_rows
+from sessionstore.checks.engine import runs_on, site_table, table_on
 from sessionstore.conf import conf
 from sessionstore.exceptions import WrongSetting
 from sessionstore.express.record import express_settings
@@ -26,7 +26,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         hint = 'Set SESSIONSTORE_EXPRESS = {"secrets": ["the secret of express-session"]}.'
         return [Error(str(error), hint=hint, id="sessionstore.E050")]
-    alias = site_rows().alias
+    alias = site_table().alias
     if alias not in connections:
         return []  # E003 tells.
     if layout_needs_postgres and connections[alias].vendor != "postgresql":
@@ -97,11 +97,11 @@ def check_agreement(**_: Any) -> list[CheckMessage]:
 
 def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E053, W053: how the table differs; only with ``check --database ALIAS``."""
-    rows = rows_on(databases)
-    if rows is None or not runs_on(SessionStore):
+    table = table_on(databases)
+    if table is None or not runs_on(SessionStore):
         return []
     try:
-        differences = ExpressTable(rows.alias, express_settings()).differences()
+        differences = ExpressTable(table.alias, express_settings()).differences()
     except ImproperlyConfigured:
         return []  # E050 tells.
     except (DatabaseError, InterfaceError):

@@ -8,9 +8,9 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore.backends.leaving import SessionStore as LeavingStore
-from sessionstore.checks.engine import runs_on, site_engine, site_rows
+from sessionstore.checks.engine import runs_on, site_engine, site_table
 from sessionstore.conf import conf
-from sessionstore.express.rows import ExpressRows
+from sessionstore.express.rows import SharedTable
 from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.table.faults import code_of, is_missing_table
 
@@ -30,8 +30,8 @@ def check_engine(**_: Any) -> list[CheckMessage]:
 
 def check_alias(**_: Any) -> list[CheckMessage]:
     """E003, E004: sessions go to a database that is not there, or not where the setting says."""
-    wanted, rows = conf.database, site_rows()
-    alias = wanted if rows is None else rows.alias
+    wanted, table = conf.database, site_table()
+    alias = wanted if table is None else table.alias
     unknown = [one for one in (wanted, alias) if one is not None and one not in connections]
     if unknown:
         return [
@@ -74,19 +74,19 @@ def check_leaving(**_: Any) -> list[CheckMessage]:
 
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E040, E041, W048: a table or its database is not there, or was not asked."""
-    rows = site_rows()
-    if not databases or rows is None:
+    own = site_table()
+    if not databases or own is None:
         return []
     found: list[CheckMessage] = []
     for table in _tables():
         if table.alias in databases:
             # A database that is down says so once, however many tables are there.
             found += [one for one in _refusals(table) if one not in found]
-    if rows.alias in connections and rows.alias not in databases:
+    if own.alias in connections and own.alias not in databases:
         found.append(
             Warning(
-                f"Sessions are in the database {rows.alias!r}, which was not asked.",
-                hint=f"Check with --database {rows.alias}.",
+                f"Sessions are in the database {own.alias!r}, which was not asked.",
+                hint=f"Check with --database {own.alias}.",
                 id="sessionstore.W048",
             )
         )
@@ -94,7 +94,7 @@ def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 
 
 def _tables() -> list[Any]:
-    """Answer the tables that can be found; E061 and E064 tell of the others."""
+    """Return the tables that can be found; E061 and E064 tell of the others."""
     found = []
     try:
         for table in tables_to_clear(site_engine()):
@@ -105,7 +105,7 @@ def _tables() -> list[Any]:
 
 
 def _refusals(table: Any) -> list[CheckMessage]:
-    """Answer why a table cannot be read. Security: never in the words of the driver."""
+    """Return why a table cannot be read. Security: never in the words of the driver."""
     connection = connections[table.alias]
     try:
         connection.ensure_connection()
@@ -113,7 +113,7 @@ def _refusals(table: Any) -> list[CheckMessage]:
         message = f"Django cannot connect to the database {table.alias!r}{_code(error)}."
         hint = "Is it running, and are its address and password in DATABASES right?"
         return [Error(message, hint=hint, id="sessionstore.E041")]
-    if isinstance(table, ExpressRows):
+    if isinstance(table, SharedTable):
         return []  # E053 tells.
     try:
         with connection.cursor() as cursor:

@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.db import connections
 
 from sessionstore.backends.base import SessionBackend
-from sessionstore.checks.engine import runs_on, site_rows
+from sessionstore.checks.engine import runs_on, site_table
 from sessionstore.conf import Conf, conf
 
 
@@ -68,7 +68,7 @@ def check_serializer(**_: Any) -> list[CheckMessage]:
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
     """W003: one of our engines under Django's own middleware."""
-    if site_rows() is None or conf.has_our_middleware:
+    if site_table() is None or conf.has_our_middleware:
         return []
     lost: list[str] = []
     if conf.cleanup_interval_ms is not None:
@@ -96,7 +96,7 @@ def check_rollbacks(**_: Any) -> list[CheckMessage]:
     if not runs_on(SessionBackend) or conf.has_our_middleware:
         return []
     # E003 tells of an alias that is not there.
-    if not connections.settings.get(site_rows().alias, {}).get("ATOMIC_REQUESTS"):
+    if not connections.settings.get(site_table().alias, {}).get("ATOMIC_REQUESTS"):
         return []
     return [
         Warning(

@@ -9,14 +9,14 @@ from sessionstore.cleaning.batches import (
     in_batches,
     nap,
 )
-from sessionstore.cleaning.clearable import Table
+from sessionstore.cleaning.clearable import Clearable
 
 __all__ = [
     "GRACE_MS",
     "Cleaned",
+    "Clearable",
     "Ending",
     "Pace",
-    "Table",
     "clear_expired",
     "in_batches",
     "nap",

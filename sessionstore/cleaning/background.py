@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from django.db import connections
 
 from sessionstore.cleaning.batches import Pace, clear_expired
-from sessionstore.cleaning.clearable import Table
+from sessionstore.cleaning.clearable import Clearable
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.table.faults import code_of
@@ -22,7 +22,7 @@ _JITTER = 0.2
 _LONGEST_MS = 365 * expiry.DAY_MS
 # When a process could have no further thread, the next request could not have one either.
 _RETRY_S = 60
-Tables = Callable[[], Iterable[Table]]
+Tables = Callable[[], Iterable[Clearable]]
 
 
 class BackgroundCleaner:

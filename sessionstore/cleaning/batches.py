@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sessionstore import telemetry
-from sessionstore.cleaning.clearable import Table
+from sessionstore.cleaning.clearable import Clearable
 from sessionstore.cleaning.turn import turn
 from sessionstore.core import expiry
 
@@ -50,7 +50,7 @@ class Cleaned:
 
 
 def clear_expired(
-    rows: Table,
+    rows: Clearable,
     *,
     pace: Pace | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -81,7 +81,7 @@ def clear_expired(
 
 def in_batches(
     work: Callable[[int], tuple[int, int]],
-    rows: Table,
+    rows: Clearable,
     *,
     pace: Pace,
     stop: Callable[[], bool],

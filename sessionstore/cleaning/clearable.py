@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 
-class Table(Protocol):
+class Clearable(Protocol):
     """Finds rows by their expiry and deletes them by primary key. Times are in milliseconds."""
 
     @property

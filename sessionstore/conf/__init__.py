@@ -70,13 +70,7 @@ class Conf:
         "MAX_PER_USER",
         None,
         optional(positive),
-        "How many live sessions one user may have.",
-    )
-    max_per_user_action = Setting(
-        "MAX_PER_USER_ACTION",
-        "oldest",
-        one_of("oldest", "deny"),
-        "At one login too many, end the oldest session, or deny the login in our login view.",
+        "How many live sessions one user may have; at one too many the oldest sign-in ends.",
     )
     record_client = Setting(
         "RECORD_CLIENT",

@@ -1,10 +1,12 @@
 """The bytes in the column ``data``: a header that names the format, the seal, the payload.
 
-Format 1: ``header | seal (16) | nonce (8) | payload``. The seal is HMAC-SHA256 over digest, header,
-nonce and payload, so no blob can be changed or moved to another row. The nonce makes each blob
-unique: a writer recognises its own write after a lost connection.
-Format 2: ``header | nonce (12) | AES-256-GCM(payload)``, see ``sessionstore.core.encryption``.
-The highest bit of the header tells that the payload is compressed with zlib.
+Format 1: ``header | seal (16) | nonce (8) | payload``. The seal is HMAC-SHA256 over what the row
+is bound to (``Record.bound``), header, nonce and payload, so no blob can be changed or moved to
+another row. The nonce makes each blob unique: a writer recognises its own write after a lost
+connection.
+Format 2: ``header | nonce (12) | AES-256-GCM(padded payload)``, see ``encryption``.
+The highest bit of the header tells that the payload is compressed with zlib; only in format 1, for
+the size of what is encrypted must not tell what it is.
 """
 
 import secrets
@@ -12,8 +14,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sessionstore.core.crypto import derive, is_tag, tag
-from sessionstore.core.keys import Key
+from .crypto import derive, is_tag, tag
+from .keys import Key
 
 COMPRESS_ABOVE = 1024
 SEALED, ENCRYPTED, COMPRESSED = 0x01, 0x02, 0x80
@@ -22,6 +24,7 @@ _START = 1 + _SEAL_BYTES
 _PURPOSE = "data.1"
 # A limit that was lowered must not lose what is stored: reading stops at this size at the earliest.
 _READ_AT_LEAST = 16 * 1024 * 1024
+_SIZE_BYTES, _SHORTEST_PADDED = 4, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Cipher:
-    """How format 2 seals and opens; both take the secret, the key, the header and bytes."""
+    """How format 2 seals and opens; both take the secret, the key, associated data and bytes."""
 
     seal: Callable[[str | bytes, Key, bytes, bytes], bytes]
     open: Callable[[str | bytes, Key, bytes, bytes], bytes | None]
@@ -52,35 +55,32 @@ class Codec:
     cipher: Cipher | None = None
     encrypts: bool = False
 
-    def encode(self, payload: bytes, key: Key) -> bytes:
-        """Answer the blob of ``payload`` for the row of ``key``."""
+    def encode(self, payload: bytes, bound: bytes, key: Key) -> bytes:
+        """Return the blob of ``payload`` for the row that ``bound`` and ``key`` belong to."""
+        if self.encrypts and self.cipher:
+            header = bytes([ENCRYPTED])
+            return header + self.cipher.seal(self.secrets[0], key, bound + header, padded(payload))
         body, flag = payload, 0
         if len(payload) > COMPRESS_ABOVE:
             packed = zlib.compress(payload, 1)
             if len(packed) < len(payload):
                 body, flag = packed, COMPRESSED
-        if self.encrypts and self.cipher:
-            header = bytes([ENCRYPTED | flag])
-            return header + self.cipher.seal(self.secrets[0], key, header, body)
         header = bytes([SEALED | flag])
         body = secrets.token_bytes(_NONCE_BYTES) + body
-        seal = tag(derive(self.secrets[0], _PURPOSE), key.id + header + body, length=_SEAL_BYTES)
+        seal = tag(derive(self.secrets[0], _PURPOSE), bound + header + body, length=_SEAL_BYTES)
         return header + seal + body
 
-    def decode(self, blob: bytes, key: Key) -> Decoded | None:
-        """Answer the payload of ``blob``, or None when it is forged, cut, moved or unknown.
+    def decode(self, blob: bytes, bound: bytes, key: Key | None = None) -> Decoded | None:
+        """Return the payload of ``blob``, or None when it is forged, cut, moved or unknown.
 
-        Never falls back to a weaker format and raises for no blob, whatever its bytes; only a
-        cipher without its library does (EncryptionUnavailable).
+        Format 1 needs no key. Never falls back to a weaker format and raises for no blob, whatever
+        its bytes; only a cipher without its library does (EncryptionUnavailable).
         """
         header = blob[:1]
-        if not header:
-            return None
-        form = header[0] & ~COMPRESSED
-        if form == SEALED:
-            opened = self._unseal(blob, header, key.id)
-        elif form == ENCRYPTED and self.cipher:
-            opened = self._decrypt(blob, header, key)
+        if header == b"\x01" or header == b"\x81":
+            opened = self._unseal(blob, bound + header)
+        elif header == b"\x02" and self.cipher and key is not None and key.material:
+            opened = self._decrypt(self.cipher, blob, bound + header, key)
         else:
             return None
         if opened is None:
@@ -89,31 +89,25 @@ class Codec:
         payload = self._inflate(body) if header[0] & COMPRESSED else body
         if payload is None:
             return None
-        stale = secret is not self.secrets[0] or (form == ENCRYPTED) != self.encrypts
-        return Decoded(payload, stale)
+        is_encrypted = header[0] == ENCRYPTED
+        return Decoded(payload, secret is not self.secrets[0] or is_encrypted != self.encrypts)
 
-    def decode_sealed(self, blob: bytes, digest: bytes) -> Decoded | None:
-        """Decode format 1 for who knows the row's digest and not its key."""
-        return self.decode(blob, Key(text="", id=digest, material=b""))
-
-    def _unseal(
-        self, blob: bytes, header: bytes, digest: bytes
-    ) -> tuple[bytes, str | bytes] | None:
+    def _unseal(self, blob: bytes, associated: bytes) -> tuple[bytes, str | bytes] | None:
         seal, body = blob[1:_START], blob[_START:]
         if len(seal) < _SEAL_BYTES or len(body) < _NONCE_BYTES:
             return None
         for secret in self.secrets:
-            if is_tag(seal, derive(secret, _PURPOSE), digest + header + body):
+            if is_tag(seal, derive(secret, _PURPOSE), associated + body):
                 return body[_NONCE_BYTES:], secret
         return None
 
-    def _decrypt(self, blob: bytes, header: bytes, key: Key) -> tuple[bytes, str | bytes] | None:
-        if self.cipher is None or not key.material:
-            return None
+    def _decrypt(
+        self, cipher: Cipher, blob: bytes, associated: bytes, key: Key
+    ) -> tuple[bytes, str | bytes] | None:
         for secret in self.secrets:
-            body = self.cipher.open(secret, key, header, blob[1:])
+            body = cipher.open(secret, key, associated, blob[1:])
             if body is not None:
-                return body, secret
+                return unpadded(body), secret
         return None
 
     def _inflate(self, body: bytes) -> bytes | None:
@@ -124,3 +118,27 @@ class Codec:
         except zlib.error:
             return None
         return payload if engine.eof else None
+
+
+def is_encrypted(blob: bytes) -> bool:
+    """Tell whether only the key that the row has now can open ``blob``."""
+    return blob[:1] == b"\x02"
+
+
+def padded(payload: bytes) -> bytes:
+    """Return the payload behind its size, filled up to one of few lengths.
+
+    At least 256 bytes, then eight lengths up to each power of two: whoever sees sizes learns no
+    single character, and no session grows by more than an eighth (like Padmé, PURBs 2019).
+    """
+    size = max(_SIZE_BYTES + len(payload), _SHORTEST_PADDED)
+    step = 1 << (size.bit_length() - 4)
+    return (len(payload).to_bytes(_SIZE_BYTES, "big") + payload).ljust(
+        -(-size // step) * step, b"\0"
+    )
+
+
+def unpadded(body: bytes) -> bytes:
+    """Return what ``padded`` was given."""
+    size = int.from_bytes(body[:_SIZE_BYTES], "big")
+    return body[_SIZE_BYTES : _SIZE_BYTES + size]

@@ -1,8 +1,8 @@
 """Format 2 of the column ``data``: AES-256-GCM under a key that only the cookie completes.
 
-``header | nonce (12) | ciphertext and tag``, with the header and the row's digest as associated
-data. The key is derived from the secret and from the 17 random bytes in the cookie, of which the
-table knows only SHA-256: a dump reads nothing, not even together with SECRET_KEY.
+``header | nonce (12) | ciphertext and tag``, with what the row is bound to and the header as
+associated data. The key is derived from the secret and from the 17 random bytes in the cookie, of
+which the table knows only SHA-256: a dump reads nothing, not even together with SECRET_KEY.
 """
 
 import secrets
@@ -29,19 +29,19 @@ def is_available() -> bool:
     return AESGCM is not None
 
 
-def _seal(secret: str | bytes, key: Key, header: bytes, body: bytes) -> bytes:
+def _seal(secret: str | bytes, key: Key, associated: bytes, body: bytes) -> bytes:
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed: bytes = _aead(secret, key).encrypt(nonce, body, header + key.id)
+    sealed: bytes = _aead(secret, key).encrypt(nonce, body, associated)
     return nonce + sealed
 
 
-def _open(secret: str | bytes, key: Key, header: bytes, sealed: bytes) -> bytes | None:
+def _open(secret: str | bytes, key: Key, associated: bytes, sealed: bytes) -> bytes | None:
     aead = _aead(secret, key)
     nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     if len(nonce) < _NONCE_BYTES:
         return None
     try:
-        opened: bytes = aead.decrypt(nonce, body, header + key.id)
+        opened: bytes = aead.decrypt(nonce, body, associated)
     except InvalidTag:
         return None
     return opened

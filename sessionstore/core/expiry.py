@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+# Before any row ends, to find also those that have.
+LONG_AGO_MS = 0
 # Clients that change are written at most this often, also where sessions do not slide.
 DEFAULT_TOUCH_INTERVAL_MS = 60_000
 

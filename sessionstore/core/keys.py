@@ -1,9 +1,11 @@
-"""Session keys: the secret in the cookie, the digest in the table, the handle on pages.
+"""The four names of a session: key, digest, id and handle, never mixed.
 
-A key is 25 bytes in lower-case base32hex, 40 characters of 0-9 and a-v: 17 random bytes (136
-bits) and 8 bytes of HMAC-SHA256 over them. The tag lets a server refuse a made-up cookie without
-asking the database; the table holds only SHA-256 of the random bytes, so that who reads it holds
-no cookie.
+The *key* is the secret in the cookie: 25 bytes in lower-case base32hex, 40 characters of 0-9 and
+a-v, of which 17 bytes are random (136 bits) and 8 are HMAC-SHA256 over them. The tag lets a server
+refuse a made-up cookie without asking the database. The *digest* is SHA-256 of the random bytes: by
+it a cookie finds its row, and whoever reads the table holds no cookie. The *id* is the row's
+primary key: it never changes and is no secret. The *handle* is the id as text, for pages, URLs,
+forms, logs and signals.
 """
 
 import base64
@@ -13,40 +15,37 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sessionstore.core.crypto import derive, is_tag, tag
+from .crypto import derive, is_tag, tag
 
 KEY_LENGTH = 40
-DIGEST_BYTES = 32
-HANDLE_BYTES = 12
+DIGEST_BYTES, ID_BYTES = 32, 16
 _RANDOM_BYTES = 17
 _TAG_BYTES = 8
 _PURPOSE = "key.1"
 _PURPOSE_OF_OLD = "old.1"
 _PURPOSE_OF_LEAVING = "leave.1"
 _well_formed = re.compile(r"[0-9a-v]{40}").fullmatch
-_handle_formed = re.compile(r"[A-Za-z0-9_-]{16}").fullmatch
+# The last character has two bits of the id: each other one would be a second name of a row.
+_handle_formed = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]").fullmatch
+_VERSION_7, _VARIANT = 0x7000, 0b10 << 62
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Key:
-    """An opened key. ``text`` goes into the cookie, ``id`` is what the table knows it by.
+    """An opened key. ``text`` goes into the cookie, by ``digest`` the table finds its row.
 
     ``material`` are the random bytes, from which an encrypted session derives its key. ``stale``
     tells that the tag was made under a fallback secret.
     """
 
     text: str
-    id: bytes
+    digest: bytes
     material: bytes
     stale: bool = False
 
-    @property
-    def handle(self) -> str:
-        return handle_of(self.id)
-
     # Security: error reporters record local variables by their repr.
     def __repr__(self) -> str:
-        return f"<Key {self.handle}>"
+        return f"<{type(self).__name__}>"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,27 +55,27 @@ class Keyring:
     secrets: Sequence[str | bytes]
 
     def mint(self) -> Key:
-        """Answer a new random key."""
+        """Return a new random key."""
         return self.key_of(secrets.token_bytes(_RANDOM_BYTES))
 
     def key_of(self, material: bytes) -> Key:
-        """Answer the key of 17 given bytes, signed under the first secret."""
+        """Return the key of 17 given bytes, signed under the first secret."""
         signed = material + tag(derive(self.secrets[0], _PURPOSE), material, length=_TAG_BYTES)
         text = base64.b32hexencode(signed).decode().lower()
-        return Key(text=text, id=hashlib.sha256(material).digest(), material=material)
+        return Key(text=text, digest=hashlib.sha256(material).digest(), material=material)
 
     def derive_from(self, old_key: str, secret: str | bytes) -> Key:
-        """Answer the key that a session of another engine gets: the same for the same old key."""
+        """Return the key that a session of another engine gets: the same for the same old key."""
         material = tag(derive(secret, _PURPOSE_OF_OLD), old_key.encode(), length=_RANDOM_BYTES)
         return self.key_of(material)
 
     def key_for_django(self, key: Key) -> str:
-        """Answer the 32 characters that a session of ours gets in Django's own table."""
+        """Return the 32 characters that a session of ours gets in Django's own table."""
         purpose = derive(self.secrets[0], _PURPOSE_OF_LEAVING)
         return tag(purpose, key.material, length=16).hex()
 
     def open(self, text: str | None) -> Key | None:
-        """Answer the key that ``text`` spells, or None when it is malformed or not ours.
+        """Return the key that ``text`` spells, or None when it is malformed or not ours.
 
         Never raises, whatever a browser sends: NUL, surrogates, 10 kB, upper case, None.
         """
@@ -89,30 +88,36 @@ class Keyring:
             if is_tag(seal, derive(secret, _PURPOSE), material):
                 return Key(
                     text=text,
-                    id=hashlib.sha256(material).digest(),
+                    digest=hashlib.sha256(material).digest(),
                     material=material,
                     stale=secret is not self.secrets[0],
                 )
         return None
 
     def renew(self, key: Key) -> Key:
-        """Answer the same key with a tag under the first secret."""
+        """Return the same key with a tag under the first secret."""
         return self.key_of(key.material)
 
 
-def handle_of(digest: bytes) -> str:
-    """Answer the 16 characters by which pages, URLs, logs and signals may name a session."""
-    return base64.urlsafe_b64encode(digest[:HANDLE_BYTES]).decode()
+def new_id(now_ms: int) -> bytes:
+    """Return the 16 bytes of a new row's primary key: a UUID of version 7 (RFC 9562, 5.7).
 
-
-def digest_range(handle: str) -> tuple[bytes, bytes]:
-    """Answer the lowest and the highest digest that ``handle`` can stand for.
-
-    Raises ValueError when it is no handle.
+    48 bits of milliseconds since 1970, so that new rows lie side by side, and 74 random bits.
     """
+    random = int.from_bytes(secrets.token_bytes(10), "big")
+    high = (now_ms & 0xFFFF_FFFF_FFFF) << 16 | _VERSION_7 | random >> 68
+    low = _VARIANT | random & 0x3FFF_FFFF_FFFF_FFFF
+    return (high << 64 | low).to_bytes(ID_BYTES, "big")
+
+
+def handle_of(row_id: bytes) -> str:
+    """Return the 22 characters by which pages, URLs, logs and signals may name a session."""
+    return base64.urlsafe_b64encode(row_id)[:22].decode()
+
+
+def id_of(handle: str) -> bytes:
+    """Return the id that a handle names. Raises ValueError when it is no handle."""
     if not _handle_formed(handle):
-        message = f"{handle!r} is not a session handle: it has 16 characters of A-Z a-z 0-9 _ -"
+        message = f"{handle!r} is not a session handle: those have 22 characters of A-Za-z0-9_-"
         raise ValueError(message)
-    start = base64.urlsafe_b64decode(handle)
-    rest = DIGEST_BYTES - HANDLE_BYTES
-    return start + b"\0" * rest, start + b"\xff" * rest
+    return base64.urlsafe_b64decode(handle + "==")

@@ -1,6 +1,7 @@
 """Three-way merge of session data: what two concurrent requests did to the same session.
 
-``base`` is what this request loaded, ``ours`` what it saves, ``theirs`` what is stored now.
+``base`` is what this request loaded, ``ours`` what it saves, ``theirs`` what is stored now. The
+cost is linear in the size of the three; the depth is limited where sessions are saved.
 """
 
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 # A login writes these three together, so they move together: half of one login and half of another
 # would be a user who never signed in.
 AUTH_KEYS = ("_auth_user_id", "_auth_user_backend", "_auth_user_hash")
+USER_KEY = AUTH_KEYS[0]
 
 Path = tuple[str, ...]
 
@@ -30,17 +32,25 @@ class Merged:
     conflicts: tuple[Path, ...]
 
 
-def merge(base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Merged:
+def merge(
+    base: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    theirs: Mapping[str, Any],
+    *,
+    keeps_login: bool = False,
+) -> Merged:
     """Merge key by key, and inside dicts at any depth.
 
     Only one side changed a key: that side. Both made the same change: that. Both changed it
     differently: ours, and its path is in ``conflicts``. Deleted on one side and changed on the
     other: the change. Lists and scalars are whole values. The three keys of Django's login move
-    as one.
+    as one; with ``keeps_login`` they are those that are stored.
     """
     conflicts: list[Path] = []
     data = _merge_dicts(_plain(base), _plain(ours), _plain(theirs), (), conflicts)
-    login = _pick(_login(base), _login(ours), _login(theirs), AUTH_KEYS[:1], conflicts, whole=True)
+    login = _login(theirs)
+    if not keeps_login:
+        login = _pick_whole(_login(base), _login(ours), login, AUTH_KEYS[:1], conflicts)
     if login is not _missing:
         data.update(login)
     return Merged(data, tuple(conflicts))
@@ -59,6 +69,54 @@ def is_same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def put_in_place(held: dict[str, Any], data: dict[str, Any]) -> None:
+    """Make ``held`` equal to ``data``; the dicts and lists inside it that a view may hold stay.
+
+    A view that has taken a cart out of the session goes on changing the session's cart. What
+    stands in two places of ``held`` does not stay: the change of one place is none of the other.
+    """
+    if held is not data:
+        _put_into(held, data, _shared_in(held))
+
+
+def _put_into(held: Any, value: Any, shared: set[int]) -> bool:
+    """Change ``held`` into ``value`` if its type can be changed; tell whether that was done."""
+    if held is value:
+        return True
+    if id(held) in shared:
+        return False
+    if isinstance(held, dict) and isinstance(value, dict):
+        kept = {
+            key: held[key] if key in held and _put_into(held[key], new, shared) else new
+            for key, new in value.items()
+        }
+        # In the order of the data: another one would look like a change.
+        held.clear()
+        held.update(kept)
+        return True
+    if isinstance(held, list) and isinstance(value, list):
+        # Entry by entry, for a view may hold a line of the cart too.
+        pairs = zip(held, value, strict=False)
+        lines = [old if _put_into(old, new, shared) else new for old, new in pairs]
+        held[:] = lines + value[len(lines) :]
+        return True
+    return False
+
+
+def _shared_in(held: Any) -> set[int]:
+    """Return the ids of the containers that stand in more than one place of ``held``."""
+    seen, shared, left = set(), set(), [held]
+    while left:
+        one = left.pop()
+        if id(one) in seen:
+            shared.add(id(one))
+            continue
+        seen.add(id(one))
+        inner = one.values() if isinstance(one, dict) else one
+        left += [value for value in inner if isinstance(value, dict | list | tuple)]
+    return shared
+
+
 def _merge_dicts(
     base: Mapping[str, Any],
     ours: Mapping[str, Any],
@@ -75,20 +133,23 @@ def _merge_dicts(
     return merged
 
 
-def _pick(
-    base: Any, ours: Any, theirs: Any, path: Path, conflicts: list[Path], *, whole: bool = False
-) -> Any:
+def _pick(base: Any, ours: Any, theirs: Any, path: Path, conflicts: list[Path]) -> Any:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        # Two requests that both bring the first entry of a dict have an empty one as their base.
+        ground = {} if base is _missing else base
+        if isinstance(ground, dict):
+            # First: comparing whole dicts on each level would cost their size times their depth.
+            return _merge_dicts(ground, ours, theirs, path, conflicts)
+    return _pick_whole(base, ours, theirs, path, conflicts)
+
+
+def _pick_whole(base: Any, ours: Any, theirs: Any, path: Path, conflicts: list[Path]) -> Any:
     if is_same(ours, base) or is_same(ours, theirs):
         return theirs
     if is_same(theirs, base):
         return ours
     if ours is _missing or theirs is _missing:
         return theirs if ours is _missing else ours
-    if isinstance(ours, dict) and isinstance(theirs, dict) and not whole:
-        # Two requests that both bring the first entry of a dict have an empty one as their base.
-        ground = {} if base is _missing else base
-        if isinstance(ground, dict):
-            return _merge_dicts(ground, ours, theirs, path, conflicts)
     conflicts.append(path)
     return ours
 

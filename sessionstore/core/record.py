@@ -1,13 +1,20 @@
 """What crosses the boundary between the engine and a store: one row, and one client."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+# What a view sees as the session, and what a table may take for the version of a row.
+Data = dict[str, Any]
+Version = Any
 USER_AGENT_LENGTH = 512
 USER_ID_LENGTH = 255
 # The version of a row that importsessions made and no request has used so far.
 IMPORTED = 0
+
+_bound = struct.Struct(">qqi")
+_UNKNOWN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +25,25 @@ class Client:
     user_agent: str | None = None
 
 
-# Optimization: not frozen, though nobody changes one: a frozen one of 11 fields costs 1 us more.
+# Optimization: not frozen, though nobody changes one: a frozen one of 12 fields costs 1 us more.
 @dataclass(slots=True)
 class Record:
     """One row of the session table.
 
-    Times are milliseconds since 1970 UTC. ``version`` is opaque to everybody but the store: a
-    number here, the stored bytes where the table has no such column. ``data`` is the codec's
-    output and left out of what a session keeps in memory, which holds the payload instead.
-    ``extra`` has the columns that a subclass of the engine adds.
+    ``id`` never changes, ``digest`` does with each new key. Times are milliseconds since 1970 UTC.
+    ``version`` is opaque to everybody but the store: a number here, the stored bytes where the
+    table has no such column. ``data`` is the codec's output and left out of what a session keeps
+    in memory, which holds the payload instead. ``extra`` has the columns that a subclass of the
+    engine adds.
+
+    Security: error reporters record local variables by their repr, and the id of a row that is
+    shared with Express opens its session; so it shows neither that nor any data.
     """
 
-    id: Any
+    id: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
     data: Any = field(repr=False)
-    version: Any
+    version: Version
     user_id: str | None
     created_at: int
     authenticated_at: int | None
@@ -39,18 +51,32 @@ class Record:
     expires_at: int
     ip: str | None = None
     user_agent: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def started_at(self) -> int:
         """The moment that the absolute timeout counts from."""
         return self.created_at if self.authenticated_at is None else self.authenticated_at
 
+    @property
+    def bound(self) -> bytes:
+        """What the data are sealed to: the id, and the columns that decide about a login.
+
+        Security: so no blob can be moved to another row, and nobody who can only write the table
+        signs in, or makes a login young again. The length of the user id stands before it: two
+        different rows never have the same bytes.
+        """
+        user = b"" if self.user_id is None else self.user_id.encode()
+        size = _UNKNOWN if self.user_id is None else len(user)
+        signed_in = _UNKNOWN if self.authenticated_at is None else self.authenticated_at
+        return self.id + _bound.pack(self.created_at, signed_in, size) + user
+
     def without_data(self) -> "Record":
-        """Answer what a session keeps of its row: the payload it holds anyway."""
+        """Return what a session keeps of its row: the payload it holds anyway."""
         # Optimization: replace() takes three times as long.
         return Record(
             self.id,
+            self.digest,
             b"",
             self.version,
             self.user_id,
@@ -64,5 +90,5 @@ class Record:
         )
 
     def seen(self, last_seen_at: int, expires_at: int) -> "Record":
-        """Answer the row after a touch."""
+        """Return the row after a touch."""
         return replace(self, last_seen_at=last_seen_at, expires_at=expires_at)

@@ -1,6 +1,7 @@
 """Express's signed cookie as a session key: the cookie's value is the key, the sid is the row's id.
 
-Hashed ids and sharing exclude each other: Express looks rows up by the plain sid.
+Hashed ids and sharing exclude each other: Express looks rows up by the plain sid. So here the id
+opens the session as the key does, and is as secret: only a digest of it is shown.
 """
 
 import hashlib
@@ -8,20 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sessionstore.core.express_format import new_sid, sign, unsign
-from sessionstore.core.keys import Key, handle_of
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class SidKey(Key):
-    """A key whose id is the sid itself, so what pages and logs may show is a digest of it."""
-
-    @property
-    def handle(self) -> str:
-        return handle_of(hashlib.sha256(self.id).digest())
-
-    # Security: error reporters record local variables by their repr.
-    def __repr__(self) -> str:
-        return f"<SidKey {self.handle}>"
+from sessionstore.core.keys import ID_BYTES, Key, handle_of
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,12 +18,12 @@ class SidKeyring:
 
     secrets: Sequence[str]
 
-    def mint(self) -> SidKey:
-        """Answer a new random sid, signed under the first secret."""
+    def mint(self) -> Key:
+        """Return a new random sid, signed under the first secret."""
         return self._signed(new_sid())
 
-    def open(self, text: str | None) -> SidKey | None:
-        """Answer the key of a cookie's value, or None when none of the secrets signed it.
+    def open(self, text: str | None) -> Key | None:
+        """Return the key of a cookie's value, or None when none of the secrets signed it.
 
         Never raises, whatever a browser sends.
         """
@@ -45,11 +33,21 @@ class SidKeyring:
         if sid is None:
             return None
         first = unsign(text, self.secrets[:1])
-        return SidKey(text=text, id=sid.encode(), material=b"", stale=first is None)
+        return Key(text=text, digest=sid.encode(), material=b"", stale=first is None)
 
-    def renew(self, key: Key) -> SidKey:
-        """Answer the same sid signed under the first secret."""
-        return self._signed(key.id.decode())
+    def renew(self, key: Key) -> Key:
+        """Return the same sid signed under the first secret."""
+        return self._signed(key.digest.decode())
 
-    def _signed(self, sid: str) -> SidKey:
-        return SidKey(text=sign(sid, self.secrets[0]), id=sid.encode(), material=b"")
+    def _signed(self, sid: str) -> Key:
+        return Key(text=sign(sid, self.secrets[0]), digest=sid.encode(), material=b"")
+
+
+def shown_id(sid: bytes) -> bytes:
+    """Return 16 bytes that stand for a sid in logs."""
+    return hashlib.sha256(sid).digest()[:ID_BYTES]
+
+
+def handle_of_sid(sid: bytes) -> str:
+    """Return the handle of a row; another one after each change of key, since its id changes."""
+    return handle_of(shown_id(sid))

@@ -16,13 +16,13 @@ from sessionstore.core import expiry
 from sessionstore.core.express_format import LAST_DATE_MS, decode, lifetime_ms
 from sessionstore.core.record import Record
 from sessionstore.express.users import user_id_of
-from sessionstore.session.expiring import EXPIRY_KEY
-from sessionstore.session.lifetime import IDLE_KEY
+from sessionstore.session.expiring import EXPIRY_KEY, IDLE_KEY, policy_of
 
 OURS: Final = "_sessionstore"
 
 
-@dataclass(frozen=True, slots=True)
+# Security: no repr, for error reporters record local variables by it.
+@dataclass(frozen=True, slots=True, repr=False)
 class TextVersion:
     """The stored text as a version; ``follows`` is the text that it was written over."""
 
@@ -35,7 +35,7 @@ class TextVersion:
 
 
 def express_settings() -> ExpressSettings:
-    """Answer SESSIONSTORE_EXPRESS, which the engine cannot do without."""
+    """Return SESSIONSTORE_EXPRESS, which the engine cannot do without."""
     if conf.express is None:
         message = 'The engine "express" needs SESSIONSTORE_EXPRESS = {"secrets": [...]}.'
         raise ImproperlyConfigured(message)
@@ -43,23 +43,28 @@ def express_settings() -> ExpressSettings:
 
 
 def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | None:
-    """Answer the row as the engine knows rows; None when a deadline of Django's has passed."""
+    """Return the row as the engine knows rows; None when a deadline of Django's has passed.
+
+    Express slides the column, so a moment that was fixed can hold only here.
+    """
     stored = decode(text)
     data, cookie = ({}, {}) if stored is None else (stored.data, stored.cookie)
     ours, own_end = data.pop(OURS, None), _own_end(data)
     times = ours if isinstance(ours, dict) else {}
     if not _time(data.get(IDLE_KEY)):
         data.pop(IDLE_KEY, None)
-    lifetime = lifetime_ms(cookie) or express_settings().expiration_ms
     created, authenticated = map(_time, (times.get("created_at"), times.get("authenticated_at")))
+    policy, lifetime = policy_of(data), lifetime_ms(cookie) or express_settings().expiration_ms
     record = Record(
         id=row_id,
+        digest=row_id,
         data=text,
         version=TextVersion(text),
         user_id=user_id_of(data),
         created_at=now if created is None else created,
         authenticated_at=authenticated,
-        last_seen_at=min(expires_at - lifetime, now),
+        # Django moves the column by the idle timeout at most.
+        last_seen_at=min(expires_at - min(lifetime, policy.idle_ms or lifetime), now),
         expires_at=expires_at,
         extra={
             "data": None if stored is None else data,
@@ -67,13 +72,13 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
             "is_stamped": created is not None,
         },
     )
-    # Express slides the column; a moment that was fixed can hold only here.
-    ends = [record.started_at + (conf.policy.absolute_ms or 2 * now), own_end or 2 * now]
-    return record if min(ends) > now else None
+    absolute_end = None if policy.absolute_ms is None else record.started_at + policy.absolute_ms
+    has_ended = any(end is not None and end <= now for end in (own_end, absolute_end))
+    return None if has_ended else record
 
 
 def _own_end(data: dict[str, Any]) -> int | None:
-    """Answer the moment that set_expiry() fixed; what Express cannot have meant is dropped."""
+    """Return the moment that set_expiry() fixed; what Express cannot have meant is dropped."""
     if EXPIRY_KEY not in data:
         return None
     try:

@@ -1,7 +1,7 @@
 """The verbs on a table that Express writes too. Everything clever is above them."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -10,141 +10,176 @@ from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.record import Record
+from sessionstore.express.keys import handle_of_sid, shown_id
 from sessionstore.express.record import TextVersion, express_settings, record_of
 from sessionstore.express.statements import ExpressStatements, compose
-from sessionstore.table.retry import READ, WRITE, attempt
-from sessionstore.table.rows import SqlRows
+from sessionstore.table.retry import READ, WRITE, attempt, in_transaction
+from sessionstore.table.routed import PlacedTable
 
 # A request of Express that was under way at the logout may last longer than its session would have.
 _MARK_LIVES_AT_LEAST_MS: Final = 3_600_000
 
 
-class ExpressRows(SqlRows):
-    """The table of SESSIONSTORE_EXPRESS as a few verbs; one object serves all threads."""
+class SharedTable(PlacedTable):
+    """The table of SESSIONSTORE_EXPRESS as the verbs of ``table.verbs.Table``.
 
-    first_version: Any = None
-    # There is no column of the user, so no session can be found by its user.
-    knows_users = False
+    One object serves all threads. There is no column of the user, so no session can be found by
+    its user, and none of a former key: a change of key makes another id.
+    """
 
     def __init__(self) -> None:
         self._composed: dict[tuple[str, Any], ExpressStatements] = {}
 
-    @property
-    def alias(self) -> str:
-        return self._fixed_alias or conf.database or DEFAULT_DB_ALIAS
+    def _routed_alias(self) -> str:
+        return conf.database or DEFAULT_DB_ALIAS
 
     @property
     def table(self) -> str:
         return ".".join(express_settings().table)
 
     @staticmethod
-    def digest_of(row_id: bytes) -> bytes:
-        """Answer the start of the handle: the id itself opens the session."""
-        return hashlib.sha256(row_id).digest()
+    def handle_of(row_id: bytes) -> str:
+        return handle_of_sid(row_id)
 
     @staticmethod
     def next_version(version: Any, data: Any) -> TextVersion:
-        return TextVersion(data, follows=version.text)
+        return TextVersion(data, follows=None if version is None else version.text)
 
     # --- one row
 
-    def update(self, record: Record, expected_version: TextVersion) -> bool:
-        """Write a row whose text is as expected; False when no live row matched."""
+    def fetch(self, digest: bytes, now: int) -> Record | None:
+        return self.find(digest, now)
+
+    def find(self, row_id: bytes, now: int, *, lock: bool = False) -> Record | None:
         alias = self.alias
-        values = [*self._changed(alias, record), record.id.decode(), expected_version.text]
-        return self._write(alias, self._sql(alias).update, values) > 0
+        return attempt(
+            alias, READ, lambda: self._find(alias, row_id, now, lock=lock), row=shown_id(row_id)
+        )
 
-    def rename(self, old_id: bytes, record: Record, expected_version: TextVersion) -> bool:
-        """Write a row and change its id; with the mark column, the old id stays as a mark.
+    def insert(self, record: Record) -> None:
+        alias = self.alias
+        values = [record.id.decode(), *self._changed(record)]
+        self._insert(alias, self._sql(alias).insert, values, row=shown_id(record.id))
 
-        Else a request of Express that is under way would bring the old id back.
+    def update(
+        self,
+        record: Record,
+        expected_version: Any,
+        now: int,
+        *,
+        replaces: bytes | None = None,
+    ) -> bool:
+        """Write a live row whose text is as expected; False when no row matched.
+
+        With ``replaces``, the id that it has, it gets the record's. Where there is the mark column
+        the old id stays as a mark: a request of Express that is under way would bring it back.
         """
+        alias, row_id = self.alias, record.id if replaces is None else replaces
+        sql, values = self._sql(alias), self._changed(record)
+        values += [row_id.decode(), expected_version.text, self._seconds(now)]
+        if replaces is None:
+            return self._write(alias, sql.update, values, row=shown_id(row_id)) > 0
+        values = [record.id.decode(), *values]
+        until = self._seconds(max(record.expires_at, now + _MARK_LIVES_AT_LEAST_MS))
+        mark = [row_id.decode(), TOMBSTONE, until, self._seconds(now)]
+
+        def rename() -> bool:
+            with transaction.atomic(using=alias) if sql.has_mark else nullcontext():
+                is_renamed = self._execute(alias, sql.rename, values) > 0
+                if is_renamed and sql.has_mark:
+                    self._execute(alias, sql.leave_mark, mark)
+                return is_renamed
+
+        return attempt(alias, WRITE, rename, row=shown_id(row_id))
+
+    def touch(self, record: Record, last_seen_at: int, expires_at: int) -> bool:  # noqa: ARG002 - the expiry tells it
+        """Move the end on; dropped inside a caller's transaction, or when the row is locked."""
         alias = self.alias
-        sql, old = self._sql(alias), old_id.decode()
-        changed = self._changed(alias, record)
-        values = [record.id.decode(), *changed, old, expected_version.text]
-        if not sql.has_mark:
-            return self._write(alias, sql.rename, values) > 0
-        until = max(changed[1], self._seconds(expiry.now_ms() + _MARK_LIVES_AT_LEAST_MS))
+        if in_transaction(alias):
+            return False
+        until = self._seconds(expires_at)
+        values = [until, record.id.decode(), record.version.text, until, self._now()]
+        sql = self._sql(alias).touch
+        return self._write_or_drop(alias, sql, values, row=shown_id(record.id)) > 0
 
-        def both() -> bool:
-            with transaction.atomic(using=alias):
-                renamed = self._execute(alias, sql.rename, values) > 0
-                if renamed:
-                    self._execute(alias, sql.leave_mark, [old, TOMBSTONE, until, self._now()])
-                return renamed
+    def remove_key(self, digest: bytes) -> int:
+        return self.remove(digest)
 
-        return attempt(alias, WRITE, both)
+    def remove_replaced(self, digest: bytes) -> int:  # noqa: ARG002 - nothing to find it by
+        """Return 0: the table does not know former ids."""
+        return 0
 
-    def remove(self, row_id: bytes) -> int:
+    def was_replaced(self, digest: bytes, since: int) -> bool:  # noqa: ARG002 - as above
+        """Return False, as above."""
+        return False
+
+    def remove(self, row_id: bytes, *, digest: bytes | None = None) -> int:  # noqa: ARG002 - for caches
         """End a session without reading it: mark it where the table can, else delete it."""
-        return self._write(self.alias, *self._removal(row_id.decode()))
+        alias = self.alias
+        sql, least = self._sql(alias), self._seconds(expiry.now_ms() + _MARK_LIVES_AT_LEAST_MS)
+        mark = [self._now(), TOMBSTONE, least, least] if sql.has_mark else []
+        return self._write(alias, sql.remove, [*mark, row_id.decode()], row=shown_id(row_id))
+
+    def pay_debts(self) -> bool:
+        return True
 
     def is_marked(self, row_id: bytes) -> bool:
         """Tell whether a logout has left its mark under this id."""
         alias = self.alias
         sql = self._sql(alias)
-        return bool(sql.has_mark) and bool(self._read_all(alias, sql.is_marked, [row_id.decode()]))
+        return sql.has_mark and bool(self._read_all(alias, sql.is_marked, [row_id.decode()]))
 
     # --- many rows
 
     def remove_many(self, ids: Iterable[bytes], *, expired_before: int | None = None) -> int:
         """End sessions, in the order of their ids; with a cutoff delete those that expired."""
-        alias, sids = self.alias, sorted(one.decode() for one in ids)
+        alias, ids = self.alias, sorted(ids)
         sql = self._sql(alias)
-        if expired_before is None and sql.has_mark:
-            return sum(self._write(alias, *self._removal(sid)) for sid in sids)
-        if not sids:
+        if not ids:
             return 0
+        if expired_before is None and sql.has_mark:
+            return sum(map(self.remove, ids))
         text = sql.delete if expired_before is None else sql.delete_expired
-        cutoff = [] if expired_before is None else [expired_before // 1000]
-        return self._write(alias, text.format(sids=", ".join(["%s"] * len(sids))), sids + cutoff)
-
-    def remove_of_user(self, user_id: str, *, but: bytes | None = None) -> int:
-        """Refuse: the table has no column of the user."""
-        message = "An Express table has no user column: sessions cannot be found by user."
-        raise NotImplementedError(message)
-
-    def remove_renamed(self, user_id: str, created_at: int) -> int:  # noqa: ARG002 - nothing to find them by
-        """Answer 0: without a user column, a row that was renamed cannot be found."""
-        return 0
+        cutoff = [] if expired_before is None else [self._seconds(expired_before)]
+        values = [*(row_id.decode() for row_id in ids), *cutoff]
+        return self._write(alias, text.format(sids=", ".join(["%s"] * len(ids))), values)
 
     def expired(self, before: int, limit: int) -> list[bytes]:
-        """Answer at most ``limit`` ids that expired before ``before``, marks included.
+        """Return at most ``limit`` ids that expired before ``before``, marks included.
 
         Not in any order: Express's own table has no index on `expires`, and a sort of the whole
         table for each batch would be worse than no order.
         """
         alias = self.alias
-        rows = self._read_all(alias, self._sql(alias).expired, [before // 1000, limit])
+        rows = self._read_all(alias, self._sql(alias).expired, [self._seconds(before), limit])
         return [sid.encode() for (sid,) in rows]
 
     def count_expired(self, before: int) -> int:
-        """Answer how many rows expired before ``before``; without an index a scan."""
+        """Return how many rows expired before ``before``; without an index a scan."""
         alias = self.alias
-        [(count,)] = self._read_all(alias, self._sql(alias).count_expired, [before // 1000])
+        [(count,)] = self._read_all(alias, self._sql(alias).count_expired, [self._seconds(before)])
         return int(count)
 
     def count(self) -> int:
-        """Answer how many sessions are live."""
+        """Return how many sessions are live."""
         alias = self.alias
         [(count,)] = self._read_all(alias, self._sql(alias).count, [self._now()])
         return int(count)
 
     def page(self, after: str, limit: int) -> list[tuple[str, str]]:
-        """Answer the ids and texts of the next live sessions, in the order of their ids."""
+        """Return the ids and texts of the next live sessions, in the order of their ids."""
         alias = self.alias
         return self._read_all(alias, self._sql(alias).page, [self._now(), after, limit])
 
     def live_after(self, after: bytes, limit: int) -> list[bytes]:
-        """Answer the ids of the next live sessions, in their order."""
+        """Return the ids of the next live sessions, in their order."""
         alias = self.alias
         values = [self._now(), after.decode(), limit]
         return [sid.encode() for (sid,) in self._read_all(alias, self._sql(alias).ids, values)]
 
     # --- below the verbs
 
-    def _sql(self, alias: str) -> Any:
+    def _sql(self, alias: str) -> ExpressStatements:
         key = (alias, express_settings())
         try:
             return self._composed[key]
@@ -165,30 +200,10 @@ class ExpressRows(SqlRows):
             cursor.execute(sql, values)
             return list(cursor.fetchall())
 
-    def _removal(self, sid: str) -> tuple[str, list[Any]]:
-        sql = self._sql(self.alias)
-        if not sql.has_mark:
-            return sql.remove, [sid]
-        least = self._seconds(expiry.now_ms() + _MARK_LIVES_AT_LEAST_MS)
-        return sql.remove, [self._now(), TOMBSTONE, least, least, sid]
-
-    def _changed(self, alias: str, record: Record) -> list[Any]:  # noqa: ARG002 - no column needs the connection
+    def _changed(self, record: Record) -> list[Any]:
         return [record.data, self._seconds(record.expires_at)]
 
-    def _inserted(self, alias: str, record: Record) -> list[Any]:
-        return [record.id.decode(), *self._changed(alias, record)]
-
-    def _touched(
-        self,
-        row_id: bytes,
-        last_seen_at: int,  # noqa: ARG002 - the expiry tells it
-        expires_at: int,
-        version: Any,
-    ) -> list[Any]:
-        until = self._seconds(expires_at)
-        return [until, row_id.decode(), version.text, until, self._now()]
-
-    def _fetch(self, alias: str, row_id: bytes, now: int, lock: bool) -> Record | None:
+    def _find(self, alias: str, row_id: bytes, now: int, *, lock: bool) -> Record | None:
         sql, sid = self._sql(alias), row_id.decode()
         if lock and sql.before_lock:
             self._execute(alias, sql.before_lock, [sid])

@@ -30,7 +30,7 @@ class ExpressTable:
     # --- SQL that an operator can read first
 
     def create_sql(self) -> list[str]:
-        """Answer what express-mysql-session or connect-pg-simple would run."""
+        """Return what express-mysql-session or connect-pg-simple would run."""
         names = {"table": self._table, "id": self._quote(self.settings.id)}
         names |= {
             "data": self._quote(self.settings.data),
@@ -42,7 +42,7 @@ class ExpressTable:
         return [_MYSQL_SESSION[self._vendor].format(**names)]
 
     def add_mark_sql(self) -> list[str]:
-        """Answer what adds the mark column and the index on the expiry, where they are missing."""
+        """Return what adds the mark column and the index on the expiry, where they are missing."""
         statements = []
         if self.settings.mark not in self.columns():
             kind = "int unsigned" if self._vendor == "mysql" else "bigint"
@@ -55,7 +55,7 @@ class ExpressTable:
         return statements
 
     def add_guard_sql(self) -> list[str]:
-        """Answer what makes the database keep a mark against Express's upsert.
+        """Return what makes the database keep a mark against Express's upsert.
 
         Express writes without looking: a request that was under way at the logout would bring the
         session back for Express itself, while Django goes on refusing it.
@@ -70,7 +70,7 @@ class ExpressTable:
     # --- what there is
 
     def columns(self) -> dict[str, dict[str, Any]]:
-        """Answer each column's type and collation by its name; {} when there is no table."""
+        """Return each column's type and collation by its name; {} when there is no table."""
         rows = self._ask(_COLUMNS[self._vendor], self._schema_and_name())
         return {row[0]: {"type": str(row[1]).lower(), "collation": row[2]} for row in rows}
 
@@ -83,7 +83,7 @@ class ExpressTable:
         return bool(self._ask(_TRIGGER[self._vendor], [*self._where(), self._guard]))
 
     def differences(self) -> list[Difference]:
-        """Answer what differs from what both sides need, the worst first."""
+        """Return what differs from what both sides need, the worst first."""
         columns, settings = self.columns(), self.settings
         if not columns:
             return [Difference(f"the table {self.name} does not exist (--create)", breaks=True)]
@@ -119,7 +119,7 @@ class ExpressTable:
     # --- below
 
     def _text_columns(self, columns: dict[str, dict[str, Any]]) -> list[Difference]:
-        """Answer what MySQL would change or confuse in the ids and the data."""
+        """Return what MySQL would change or confuse in the ids and the data."""
         if self._vendor != "mysql":
             return []
         found = []

@@ -15,10 +15,9 @@ class ExpressStatements:
     fetch: str  # sid, now
     lock: str  # sid, now
     before_lock: str | None  # sid
-    begin_lock: str | None
     insert: str  # sid, data, expires
-    update: str  # data, expires, sid, expected data
-    rename: str  # new sid, data, expires, old sid, expected data
+    update: str  # data, expires, sid, expected data, now
+    rename: str  # new sid, data, expires, old sid, expected data, now
     touch: str  # expires, sid, expected data, expires, now
     remove: str  # sid; with the mark column: now, data, least expires twice, sid
     leave_mark: str  # sid, data, expires, now
@@ -33,12 +32,12 @@ class ExpressStatements:
 
 
 def quoted_table(alias: str, settings: ExpressSettings) -> str:
-    """Answer the table's name, quoted, with its schema when it has one."""
+    """Return the table's name, quoted, with its schema when it has one."""
     return ".".join(map(connections[alias].ops.quote_name, settings.table))
 
 
 def columns_of(alias: str, settings: ExpressSettings) -> list[str]:
-    """Answer the names of the table's columns as they are."""
+    """Return the names of the table's columns as they are."""
     with connections[alias].cursor() as cursor:
         cursor.execute(f"SELECT * FROM {quoted_table(alias, settings)} WHERE 1 = 0")  # noqa: S608 - quoted names
         return [column[0] for column in cursor.description]
@@ -48,8 +47,10 @@ def columns_of(alias: str, settings: ExpressSettings) -> list[str]:
 _TEXTS = {
     "fetch": "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {live} AND {expires} >= {at}",
     "insert": "INSERT INTO {table} ({sid}, {data}, {expires}) VALUES (%s, %s, {at})",
-    "update": "UPDATE {table} SET {data} = %s, {expires} = {at} WHERE {unchanged}",
-    "rename": "UPDATE {table} SET {sid} = %s, {data} = %s, {expires} = {at} WHERE {unchanged}",
+    "update": "UPDATE {table} SET {data} = %s, {expires} = {at} WHERE {unchanged} "
+    "AND {expires} >= {at}",
+    "rename": "UPDATE {table} SET {sid} = %s, {data} = %s, {expires} = {at} WHERE {unchanged} "
+    "AND {expires} >= {at}",
     "touch": "UPDATE {table} SET {expires} = {at} WHERE {unchanged} "
     "AND {expires} < {at} AND {expires} >= {at}",
     "expired": "SELECT {sid} FROM {table} WHERE {expires} < {at} LIMIT %s",
@@ -75,7 +76,7 @@ _SQLITE_LOCK = "UPDATE {table} SET {data} = {data} WHERE {sid} = %s"
 
 
 def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
-    """Answer the statements; looks once whether the table has the mark column."""
+    """Return the statements; looks once whether the table has the mark column."""
     has_mark = settings.mark in columns_of(alias, settings)
     words = _words(alias, settings, has_mark=has_mark)
     vendor = connections[alias].vendor
@@ -84,10 +85,6 @@ def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
         has_mark=has_mark,
         lock=texts["fetch"] if vendor == "sqlite" else f"{texts['fetch']} FOR UPDATE",
         before_lock=_SQLITE_LOCK.format(**words) if vendor == "sqlite" else None,
-        # Above READ COMMITTED a waiter fails instead of reading what it waited for.
-        begin_lock="SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-        if vendor == "postgresql"
-        else None,
         remove=(_REMOVE_BY_MARK if has_mark else _REMOVE).format(**words),
         leave_mark=_LEAVE_MARK.format(**words),
         is_marked=_IS_MARKED.format(**words),
@@ -96,7 +93,7 @@ def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
 
 
 def _words(alias: str, settings: ExpressSettings, *, has_mark: bool) -> dict[str, str]:
-    """Answer what stands for the braces in the texts."""
+    """Return what stands for the braces in the texts."""
     quote = connections[alias].ops.quote_name
     sid, data, expires = map(quote, (settings.id, settings.data, settings.expires))
     mark = quote(settings.mark)
@@ -124,7 +121,7 @@ def _words(alias: str, settings: ExpressSettings, *, has_mark: bool) -> dict[str
 
 
 def _time_zone(alias: str, settings: ExpressSettings) -> str:
-    """Answer the zone of Express's connections as a literal: the server's, unless configured."""
+    """Return the zone of Express's connections as a literal: the server's, unless configured."""
     zone = settings.time_zone
     if zone is None:
         with connections[alias].cursor() as cursor:

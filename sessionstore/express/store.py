@@ -10,7 +10,7 @@ from sessionstore.core.express_format import decode, encode
 from sessionstore.core.record import Record
 from sessionstore.exceptions import SessionStoreUnavailable, TakenId
 from sessionstore.express.record import TextVersion, express_settings
-from sessionstore.express.rows import ExpressRows
+from sessionstore.express.rows import SharedTable
 
 _PAGE = 500
 _TRIES = 5
@@ -25,11 +25,11 @@ class ExpressStore:
     """
 
     def __init__(self, *, database: str | None = None) -> None:
-        rows = ExpressRows()
-        self.rows = rows.using(database) if database else rows
+        table = SharedTable()
+        self.table = table.using(database) if database else table
 
     def get(self, sid: str) -> dict[str, Any] | None:
-        """Answer a live session, or None; None too for damaged JSON."""
+        """Return a live session, or None; None too for damaged JSON."""
         record = self._fetch(sid)
         return None if record is None else _session(record.data)
 
@@ -45,11 +45,11 @@ class ExpressStore:
         for _ in range(_TRIES):
             known = self._fetch(sid)
             if known is None:
-                if self.rows.is_marked(sid.encode()):
+                if self.table.is_marked(sid.encode()):
                     return False
                 if self._insert(sid, text, expires_at):
                     return True
-            elif self.rows.update(_row(sid, text, expires_at), known.version):
+            elif self.table.update(_row(sid, text, expires_at), known.version, expiry.now_ms()):
                 return True
         message = "Others keep writing this session."
         raise SessionStoreUnavailable(message)
@@ -60,21 +60,21 @@ class ExpressStore:
         if known is None:
             return False
         expires_at = _expires_at(session.get("cookie", {}))
-        return self.rows.touch(sid.encode(), expiry.now_ms(), expires_at, known.version)
+        return self.table.touch(known, expiry.now_ms(), expires_at)
 
     def destroy(self, sid: str) -> bool:
         """Log a session out, finally where the table has the mark column."""
-        return self.rows.remove(sid.encode()) > 0
+        return self.table.remove(sid.encode()) > 0
 
     def length(self) -> int:
-        """Answer how many sessions are live."""
-        return self.rows.count()
+        """Return how many sessions are live."""
+        return self.table.count()
 
     def all(self) -> dict[str, dict[str, Any]]:
-        """Answer all live sessions by their ids; damaged ones are left out."""
+        """Return all live sessions by their ids; damaged ones are left out."""
         found: dict[str, dict[str, Any]] = {}
         last = ""
-        while page := self.rows.page(last, _PAGE):
+        while page := self.table.page(last, _PAGE):
             found |= {sid: session for sid, text in page if (session := _session(text)) is not None}
             last = page[-1][0]
         return found
@@ -82,22 +82,22 @@ class ExpressStore:
     def clear(self) -> int:
         """Log everybody out; answer how many sessions that ended."""
         ended = 0
-        while ids := self.rows.live_after(b"", _PAGE):
-            ended += self.rows.remove_many(ids)
+        while ids := self.table.live_after(b"", _PAGE):
+            ended += self.table.remove_many(ids)
         return ended
 
     def clearExpiredSessions(self) -> int:  # noqa: N802 - the name in express-mysql-session
         """Delete what expired more than ten minutes ago, in batches; answer how many."""
-        return clear_expired(self.rows).removed
+        return clear_expired(self.table).removed
 
     def _fetch(self, sid: str) -> Record | None:
-        return self.rows.fetch(sid.encode(), expiry.now_ms())
+        return self.table.fetch(sid.encode(), expiry.now_ms())
 
     def _insert(self, sid: str, text: str, expires_at: int) -> bool:
         # A row that has expired is no session: it makes room.
-        self.rows.remove_many([sid.encode()], expired_before=expiry.now_ms())
+        self.table.remove_many([sid.encode()], expired_before=expiry.now_ms())
         try:
-            self.rows.insert(_row(sid, text, expires_at))
+            self.table.insert(_row(sid, text, expires_at))
         except TakenId:
             return False
         return True
@@ -111,6 +111,7 @@ def _session(text: str) -> dict[str, Any] | None:
 def _row(sid: str, text: str, expires_at: int) -> Record:
     return Record(
         id=sid.encode(),
+        digest=sid.encode(),
         data=text,
         version=TextVersion(text),
         user_id=None,
@@ -122,7 +123,7 @@ def _row(sid: str, text: str, expires_at: int) -> Record:
 
 
 def _expires_at(cookie: Mapping[str, Any]) -> int:
-    """Answer when a session ends, from `cookie.expires`: text or datetime, or `expiration`."""
+    """Return when a session ends, from `cookie.expires`: text or datetime, or `expiration`."""
     expires = cookie.get("expires")
     if isinstance(expires, str):
         expires = datetime.fromisoformat(expires)

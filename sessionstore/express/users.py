@@ -12,7 +12,7 @@ from sessionstore.core.merge import AUTH_KEYS
 
 
 def user_id_of(data: Mapping[str, Any]) -> str | None:
-    """Answer who is signed in, on whichever side; None for an anonymous session."""
+    """Return who is signed in, on whichever side; None for an anonymous session."""
     user_id = data.get(AUTH_KEYS[0])
     if user_id is None:
         user_id = mapped_id(data)
@@ -22,7 +22,7 @@ def user_id_of(data: Mapping[str, Any]) -> str | None:
 
 
 def mapped_id(data: Mapping[str, Any]) -> Any:
-    """Answer what the site's callable finds in a session without a login of Django's own."""
+    """Return what the site's callable finds in a session without a login of Django's own."""
     callback = conf.express.user if conf.express else None
     return callback(data) if callback and AUTH_KEYS[0] not in data else None
 
@@ -37,7 +37,7 @@ def drop_impossible_login(data: dict[str, Any]) -> None:
 
 
 def _primary_key(user_id: str | int) -> Any:
-    """Answer a value as the user's primary key; None when it cannot be one."""
+    """Return a value as the user's primary key; None when it cannot be one."""
     primary_key: Any = get_user_model()._meta.pk
     try:
         return primary_key.to_python(user_id)
@@ -46,7 +46,7 @@ def _primary_key(user_id: str | int) -> Any:
 
 
 def login_of(data: Mapping[str, Any]) -> dict[str, str]:
-    """Answer the three keys that Django's login would have written; {} for nobody.
+    """Return the three keys that Django's login would have written; {} for nobody.
 
     A primary key that is none, an unknown user and one that may not sign in all mean nobody.
     """

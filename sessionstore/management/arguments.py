@@ -23,7 +23,7 @@ class HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
 
 
 def positive(text: str) -> int:
-    """Answer a whole number above 0."""
+    """Return a whole number above 0."""
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         message = f"{text!r} is not a whole number above 0"
         raise ArgumentTypeError(message)
@@ -31,7 +31,7 @@ def positive(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """Answer seconds, fractions allowed, 0 included."""
+    """Return seconds, fractions allowed, 0 included."""
     try:
         value = float(text)
     except ValueError:
@@ -43,7 +43,7 @@ def seconds(text: str) -> float:
 
 
 def duration(text: str) -> timedelta:
-    """Answer a duration such as 30d, 12h, 90m."""
+    """Return a duration such as 30d, 12h, 90m."""
     if found := _duration(text):
         with suppress(OverflowError):
             return timedelta(**{_UNITS[found[2]]: int(found[1])})
@@ -75,7 +75,7 @@ def add_pace(parser: CommandParser) -> None:
 
 
 def pace_of(options: dict[str, Any]) -> Pace:
-    """Answer what the options of ``add_pace``, and ``--limit``, ask for."""
+    """Return what the options of ``add_pace``, and ``--limit``, ask for."""
     return Pace(
         batch_size=options["batch_size"],
         pause_s=options["sleep"],

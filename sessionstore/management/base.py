@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
-from sessionstore.cleaning import Ending, Table
+from sessionstore.cleaning import Clearable, Ending
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.management.arguments import HelpFormatter
 from sessionstore.table.faults import code_of, is_missing_table
@@ -36,7 +36,7 @@ class SessionCommand(BaseCommand):
 
 
 @contextmanager
-def database_errors(*tables: Table) -> Iterator[None]:
+def database_errors(*tables: Clearable) -> Iterator[None]:
     """Turn what a database refuses into a CommandError, in words for an operator."""
     try:
         yield
@@ -52,16 +52,16 @@ def refuse_early(ending: Ending) -> None:
 
 
 def sessions(number: int, kind: str = "") -> str:
-    """Answer such as "1 session" or, with the kind "expired", "1,200 expired sessions"."""
+    """Return such as "1 session" or, with the kind "expired", "1,200 expired sessions"."""
     return f"{number:,} {kind and f'{kind} '}session{'' if number == 1 else 's'}"
 
 
-def where(table: Table) -> str:
-    """Answer a table and its database in words."""
+def where(table: Clearable) -> str:
+    """Return a table and its database in words."""
     return f"{table.table} of database {table.alias!r}"
 
 
-def _failure(error: Exception, tables: Sequence[Table]) -> str:
+def _failure(error: Exception, tables: Sequence[Clearable]) -> str:
     if isinstance(error, SessionStoreUnavailable):
         return f"{error} What was done stays done; run it again."
     if is_missing_table(error):

@@ -13,7 +13,7 @@ SHORT_NAMES = ("sql", "cached_sql", "express", "leaving")
 
 
 def engine_named(name: str | None) -> Any:
-    """Answer the SessionStore of an engine: a dotted path, a short name, or None for the site's.
+    """Return the SessionStore of an engine: a dotted path, a short name, or None for the site's.
 
     Raises CommandError when there is none.
     """
@@ -32,7 +32,7 @@ def engine_named(name: str | None) -> Any:
 
 
 def session_engine() -> type[SessionBackend]:
-    """Answer the site's engine, for a command that needs its sessions and not only their table.
+    """Return the site's engine, for a command that needs its sessions and not only their table.
 
     Raises CommandError when that is not an engine of ours, or leaves for Django's.
     """
@@ -43,31 +43,31 @@ def session_engine() -> type[SessionBackend]:
             f"express of sessionstore.backends."
         )
         raise CommandError(message)
-    known_database(store.get_rows().alias)
+    known_database(store.get_table().alias)
     return store
 
 
 def table_of(store: Any, *, database: str | None = None) -> Any:
-    """Answer the rows of an engine of ours, on ``database`` when given.
+    """Return the rows of an engine of ours, on ``database`` when given.
 
     Raises CommandError for an engine of somebody else's.
     """
-    get_rows = getattr(store, "get_rows", None)
-    if get_rows is None:
+    get_table = getattr(store, "get_table", None)
+    if get_table is None:
         message = (
             f"{store.__module__} is not an engine of sessionstore. Name one with --engine, for "
             f"instance --engine=sql."
         )
         raise CommandError(message)
     if database is not None:
-        return get_rows().using(known_database(database))
-    rows = get_rows()
-    known_database(rows.alias)
-    return rows
+        return get_table().using(known_database(database))
+    table = get_table()
+    known_database(table.alias)
+    return table
 
 
 def known_database(alias: str) -> str:
-    """Answer the alias. Raises CommandError when DATABASES does not have it."""
+    """Return the alias. Raises CommandError when DATABASES does not have it."""
     if alias not in connections:
         message = f"There is no database {alias!r} in DATABASES, only {', '.join(connections)}."
         raise CommandError(message)

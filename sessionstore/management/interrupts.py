@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Answer what tells whether somebody asked this process to end; the second time it ends."""
+    """Return what tells whether somebody asked this process to end; the second time it ends."""
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress(total: Callable[[], int], *, wanted: bool) -> Iterator[Callable[[int], object]]:
-    """Answer what to tell each step's size to; ``total`` is asked only when somebody looks."""
+    """Return what to tell each step's size to; ``total`` is asked only when somebody looks."""
     if not wanted or not sys.stderr.isatty():
         yield lambda _: None
         return

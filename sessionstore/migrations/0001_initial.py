@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import sessionstore.models
+from sessionstore.models import FixedBytesField, MillisecondsField, UserIdField
 
 
 class Migration(migrations.Migration):
@@ -15,29 +15,29 @@ class Migration(migrations.Migration):
             name="Session",
             fields=[
                 (
-                    "digest",
-                    sessionstore.models.DigestField(
-                        max_length=32, primary_key=True, serialize=False
+                    "id",
+                    FixedBytesField(
+                        editable=False, max_length=16, primary_key=True, serialize=False
                     ),
                 ),
+                ("digest", FixedBytesField(editable=False, max_length=32, unique=True)),
+                (
+                    "previous_digest",
+                    FixedBytesField(db_index=True, editable=False, max_length=32, null=True),
+                ),
+                ("cycled_at", MillisecondsField(editable=False, null=True)),
                 ("data", models.BinaryField()),
                 ("version", models.BigIntegerField()),
                 (
                     "user_id",
-                    sessionstore.models.UserIdField(
-                        db_index=True, max_length=255, null=True, verbose_name="user"
-                    ),
+                    UserIdField(db_index=True, max_length=255, null=True, verbose_name="user"),
                 ),
-                ("created_at", sessionstore.models.MillisecondsField(verbose_name="created")),
-                (
-                    "authenticated_at",
-                    sessionstore.models.MillisecondsField(null=True, verbose_name="signed in"),
-                ),
-                ("last_seen_at", sessionstore.models.MillisecondsField(verbose_name="last seen")),
-                (
-                    "expires_at",
-                    sessionstore.models.MillisecondsField(db_index=True, verbose_name="expires"),
-                ),
+                ("created_at", MillisecondsField(verbose_name="created")),
+                ("authenticated_at", MillisecondsField(null=True, verbose_name="signed in")),
+                ("last_seen_at", MillisecondsField(verbose_name="last seen")),
+                ("expires_at", MillisecondsField(db_index=True, verbose_name="expires")),
+                ("device_key", models.BinaryField(editable=False, max_length=65, null=True)),
+                ("bound_at", MillisecondsField(editable=False, null=True)),
                 ("ip", models.CharField(max_length=45, null=True, verbose_name="address")),
                 ("user_agent", models.CharField(max_length=512, null=True, verbose_name="browser")),
             ],

@@ -8,14 +8,13 @@ from typing import Any
 from django.apps import apps
 from django.db import IntegrityError, transaction
 
-from sessionstore.backends.base import SessionBackend
 from sessionstore.cleaning import Cleaned, Pace, in_batches
 from sessionstore.core import expiry
 from sessionstore.core.record import IMPORTED, Record
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge, TakenId
-from sessionstore.moving.adoption import derived_keys
+from sessionstore.moving.adoption import derived_keys, record_of
 from sessionstore.moving.old_engine import OldEngine, OldSession
-from sessionstore.session.loading import rows_of
+from sessionstore.session.store import SessionBackend, table_of
 
 _SIGNED_COOKIES = "django.contrib.sessions.backends.signed_cookies"
 
@@ -61,7 +60,7 @@ class Importer:
     def __init__(self, engine: OldEngine, store: type[SessionBackend]) -> None:
         self.engine = engine
         self.store = store
-        self.rows = rows_of(store)
+        self.table = table_of(store)
 
     def run(
         self,
@@ -88,7 +87,7 @@ class Importer:
                 counted = self._import(batch, done, dry_run=dry_run)
             return len(batch), counted
 
-        return done, in_batches(move, self.rows, pace=pace, stop=stop, on_batch=on_batch)
+        return done, in_batches(move, self.table, pace=pace, stop=stop, on_batch=on_batch)
 
     def _import(self, batch: Sequence[Any], done: Imported, *, dry_run: bool) -> int:
         """Move what can be moved; answer how many are here now."""
@@ -113,7 +112,7 @@ class Importer:
         now = expiry.now_ms()
         taker = self.store()
         try:
-            record: Record = taker.record_of(old, derived_keys(old.key)[0], version=IMPORTED)
+            record = record_of(taker, old, derived_keys(old.key)[0], version=IMPORTED)
         except SessionTooLarge:
             done.refuse("above SESSIONSTORE_MAX_BYTES")
             return None
@@ -128,38 +127,38 @@ class Importer:
     def _move(self, records: dict[str, Record]) -> int:
         """Insert here and remove there; answer how many were inserted."""
         insert = partial(self._insert, records)
-        if self.engine.alias == self.rows.alias:
+        if self.engine.alias == self.table.alias:
 
             def both() -> int:
                 moved = insert()
                 self.engine.remove(records)
                 return moved
 
-            return int(self.rows.under_lock(both))
+            return int(self.table.under_lock(both))
         # Ours commits first: a crash in between leaves a session twice, never nowhere.
         with transaction.atomic(using=self.engine.alias):
-            moved = int(self.rows.under_lock(insert))
+            moved = int(self.table.under_lock(insert))
             self.engine.remove(records)
         return moved
 
     def _insert(self, records: dict[str, Record]) -> int:
-        known = self.rows.known(record.id for record in records.values())
-        fresh = {key: one for key, one in records.items() if one.id not in known}
+        known = self.table.known(record.digest for record in records.values())
+        fresh = {key: one for key, one in records.items() if one.digest not in known}
         try:
-            with transaction.atomic(using=self.rows.alias):
-                self.rows.insert_many(fresh.values())
+            with transaction.atomic(using=self.table.alias):
+                self.table.insert_many(fresh.values())
         except IntegrityError:
             # A request moves one of them at this moment.
             fresh = {key: one for key, one in fresh.items() if self._insert_one(one)}
         # Only now: who holds the new ids, and the old rows, is the only one to move them.
         gone = set(fresh) - self.engine.lock(fresh)
         if gone:
-            self.rows.remove_many(fresh[key].id for key in gone)
+            self.table.remove_many(fresh[key].id for key in gone)
         return len(fresh) - len(gone)
 
     def _insert_one(self, record: Record) -> bool:
         try:
-            self.rows.insert(record)
+            self.table.insert(record)
         except TakenId:
             return False
         return True

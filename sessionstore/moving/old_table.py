@@ -7,7 +7,7 @@ from django.contrib.sessions.backends.db import SessionStore as DjangoSessionSto
 from django.db.models import Model
 from django.utils import timezone
 
-from sessionstore.cleaning import Table
+from sessionstore.cleaning import Clearable
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.moving.old_engine import old_engine
@@ -41,13 +41,13 @@ class OldTable(RoutedTable):
         return self.objects.filter(expire_date__lt=moment)
 
 
-def tables_to_clear(store: Any) -> Iterator[Table]:
+def tables_to_clear(store: Any) -> Iterator[Clearable]:
     """Yield the table of an engine, then those that its sessions come from or leave to.
 
     Ours stands first, so it is cleared whatever becomes of the others: the model of an app that is
     not installed any more raises RuntimeError.
     """
-    yield store.get_rows()
+    yield store.get_table()
     goal = store.get_model_class() if issubclass(store, DjangoSessionStore) else None
     if goal is not None:
         yield OldTable(goal)

@@ -1,90 +1,57 @@
-"""How a session ends: by its own request, by a login too many, or behind the back of a request."""
+"""How a session ends, and what is told of it; deletions that no rollback takes back."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
-from sessionstore.conf import conf
 from sessionstore.core import journal
-from sessionstore.core.keys import Key
-from sessionstore.core.record import Record
-from sessionstore.moving.adoption import AdoptingSession
-from sessionstore.session.final import delete_for_good
-from sessionstore.session.writing import Writing, user_id_in
-from sessionstore.signals import Reason, session_interrupted, session_revoked
-from sessionstore.users.limits import keep_limit
+from sessionstore.signals import Reason, session_revoked
+from sessionstore.table.verbs import Table
+
+from .engine import Engine
+from .known import Known, Standing
+
+T = TypeVar("T")
 
 
-class EndingSession(AdoptingSession):
-    """Deletes its row for good, and tells why."""
+def delete_for_good(table: Table, deletion: Callable[[], T]) -> T:
+    """Run ``deletion`` and return what it returns.
 
-    # Whether this request has given the session a new key: a login does it at most once.
-    has_new_key = False
-    # The reason that session_revoked tells when the session is flushed.
-    ends_because = Reason.FLUSHED
-    # Whether, at one login too many, this one gives way; then whether that has happened.
-    yields = is_surplus = False
+    Inside a transaction a rollback takes the DELETE back; then the middleware repeats it after
+    the response.
+    """
+    answer = deletion()
+    events = journal.current()
+    if events is not None and table.in_transaction():
+        events.add(deletion)
+        table.on_commit(lambda: events.forget(deletion))
+    return answer
 
-    @property
-    def user_id(self) -> str | None:
-        """Whose row this is, as far as it has been read; None for nobody's. Never loads."""
-        return None if self._row is None else self._row.user_id
 
-    @property
-    def row_id(self) -> Any:
-        """What the table knows the session by, as far as it has been read; never loads."""
-        return None if self._row is None else self._row.id
+def end(engine: Engine, known: Known, reason: Reason) -> None:
+    """End the session that is known, whatever is known of it, and tell of that."""
+    if known.key is None and known.text is not None and engine.adoption.takes(known.text):
+        engine.adoption.end(engine, known.text, reason)
+        return
 
-    def delete(self, session_key: str | None = None) -> None:
-        """Delete a row, this session's when no key is given, without reading it first."""
-        key = self._key if session_key is None else self.keyring.open(session_key)
-        if key is None:
-            self._end_old(self._session_key if session_key is None else session_key, Reason.DELETED)
-            return
-        row = self._row if self._row is not None and self._row.id == key.id else None
-        self._end_row(key, row, Reason.DELETED)
-        if row is not None:
-            self._row = None  # A save that follows finds no row, and says so.
+    def remove() -> int:
+        removed = _remove(engine.table, known)
+        if known.adopted_from is not None:
+            engine.adoption.remove_old(known.adopted_from)
+        return removed
 
-    def flush(self) -> None:
-        """End the session: the row goes, and so do data and key."""
-        key, row = self._key, self._row
-        if key is not None and not self._key_is_new:
-            self._end_row(key, row, self.ends_because)
-        elif key is None:
-            self._end_old(self._session_key, self.ends_because)
-        self._forget()
-        self._session_cache = {}
-        self._session_key = None
-        self.accessed = self.modified = True
-        self.has_new_key = True
-        events = journal.current()
-        if events is not None:
-            events.flushed = True
+    if delete_for_good(engine.table, remove):
+        row = known.record
+        handle = None if row is None else engine.table.handle_of(row.id)
+        user_id = None if row is None else row.user_id
+        session_revoked.send(type(engine), handle=handle, user_id=user_id, reason=reason)
 
-    def _end_row(self, key: Key, row: Record | None, reason: Reason) -> None:
-        """Delete a row, also the one that a concurrent request has just renamed."""
-        rows = self.rows
 
-        def end() -> int:
-            removed = int(rows.remove(key.id))
-            # A login too many is gone already; another one of its millisecond may look like it.
-            if not removed and not self.is_surplus and row is not None and row.user_id is not None:
-                removed = int(rows.remove_renamed(row.user_id, row.created_at))
-            self._end_adopted()
-            return removed
-
-        if delete_for_good(rows, end):
-            user_id = None if row is None else row.user_id
-            session_revoked.send(type(self), handle=key.handle, user_id=user_id, reason=reason)
-
-    def _accept(self, written: Writing, key: Key) -> None:
-        before, user_id = self.user_id, written.record.user_id
-        super()._accept(written, key)
-        if user_id is not None and user_id != before and conf.max_per_user is not None:
-            if self.rows.in_transaction():
-                self.rows.on_commit(lambda: keep_limit(self, user_id))
-            else:
-                keep_limit(self, user_id)
-
-    def _tell_interrupted(self) -> None:
-        user_id = user_id_in(self.__dict__.get("_session_cache") or {})
-        session_interrupted.send(type(self), handle=self.handle, user_id=user_id)
+def _remove(table: Table, known: Known) -> int:
+    """Delete by id; by the key where nothing was read, also when that has been replaced since."""
+    if known.record is not None and known.standing is Standing.STORED:
+        return table.remove(known.record.id, digest=known.record.digest)
+    if known.missed is not None:
+        return table.remove_replaced(known.missed.digest)
+    if known.key is not None and known.standing is Standing.UNREAD:
+        return table.remove_key(known.key.digest) or table.remove_replaced(known.key.digest)
+    return 0

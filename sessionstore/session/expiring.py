@@ -1,20 +1,39 @@
 """When the session of a request ends, and how old its cookie may get: the same minimum."""
 
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from django.utils import timezone
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
-from sessionstore.session.changing import ChangingSession
-from sessionstore.session.lifetime import IDLE_KEY, SHARED_IDLE_S, Lifetime, policy_of
+from sessionstore.core.expiry import Policy
+from sessionstore.core.record import Data
 
-EXPIRY_KEY = "_session_expiry"
+from .engine import DjangoSession, after_load
+
+EXPIRY_KEY, IDLE_KEY = "_session_expiry", "_session_idle"
+# A walk to the coffee machine; whoever leaves a public computer for longer has left it.
+SHARED_IDLE_S = 15 * 60
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class ExpiringSession(ChangingSession):
+class Lifetime(Enum):
+    """How long a session lives on this computer: the choices of the login form."""
+
+    BROWSER = auto()  # until the browser closes
+    KEPT = auto()  # up to the site's absolute end
+    SHARED = auto()  # like BROWSER, and only while it is used
+
+
+def policy_of(data: Any) -> Policy:
+    """Return the site's policy, with the shorter idle time that a session's data may ask for."""
+    own = data.get(IDLE_KEY)
+    return conf.policy.with_idle(int(own * 1000)) if own else conf.policy
+
+
+class Expiry(DjangoSession):
     """Django's expiry methods, under the site's idle and absolute timeouts.
 
     ``set_expiry()`` can only shorten what the site's policy allows.
@@ -26,22 +45,17 @@ class ExpiringSession(ChangingSession):
         ``modification`` is the moment of last use (now, when not given), ``expiry`` stands in for
         the session's own setting.
         """
-        end = self._end(*self._seen_and_own(given))
+        end = self._ends_at(*self._seen_and_own(given))
         return end if conf.use_tz else timezone.make_naive(end)
 
     def get_expiry_age(self, **given: Any) -> int:
         """Answer the whole seconds until the session ends; the arguments as above."""
         seen, own = self._seen_and_own(given)
         # The row's times are cut to milliseconds, which must not cost the age a whole second.
-        return (self._end(seen, own) - seen + _MILLISECOND) // timedelta(seconds=1)
+        return (self._ends_at(seen, own) - seen + _MILLISECOND) // timedelta(seconds=1)
 
-    async def aget_expiry_date(self, **options: Any) -> datetime:
-        await self._aget_session()
-        return self.get_expiry_date(**options)
-
-    async def aget_expiry_age(self, **options: Any) -> int:
-        await self._aget_session()
-        return self.get_expiry_age(**options)
+    aget_expiry_date = after_load(get_expiry_date)
+    aget_expiry_age = after_load(get_expiry_age)
 
     def set_expiry(self, value: Any) -> None:
         """Set when the session ends: seconds from last use, a datetime, a timedelta from now.
@@ -54,9 +68,7 @@ class ExpiringSession(ChangingSession):
             return
         self[EXPIRY_KEY] = _storable(value)
 
-    async def aset_expiry(self, value: Any) -> None:
-        await self._aget_session()
-        self.set_expiry(value)
+    aset_expiry = after_load(set_expiry)
 
     def set_lifetime(self, lifetime: Lifetime) -> None:
         """Let the session live on this computer as its user chose; a later choice counts."""
@@ -73,35 +85,30 @@ class ExpiringSession(ChangingSession):
         """Tell whether this is a computer that others use too."""
         return IDLE_KEY in self
 
-    @property
-    def expires_at_ms(self) -> int | None:
-        """When the row ends, if nobody uses it; None when there is no row."""
-        self._get_session()
-        return None if self._row is None else self._row.expires_at
-
-    def _seen_and_own(self, given: dict[str, Any]) -> tuple[datetime, Any]:
+    def _seen_and_own(self, given: Data) -> tuple[datetime, Any]:
         own = given["expiry"] if "expiry" in given else self.get(EXPIRY_KEY)
         seen = given.get("modification")
         return _aware_now() if seen is None else _aware(seen), own
 
-    def _end(self, seen: datetime, own: Any) -> datetime:
+    def _ends_at(self, seen: datetime, own: Any) -> datetime:
         if isinstance(own, str):
             own = datetime.fromisoformat(own)
         if not isinstance(own, datetime):
             own = seen + timedelta(seconds=own or self.get_session_cookie_age())
         ends = [_aware(own)]
         # Compat: Django promises that a given expiry is answered without loading.
-        policy = policy_of(self._session_cache if self.is_loaded else {})
+        policy = policy_of(self.__dict__.get("_session_cache", {}))
         idle, absolute = policy.idle_ms, policy.absolute_ms
         if idle is not None:
             ends.append(seen + timedelta(milliseconds=idle))
         if absolute is not None:
-            started = seen if self._row is None else expiry.to_datetime(self._row.started_at)
+            row = self._known.record
+            started = seen if row is None else expiry.to_datetime(row.started_at)
             ends.append(started + timedelta(milliseconds=absolute))
         return min(ends)
 
-    def _expires_at(self, data: dict[str, Any], *, seen: int, started: int) -> int:
-        """Answer the row's ``expires_at`` for these data, in milliseconds."""
+    def end_of(self, data: Data, *, seen: int, started: int) -> int:
+        """Return when the row of a session with these data ends, in milliseconds."""
         own = data.get(EXPIRY_KEY)
         if isinstance(own, str):
             own = datetime.fromisoformat(own)

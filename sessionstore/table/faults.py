@@ -15,10 +15,10 @@ _MYSQL_LOST = {
 _POSTGRES_TRANSIENT = {"40001", "40P01", "55P03"}
 _POSTGRES_LOST = {"57P01", "57P02", "57P03", "57P05", "25P03", "25006"}
 _SQLITE_TRANSIENT = {5, 6}  # SQLITE_BUSY and SQLITE_LOCKED with all their extended codes
-_SQLITE_TAKEN = 1555  # SQLITE_CONSTRAINT_PRIMARYKEY
+_SQLITE_TAKEN_ID, _SQLITE_UNIQUE = 1555, 2067  # SQLITE_CONSTRAINT_PRIMARYKEY and _UNIQUE
 _MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
 _MISSING_TABLE = {1146, "42P01"}
-_names_primary = re.compile(r"for key '([^']*\.)?PRIMARY'$").search
+_names_our_key = re.compile(r"for key '([^']*\.)?(PRIMARY|digest)'$").search
 _CLOSED = ("closed", "Lost connection", "gone away", "server closed the connection", "terminating")
 # psycopg reports a failed connect without its code; these texts are 53300, 28P01 and 3D000.
 _REFUSED = ("too many clients", "connection slots", "authentication failed", "does not exist")
@@ -78,17 +78,18 @@ def _tells_of_loss(cause: BaseException) -> bool:
 
 
 def is_taken_id(error: BaseException) -> bool:
-    """Tell whether an INSERT or rename failed because its primary key exists, and nothing else."""
+    """Tell whether an INSERT failed because its id or its digest exists, and for nothing else."""
     cause = error.__cause__ or error
     code = code_of(error)
     if hasattr(cause, "sqlite_errorcode"):
-        return code == _SQLITE_TAKEN
+        is_digest = code == _SQLITE_UNIQUE and str(cause).endswith(".digest")
+        return code == _SQLITE_TAKEN_ID or is_digest
     if code == _MYSQL_TAKEN:
         # The text itself: str() of the error escapes its quotes when the digest contains one.
-        return bool(_names_primary(str(cause.args[-1])))
+        return bool(_names_our_key(str(cause.args[-1])))
     if code == _POSTGRES_TAKEN:
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None) or ""
-        return constraint.endswith("_pkey")
+        return constraint.endswith(("_pkey", "_digest_key"))
     return False
 
 

@@ -47,15 +47,14 @@ def in_transaction(alias: str) -> bool:
     return connection.in_atomic_block or not connection.autocommit
 
 
-def attempt(
-    alias: str, limit: Limit, operation: Callable[[], T], *, digest: bytes | None = None
-) -> T:
+def attempt(alias: str, limit: Limit, operation: Callable[[], T], *, row: bytes | None = None) -> T:
     """Run ``operation``, again where that can help, and answer what it answers.
 
     A transient error repeats on the same connection, a lost one on a new one. Inside a transaction
     nothing repeats: the server may have rolled back the caller's own work, and the original error
     goes up. Permanent errors go up at once. Raises SessionStoreUnavailable when the tries or the
-    2 seconds are used up, and from then on at once until the request ends.
+    2 seconds are used up, and from then on at once until the request ends. ``row`` is the id that
+    log records name.
     """
     events = journal.current()
     if events is not None and events.gave_up is not None:
@@ -66,7 +65,7 @@ def attempt(
     except (DatabaseError, InterfaceError) as error:
         if in_transaction(alias):
             raise
-        failed = _Failed(alias, limit, error, digest, ends_at)
+        failed = _Failed(alias, limit, error, row, ends_at)
     return _again(failed, operation)
 
 
@@ -77,7 +76,7 @@ class _Failed:
     alias: str
     limit: Limit
     error: DatabaseError | InterfaceError
-    digest: bytes | None
+    row: bytes | None
     ends_at: float
 
 
@@ -126,7 +125,7 @@ def _gave_up(failed: _Failed) -> SessionStoreUnavailable:
 
 
 def _name(failed: _Failed) -> str:
-    return handle_of(failed.digest) if failed.digest else "-"
+    return handle_of(failed.row) if failed.row else "-"
 
 
 def unavailable(message: str) -> SessionStoreUnavailable:

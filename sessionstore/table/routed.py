@@ -1,10 +1,20 @@
-"""A model's table on the database that the routers, or a command, name for it."""
+"""A table on the database that the routers, or a command, name for it; and its transactions."""
 
 import copy
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import cached_property
+from typing import Any, Self, TypeVar
 
-from django.db import connections, router
+from django.db import DatabaseError, InterfaceError, connections, router, transaction
 from django.db.models import Model
+
+from sessionstore.exceptions import TakenId
+
+from .faults import Fault, classify, is_taken_id
+from .retry import READ, WRITE, attempt, in_transaction, let_go
+
+T = TypeVar("T")
 
 # One statement takes so many ids: more would hold locks for too long.
 BATCH = 500
@@ -17,20 +27,26 @@ PAUSE_S = 0.020
 PAUSE_ON_INNODB_S = 0.080
 
 
-class RoutedTable:
-    """Asks the routers for the write database each time, unless it was told one."""
+class PlacedTable:
+    """A table on a database alias, which is asked for anew each time, unless it was told.
 
-    model: type[Model]
+    No connection or cursor is kept.
+    """
+
     _fixed_alias: str | None = None
 
     @property
     def alias(self) -> str:
-        return self._fixed_alias or router.db_for_write(self.model)
+        return self._fixed_alias or self._routed_alias()
 
-    @property
-    def objects(self) -> Any:
-        """Answer all rows as a queryset where they are written: a replica may lag."""
-        return self.model._default_manager.using(self.alias)
+    def _routed_alias(self) -> str:
+        raise NotImplementedError
+
+    def using(self, alias: str) -> Self:
+        """Return the same table on the database ``alias``, whatever the routers say."""
+        table = copy.copy(self)
+        table._fixed_alias = alias
+        return table
 
     @property
     def batch_size(self) -> int:
@@ -42,12 +58,114 @@ class RoutedTable:
         """How long a clean-up waits between two transactions, at least."""
         return PAUSE_ON_INNODB_S if connections[self.alias].vendor == "mysql" else PAUSE_S
 
-    def using(self, alias: str) -> Self:
-        """Answer the same table on the database ``alias``, whatever the routers say."""
-        rows = copy.copy(self)
-        rows._fixed_alias = alias
-        return rows
+    # --- transactions
+
+    def in_transaction(self) -> bool:
+        return in_transaction(self.alias)
+
+    def on_commit(self, callback: Callable[[], Any]) -> None:
+        alias = self.alias
+        if in_transaction(alias) and not connections[alias].in_atomic_block:
+            # Whoever commits by hand has no hook for it: Django would raise.
+            callback()
+        else:
+            transaction.on_commit(callback, using=alias)
+
+    def under_lock(self, block: Callable[[], T]) -> T:
+        """Run ``block``, whose first statement locks a row, in a transaction of its own."""
+        alias = self.alias
+
+        def locked() -> T:
+            with transaction.atomic(using=alias, durable=True):
+                if connections[alias].vendor == "postgresql":
+                    # Above READ COMMITTED a waiter fails instead of reading what it waited for.
+                    self._execute(alias, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED", [])
+                return block()
+
+        return attempt(alias, WRITE, locked)
+
+    @cached_property
+    def _locking(self) -> dict[str, bool]:
+        return {}
+
+    @property
+    def can_lock(self) -> bool:
+        """Tell whether row locks help: on Galera they triple the failures."""
+        alias = self.alias
+        if alias not in self._locking:
+            self._locking[alias] = not attempt(alias, READ, lambda: _is_galera(alias))
+        return self._locking[alias]
+
+    # --- statements
+
+    def _execute(self, alias: str, sql: str, values: Sequence[Any]) -> int:
+        # Optimization: cursors end with their function, not by close().
+        cursor = connections[alias].cursor()
+        cursor.execute(sql, values)
+        return int(cursor.rowcount)
+
+    def _write(
+        self, alias: str, sql: str, values: Sequence[Any], *, row: bytes | None = None
+    ) -> int:
+        return attempt(alias, WRITE, lambda: self._execute(alias, sql, values), row=row)
+
+    def _write_or_drop(
+        self, alias: str, sql: str, values: Sequence[Any], *, row: bytes | None = None
+    ) -> int:
+        """Write what is not worth a wait: 0 when the row is locked."""
+
+        def once() -> int:
+            try:
+                return self._execute(alias, sql, values)
+            except (DatabaseError, InterfaceError) as error:
+                if classify(error) is Fault.TRANSIENT:
+                    return 0
+                raise
+
+        return attempt(alias, WRITE, once, row=row)
+
+    def _insert(self, alias: str, sql: str, values: Sequence[Any], *, row: bytes) -> None:
+        """Insert a row. Raises TakenId when its id or digest exists."""
+
+        def once() -> None:
+            # Inside a transaction a taken id must not spoil it, so the INSERT gets a savepoint.
+            inside = in_transaction(alias)
+            with transaction.atomic(using=alias) if inside else nullcontext():
+                self._execute(alias, sql, values)
+
+        try:
+            attempt(alias, WRITE, once, row=row)
+        except (DatabaseError, InterfaceError) as error:
+            if is_taken_id(error):
+                let_go(error)
+                # Security: the driver's message holds the digest; only the fact goes up.
+                raise TakenId from None
+            raise
+
+
+class RoutedTable(PlacedTable):
+    """The table of a model, on its write database: a replica that lags loses logins."""
+
+    model: type[Model]
+
+    def _routed_alias(self) -> str:
+        return router.db_for_write(self.model)
+
+    @property
+    def objects(self) -> Any:
+        """All rows as a queryset where they are written."""
+        return self.model._default_manager.using(self.alias)
 
     @property
     def table(self) -> str:
         return self.model._meta.db_table
+
+
+def _is_galera(alias: str) -> bool:
+    connection = connections[alias]
+    if connection.vendor != "mysql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
+        row = cursor.fetchone()
+    return bool(row) and row[1] == "ON"

@@ -1,36 +1,36 @@
-"""The verbs on the session table. Everything clever is above them.
+"""The session table in SQL: the verbs of ``verbs.Table``, and those of a table that knows users.
 
 Reads and writes both use the write database of the routers: a replica that lags loses logins and
-revives logouts. No connection or cursor is kept.
+revives logouts.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connections, transaction
-from django.db.models import Model
+from django.db import connections
+from django.db.models import Exists, Model, OuterRef, ProtectedError, RestrictedError
+from django.db.models.deletion import PROTECT, RESTRICT, get_candidate_relations_to_delete
 
 from sessionstore.core import expiry
+from sessionstore.core.keys import handle_of
 from sessionstore.core.record import IMPORTED, Record
-from sessionstore.exceptions import TakenId
-from sessionstore.table.faults import Fault, classify, is_taken_id
-from sessionstore.table.many_rows import ManyRows
-from sessionstore.table.retry import READ, WRITE, attempt, in_transaction, let_go
-from sessionstore.table.statements import CHANGED, Statements, compose
 
-T = TypeVar("T")
+from .retry import READ, WRITE, attempt, in_transaction
+from .routed import BATCH, RoutedTable
+from .statements import CHANGED, INSERTED, Statements, compose
+
 _changed_of = attrgetter(*CHANGED)
+_inserted_of = attrgetter(*INSERTED)
+# A loop over the rows of one user ends when a SELECT finds none; a flood of logins must end it too.
+_ROUNDS = 100
 
 
-class SqlRows(ManyRows):
-    """The session table as a few verbs; one object serves all threads."""
+class SqlTable(RoutedTable):
+    """The table of a model; one object serves all threads."""
 
-    first_version = 1
-    # Whether rows can be found by their user.
-    knows_users = True
+    first_version: Any = 1
 
     def __init__(self, model: type[Model], extra: Sequence[str] = ()) -> None:
         self.model = model
@@ -38,130 +38,198 @@ class SqlRows(ManyRows):
         self._statements: dict[str, Statements] = {}
 
     @staticmethod
-    def digest_of(row_id: bytes) -> bytes:
-        """Answer what log records may name a row by."""
-        return row_id
+    def handle_of(row_id: bytes) -> str:
+        return handle_of(row_id)
 
-    @staticmethod
-    def next_version(version: Any, data: Any) -> Any:  # noqa: ARG004 - elsewhere the data are the version
-        """Answer the version that a row has after ``data`` were written over ``version``."""
-        return version + 1
+    def next_version(self, version: Any, data: Any) -> Any:  # noqa: ARG002 - elsewhere the data are the version
+        return self.first_version if version is None else version + 1
 
     # --- one row
 
-    def fetch(self, digest: bytes, now: int, *, lock: bool = False) -> Record | None:
-        """Answer the live row, or None. ``lock`` (inside a transaction) keeps others out of it."""
+    def fetch(self, digest: bytes, now: int) -> Record | None:
         alias = self.alias
-        return attempt(
-            alias,
-            READ,
-            lambda: self._fetch(alias, digest, now, lock),
-            digest=self.digest_of(digest),
-        )
+        return attempt(alias, READ, lambda: self._one(alias, self._sql(alias).fetch, [digest, now]))
+
+    def find(self, row_id: bytes, now: int, *, lock: bool = False) -> Record | None:
+        alias = self.alias
+        return attempt(alias, READ, lambda: self._find(alias, row_id, now, lock=lock), row=row_id)
 
     def insert(self, record: Record) -> None:
-        """Insert a row. Raises TakenId when its digest exists; never an upsert."""
         alias = self.alias
-        values = self._inserted(alias, record)
-        try:
-            attempt(
-                alias, WRITE, lambda: self._insert(alias, values), digest=self.digest_of(record.id)
-            )
-        except (DatabaseError, InterfaceError) as error:
-            if is_taken_id(error):
-                let_go(error)
-                # Security: the driver's message holds the digest; only the fact goes up.
-                raise TakenId from None
-            raise
+        values = [*_inserted_of(record), *self._extra_values(alias, record)]
+        self._insert(alias, self._sql(alias).insert, values, row=record.id)
 
-    def update(self, record: Record, expected_version: Any) -> bool:
-        """Write a row whose version is as expected; False when no row matched."""
-        alias = self.alias
-        values = [*self._changed(alias, record), record.id, expected_version]
-        return self._write(alias, self._sql(alias).update, values, self.digest_of(record.id)) > 0
-
-    def rename(self, old_digest: bytes, record: Record, expected_version: Any) -> bool:
-        """Write a row and change its primary key in one statement; False when no row matched."""
-        alias = self.alias
-        values = [record.id, *self._changed(alias, record), old_digest, expected_version]
-        return self._write(alias, self._sql(alias).rename, values, self.digest_of(old_digest)) > 0
-
-    def begin(self, digest: bytes, now: int) -> bool:
-        """Give an imported row its first version, and let it be created now."""
-        rows = self.objects.filter(pk=digest, version=IMPORTED)
-        begun = {"version": self.first_version, "created_at": now}
-        return bool(attempt(self.alias, WRITE, lambda: rows.update(**begun)))
-
-    def touch(
-        self, digest: bytes, last_seen_at: int, expires_at: int, expected_version: Any
+    def update(
+        self,
+        record: Record,
+        expected_version: Any,
+        now: int,
+        *,
+        replaces: bytes | None = None,
     ) -> bool:
-        """Move a live, unchanged row's times on, never back; False when there was none.
+        alias = self.alias
+        values = [*_changed_of(record), *self._extra_values(alias, record)]
+        values += [record.id, expected_version, now]
+        sql = self._sql(alias).update
+        if replaces is not None:
+            sql, values = self._sql(alias).change_key, [now, record.digest, *values]
+        return self._write(alias, sql, values, row=record.id) > 0
 
-        Inside a caller's transaction, or when the row is locked, the touch is dropped: it is not
-        worth a wait.
+    def touch(self, record: Record, last_seen_at: int, expires_at: int) -> bool:
+        """Move the times on; dropped inside a caller's transaction, or when the row is locked.
+
+        It is not worth a wait.
         """
         alias = self.alias
         if in_transaction(alias):
             return False
-        values = self._touched(digest, last_seen_at, expires_at, expected_version)
+        values = [last_seen_at, expires_at, record.id, record.version]
+        values += [last_seen_at, expiry.now_ms()]
+        return self._write_or_drop(alias, self._sql(alias).touch, values, row=record.id) > 0
 
-        def once() -> int:
-            try:
-                return self._execute(alias, self._sql(alias).touch, values)
-            except (DatabaseError, InterfaceError) as error:
-                if classify(error) is Fault.TRANSIENT:
-                    return 0
-                raise
-
-        return attempt(alias, WRITE, once, digest=self.digest_of(digest)) > 0
-
-    def remove(self, digest: bytes) -> int:
-        """Delete a row without reading it; answer 1 or 0."""
+    def remove(self, row_id: bytes, *, digest: bytes | None = None) -> int:  # noqa: ARG002 - for caches
         alias = self.alias
-        return self._write(alias, self._sql(alias).remove, [digest], self.digest_of(digest))
+        if self._has_relations:
+            return self._collect(self.objects.filter(pk=row_id))
+        return self._write(alias, self._sql(alias).remove, [row_id], row=row_id)
 
-    # --- transactions
-
-    def in_transaction(self) -> bool:
-        return in_transaction(self.alias)
-
-    def on_commit(self, callback: Callable[[], Any]) -> None:
+    def remove_key(self, digest: bytes) -> int:
         alias = self.alias
-        if in_transaction(alias) and not connections[alias].in_atomic_block:
-            # Who commits by hand has no hook for it: Django would raise.
-            callback()
-        else:
-            transaction.on_commit(callback, using=alias)
+        if self._has_relations:
+            return self._collect(self.objects.filter(digest=digest))
+        return self._write(alias, self._sql(alias).remove_key, [digest])
 
-    def scope(self) -> Any:
-        """Answer a value that differs once the innermost atomic block of now has ended."""
-        connection = connections[self.alias]
-        return (*connection.atomic_blocks, *connection.savepoint_ids)
-
-    def under_lock(self, block: Callable[[], T]) -> T:
-        """Run ``block``, whose first statement locks a row, in a transaction of its own."""
+    def remove_replaced(self, digest: bytes) -> int:
         alias = self.alias
+        if self._has_relations:
+            return self._collect(self.objects.filter(previous_digest=digest))
+        return self._write(alias, self._sql(alias).remove_replaced, [digest])
 
-        def locked() -> T:
-            with transaction.atomic(using=alias, durable=True):
-                begin = self._sql(alias).begin_lock
-                if begin:
-                    self._execute(alias, begin, [])
-                return block()
+    def was_replaced(self, digest: bytes, since: int) -> bool:
+        alias = self.alias
+        values = [digest, since, expiry.now_ms()]
+        sql = self._sql(alias).was_replaced
+        return attempt(alias, READ, lambda: self._select(alias, sql, values)) is not None
 
-        return attempt(alias, WRITE, locked)
+    # --- rows that importsessions made
+
+    def start_imported(self, row_id: bytes, now: int) -> bool:
+        """Give a row that has been imported its first version, and note when it was first used."""
+        rows = self.objects.filter(pk=row_id, version=IMPORTED)
+        started = {"version": self.first_version, "cycled_at": now}
+        return bool(attempt(self.alias, WRITE, lambda: rows.update(**started), row=row_id))
+
+    def moved_at(self, record: Record) -> int:
+        """Return when an adopted session's cookie was first used here."""
+        started = self.objects.filter(pk=record.id).values_list("cycled_at", flat=True)
+        moment = attempt(self.alias, READ, started.first, row=record.id)
+        return record.created_at if moment is None else expiry.to_ms(moment)
+
+    # --- many rows
+
+    def known(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Return which of these digests are taken."""
+        rows = self.objects.filter(digest__in=sorted(digests)).values_list("digest", flat=True)
+        return attempt(self.alias, READ, lambda: set(map(bytes, rows)))
+
+    def insert_many(self, records: Iterable[Record]) -> None:
+        """Insert rows, many in a statement. Raises IntegrityError when an id is taken."""
+        rows = [
+            self.model(**{name: getattr(record, name) for name in INSERTED}, **record.extra)
+            for record in records
+        ]
+        attempt(self.alias, WRITE, lambda: self.objects.bulk_create(rows))
+
+    def remove_many(self, ids: Iterable[bytes], *, expired_before: int | None = None) -> int:
+        rows = self.objects.filter(pk__in=sorted(ids))
+        if expired_before is not None:
+            # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
+            rows = rows.extra(  # noqa: S610 - the text holds a column's quoted name
+                where=[f"{self._quoted('expires_at')} + 0 < %s"], params=[expired_before]
+            )
+            return self._delete_expired(rows)
+        return self._delete(rows)
+
+    def remove_of_user(self, user_id: str, *, but: bytes | None = None) -> int:
+        """Delete all rows of a user apart from the id ``but``; return how many.
+
+        A login may add one meanwhile, so it looks again until a SELECT finds none.
+        """
+        removed = 0
+        rows = self.objects.filter(user_id=user_id)
+        if but is not None:
+            rows = rows.exclude(pk=but)
+        if self._protecting:
+            rows = rows.filter(expires_at__gt=expiry.now_ms())
+        for _ in range(_ROUNDS):
+            ids = attempt(self.alias, READ, lambda: list(rows.values_list("pk", flat=True)[:BATCH]))
+            if not ids:
+                break
+            removed += self._remove_of(user_id, [bytes(row_id) for row_id in ids])
+        return removed
+
+    def expired(self, before: int, limit: int) -> list[bytes]:
+        rows = self._removable(before).order_by("expires_at").values_list("pk", flat=True)
+        return attempt(self.alias, READ, lambda: [bytes(pk) for pk in rows[:limit]])
+
+    def count_expired(self, before: int) -> int:
+        return int(attempt(self.alias, READ, self._removable(before).count))
+
+    def pay_debts(self) -> bool:
+        return True
+
+    # --- models with a foreign key to a session
 
     @cached_property
-    def _locking(self) -> dict[str, bool]:
-        return {}
+    def _relations(self) -> list[Any]:
+        return list(get_candidate_relations_to_delete(self.model._meta))
 
     @property
-    def can_lock(self) -> bool:
-        """Tell whether row locks help: on Galera they triple the failures."""
-        alias = self.alias
-        if alias not in self._locking:
-            self._locking[alias] = not attempt(alias, READ, lambda: _is_galera(alias))
-        return self._locking[alias]
+    def _has_relations(self) -> bool:
+        return bool(self._relations)
+
+    @cached_property
+    def _protecting(self) -> list[Any]:
+        return [one for one in self._relations if one.on_delete in (PROTECT, RESTRICT)]
+
+    def _removable(self, before: int) -> Any:
+        """Return the rows that a clean-up may delete: none that others keep by PROTECT."""
+        rows = self.objects.filter(expires_at__lt=before)
+        for relation in self._protecting:
+            to_this = {relation.field.name: OuterRef("pk")}
+            keepers = relation.related_model._base_manager.using(self.alias).filter(**to_this)
+            rows = rows.exclude(Exists(keepers))
+        return rows
+
+    def _delete(self, rows: Any) -> int:
+        """Delete a queryset: by one statement, or with what other models' on_delete asks for."""
+        if self._has_relations:
+            return self._collect(rows)
+        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
+
+    def _delete_expired(self, rows: Any) -> int:
+        return self._delete(rows)
+
+    def _collect(self, rows: Any) -> int:
+        """Let Django delete, so that on_delete counts; what is protected ends and stays.
+
+        Security: a session that somebody else's table keeps must not go on opening.
+        """
+        label = self.model._meta.label
+        try:
+            return int(attempt(self.alias, WRITE, lambda: rows.delete()[1].get(label, 0)))
+        except (ProtectedError, RestrictedError):
+            return sum(map(self._delete_or_void, [row.pk for row in rows.only("pk")]))
+
+    def _delete_or_void(self, row_id: bytes) -> int:
+        row = self.objects.filter(pk=row_id)
+        label = self.model._meta.label
+        try:
+            return int(attempt(self.alias, WRITE, lambda: row.delete()[1].get(label, 0)))
+        except (ProtectedError, RestrictedError):
+            void = {"data": b"", "expires_at": expiry.now_ms() - 1}
+            live = row.filter(expires_at__gt=expiry.now_ms())
+            return int(attempt(self.alias, WRITE, lambda: live.update(**void)))
 
     # --- below the verbs
 
@@ -171,55 +239,38 @@ class SqlRows(ManyRows):
         except KeyError:
             return self._statements.setdefault(alias, compose(alias, self.model, self.extra))
 
-    def _execute(self, alias: str, sql: str, values: Sequence[Any]) -> int:
-        # Optimization: this cursor and the one of _fetch end with their function, not by close().
+    def _select(self, alias: str, sql: str, values: Sequence[Any]) -> Any:
         cursor = connections[alias].cursor()
         cursor.execute(sql, values)
-        return int(cursor.rowcount)
+        return cursor.fetchone()
 
-    def _write(
-        self, alias: str, sql: str, values: Sequence[Any], digest: bytes | None = None
-    ) -> int:
-        return attempt(alias, WRITE, lambda: self._execute(alias, sql, values), digest=digest)
+    def _one(self, alias: str, sql: str, values: Sequence[Any]) -> Record | None:
+        row = self._select(alias, sql, values)
+        return (
+            None if row is None else Record(bytes(row[0]), bytes(row[1]), bytes(row[2]), *row[3:])
+        )
 
-    def _fetch(self, alias: str, digest: bytes, now: int, lock: bool) -> Record | None:
+    def _find(self, alias: str, row_id: bytes, now: int, *, lock: bool) -> Record | None:
         sql = self._sql(alias)
-        cursor = connections[alias].cursor()
         if lock and sql.before_lock:
-            cursor.execute(sql.before_lock, [digest])
-        cursor.execute(sql.lock if lock else sql.fetch, [digest, now])
-        row = cursor.fetchone()
-        return None if row is None else Record(digest, bytes(row[0]), *row[1:])
+            self._execute(alias, sql.before_lock, [row_id])
+        return self._one(alias, sql.lock if lock else sql.find, [row_id, now])
 
-    def _insert(self, alias: str, values: Sequence[Any]) -> None:
-        # Inside a transaction a taken id must not spoil it, so the INSERT gets a savepoint.
-        inside = in_transaction(alias)
-        with transaction.atomic(using=alias) if inside else nullcontext():
-            self._execute(alias, self._sql(alias).insert, values)
+    def _remove_of(self, user_id: str, ids: list[bytes]) -> int:
+        # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
+        rows = self.objects.filter(pk__in=sorted(ids)).extra(  # noqa: S610 - as above
+            where=[f"COALESCE({self._quoted('user_id')}, '') = %s"], params=[user_id]
+        )
+        return self._delete(rows)
 
-    def _touched(
-        self, digest: bytes, last_seen_at: int, expires_at: int, version: Any
-    ) -> list[Any]:
-        return [last_seen_at, expires_at, digest, version, last_seen_at, expiry.now_ms()]
+    def _quoted(self, name: str) -> str:
+        field: Any = self.model._meta.get_field(name)
+        return connections[self.alias].ops.quote_name(field.column)
 
-    def _inserted(self, alias: str, record: Record) -> list[Any]:
-        return [record.id, record.created_at, *self._changed(alias, record)]
-
-    def _changed(self, alias: str, record: Record) -> list[Any]:
-        values = list(_changed_of(record))
-        if self.extra:
-            connection = connections[alias]
-            for name in self.extra:
-                field: Any = self.model._meta.get_field(name)
-                values.append(field.get_db_prep_save(record.extra.get(name), connection))
+    def _extra_values(self, alias: str, record: Record) -> list[Any]:
+        connection = connections[alias]
+        values = []
+        for name in self.extra:
+            field: Any = self.model._meta.get_field(name)
+            values.append(field.get_db_prep_save(record.extra.get(name), connection))
         return values
-
-
-def _is_galera(alias: str) -> bool:
-    connection = connections[alias]
-    if connection.vendor != "mysql":
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
-        row = cursor.fetchone()
-    return bool(row) and row[1] == "ON"

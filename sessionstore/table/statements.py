@@ -12,14 +12,14 @@ from typing import Any
 from django.db import connections
 
 FETCHED = (
-    *("data", "version", "user_id", "created_at", "authenticated_at", "last_seen_at"),
-    *("expires_at", "ip", "user_agent"),
+    *("id", "digest", "data", "version", "user_id", "created_at", "authenticated_at"),
+    *("last_seen_at", "expires_at", "ip", "user_agent"),
 )
 CHANGED = (
     *("data", "version", "user_id", "authenticated_at", "last_seen_at", "expires_at"),
     *("ip", "user_agent"),
 )
-INSERTED = ("digest", "created_at", *CHANGED)
+INSERTED = ("id", "digest", "created_at", *CHANGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,51 +27,59 @@ class Statements:
     """Each text with its parameters in order."""
 
     fetch: str  # digest, now
-    lock: str  # digest, now
-    before_lock: str | None  # digest
-    begin_lock: str | None
+    find: str  # id, now
+    lock: str  # id, now
+    before_lock: str | None  # id
     insert: str  # INSERTED, extra columns
-    update: str  # CHANGED, extra columns, digest, version
-    rename: str  # new digest, CHANGED, extra columns, digest, version
-    touch: str  # last_seen_at, expires_at, digest, version, last_seen_at, now
-    remove: str  # digest
+    update: str  # CHANGED, extra columns, id, version, now
+    change_key: str  # now, new digest, CHANGED, extra columns, id, version, now
+    touch: str  # last_seen_at, expires_at, id, version, last_seen_at, now
+    remove: str  # id
+    remove_key: str  # digest
+    remove_replaced: str  # digest
+    was_replaced: str  # digest, since, now
 
 
 def compose(alias: str, model: Any, extra: Sequence[str]) -> Statements:
-    """Answer the statements for the table of ``model`` on the database ``alias``."""
+    """Return the statements for the table of ``model`` on the database ``alias``."""
     connection = connections[alias]
     quote = connection.ops.quote_name
     table = quote(model._meta.db_table)
-    fields = model._meta
 
     def column(name: str) -> str:
-        return quote(fields.get_field(name).column)
+        return quote(model._meta.get_field(name).column)
 
     def assignments(names: Sequence[str]) -> str:
         return ", ".join(f"{column(name)} = %s" for name in names)
 
-    digest, version = column("digest"), column("version")
+    row_id, digest, version = column("id"), column("digest"), column("version")
+    previous, cycled = column("previous_digest"), column("cycled_at")
     seen, expires = column("last_seen_at"), column("expires_at")
-    of_row = f"WHERE {digest} = %s"
-    of_version = f"{of_row} AND {version} = %s"
-    inserted = (*INSERTED, *extra)
-    fetched = ", ".join(map(column, FETCHED))
-    fetch = f"SELECT {fetched} FROM {table} {of_row} AND {expires} > %s"
+    of_version = f"WHERE {row_id} = %s AND {version} = %s"
+    of_live_version = f"{of_version} AND {expires} > %s"
+    inserted, changed = (*INSERTED, *extra), (*CHANGED, *extra)
+    select = f"SELECT {', '.join(map(column, FETCHED))} FROM {table}"
+    find = f"{select} WHERE {row_id} = %s AND {expires} > %s"
     sqlite = connection.vendor == "sqlite"
     return Statements(
-        fetch=fetch,
-        lock=fetch if sqlite else f"{fetch} FOR UPDATE",
+        fetch=f"{select} WHERE {digest} = %s AND {expires} > %s",
+        find=find,
+        lock=find if sqlite else f"{find} FOR UPDATE",
         # SQLite locks by writing, whatever mode its transaction began in.
-        before_lock=f"UPDATE {table} SET {version} = {version} {of_row}" if sqlite else None,
-        # Above READ COMMITTED a waiter fails instead of reading what it waited for.
-        begin_lock="SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-        if connection.vendor == "postgresql"
+        before_lock=f"UPDATE {table} SET {version} = {version} WHERE {row_id} = %s"
+        if sqlite
         else None,
         insert=f"INSERT INTO {table} ({', '.join(map(column, inserted))}) "
         f"VALUES ({', '.join(['%s'] * len(inserted))})",
-        update=f"UPDATE {table} SET {assignments((*CHANGED, *extra))} {of_version}",
-        rename=f"UPDATE {table} SET {assignments(('digest', *CHANGED, *extra))} {of_version}",
+        update=f"UPDATE {table} SET {assignments(changed)} {of_live_version}",
+        # The old digest first: MySQL computes each value from what stands to the left of it.
+        change_key=f"UPDATE {table} SET {previous} = {digest}, "
+        f"{cycled} = %s, {digest} = %s, {assignments(changed)} {of_live_version}",
         touch=f"UPDATE {table} SET {seen} = %s, {expires} = %s {of_version} "
         f"AND {seen} < %s AND {expires} > %s",
-        remove=f"DELETE FROM {table} {of_row}",
+        remove=f"DELETE FROM {table} WHERE {row_id} = %s",
+        remove_key=f"DELETE FROM {table} WHERE {digest} = %s",
+        remove_replaced=f"DELETE FROM {table} WHERE {previous} = %s",
+        was_replaced=f"SELECT 1 FROM {table} WHERE {previous} = %s "
+        f"AND {cycled} > %s AND {expires} > %s",
     )

@@ -1,7 +1,8 @@
 """How many sessions there are, whose, how old and how large; cheap on a table of any size.
 
 Digests are hashes, so the rows that follow a random digest are a random sample of the table, found
-by its primary key. How densely they lie tells how many rows there are: k rows are off by 1/sqrt(k).
+by the index of its keys. How densely they lie tells how many rows there are: k rows are off by
+1/sqrt(k).
 """
 
 import secrets
@@ -99,12 +100,12 @@ class Sample:
         return Figure(round(self.total.value * count / len(self.rows)), is_exact=False)
 
 
-def collect(rows: Any, *, exact: bool = False, top: int = 10) -> Statistics:
-    """Look at a sample of the table behind ``rows``; with ``exact`` count every row as well.
+def collect(table: Any, *, exact: bool = False, top: int = 10) -> Statistics:
+    """Look at a sample of ``table``; with ``exact`` count every row as well.
 
     Sizes and ages always come from the sample.
     """
-    objects = rows.objects
+    objects = table.objects
     sample = take_sample(objects)
     now = expiry.to_datetime(expiry.now_ms())
     live = [row for row in sample.rows if row.expires_at > now]
@@ -116,12 +117,12 @@ def collect(rows: Any, *, exact: bool = False, top: int = 10) -> Statistics:
         counts = Counts(sample.total, *map(sample.scaled, parts))
     is_whole = exact or sample.total.is_exact
     return Statistics(
-        table=rows.table,
-        database=rows.alias,
+        table=table.table,
+        database=table.alias,
         looked_at=len(sample.rows),
         counts=counts,
         oldest_end=_oldest_end(objects),
-        table_bytes=_table_bytes(rows),
+        table_bytes=_table_bytes(table),
         data_bytes=_spread([row.size for row in sample.rows]),
         age_s=_spread([_seconds(now, row.created_at) for row in live]),
         unused_s=_spread([_seconds(now, row.last_seen_at) for row in live]),
@@ -139,15 +140,15 @@ def take_sample(objects: Any) -> Sample:
         objects.annotate(
             size=Length("data"), header=Substr("data", 1, 1, output_field=BinaryField())
         )
-        .order_by("pk")
+        .order_by("digest")
         .values_list(
-            *("pk", "user_id", "created_at", "last_seen_at", "expires_at", "version"),
+            *("digest", "user_id", "created_at", "last_seen_at", "expires_at", "version"),
             *("user_agent", "size", "header"),
         )
     )
-    found = list(ordered.filter(pk__gte=start)[:SAMPLE])
+    found = list(ordered.filter(digest__gte=start)[:SAMPLE])
     if len(found) < SAMPLE:
-        found += ordered.filter(pk__lt=start)[: SAMPLE - len(found)]
+        found += ordered.filter(digest__lt=start)[: SAMPLE - len(found)]
     rows = [Row(*values[1:]) for values in found]
     if len(found) < SAMPLE:
         return Sample(rows, Figure(len(found), is_exact=True))
@@ -185,9 +186,9 @@ def _top(objects: Any, sample: Sequence[Row] | None, top: int) -> list[tuple[str
     return list(counted.order_by("-sessions", "user_id")[:top])
 
 
-def _table_bytes(rows: Any) -> Figure | None:
+def _table_bytes(table: Any) -> Figure | None:
     """Answer what the table takes on disk with its indexes, where the database knows."""
-    connection = connections[rows.alias]
+    connection = connections[table.alias]
     statements = {
         "postgresql": "SELECT pg_total_relation_size(%s::regclass)",
         "mysql": "SELECT data_length + index_length FROM information_schema.tables "
@@ -195,7 +196,7 @@ def _table_bytes(rows: Any) -> Figure | None:
     }
     if connection.vendor not in statements:
         return None
-    name = rows.table
+    name = table.table
     if connection.vendor == "postgresql":
         name = connection.ops.quote_name(name)
     with connection.cursor() as cursor:

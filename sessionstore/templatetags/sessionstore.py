@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.shortcuts import resolve_url
 
-from sessionstore.session.lifetime import policy_of
+from sessionstore.session.expiring import policy_of
 
 register = template.Library()
 

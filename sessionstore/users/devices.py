@@ -9,11 +9,9 @@ from typing import Any
 
 from django.db.models import Case, Value, When
 
-from sessionstore.backends.base import SessionBackend
-from sessionstore.conf import conf
 from sessionstore.models import user_id_of
+from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
-from sessionstore.users.limits import has_room
 from sessionstore.users.revocation import revoke_all_of, revoke_each
 from sessionstore.users.words import browser_in_words, place_of
 
@@ -53,50 +51,25 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     Last used comes first. One row more than a page holds tells whether there is another page, so
     that nothing needs counting.
     """
-    this = conf.keyring.open(session.session_key)
-    first = Case(When(pk=this.id if this else b"", then=Value(0)), default=Value(1))
-    rows = session.rows.objects.live().for_user(user).defer("data", "version")
+    first = Case(When(pk=session.row_id or b"", then=Value(0)), default=Value(1))
+    rows = session.table.objects.live().for_user(user).defer("data", "version")
     start = (number - 1) * PER_PAGE
     found = rows.order_by(first, "-last_seen_at", "pk")[start : start + PER_PAGE + 1]
-    devices = [_described(row, is_this=row.handle == session.handle) for row in found]
+    devices = [_described(row, is_this=bytes(row.pk) == session.row_id) for row in found]
     return DevicePage(devices[:PER_PAGE], number, has_next=len(devices) > PER_PAGE)
 
 
 def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
-    """End the session of this user that has this handle; False when there is none (any more).
-
-    The row may be renamed between the look and the DELETE, by a login in that browser; its moment
-    of creation stays, and finds it.
-    """
-    own = session.rows.objects.for_user(user)
-    row = own.by_handle(handle).only("created_at", "user_id").first()
+    """End the session of this user that has this handle; False when there is none (any more)."""
+    own = session.table.objects.for_user(user)
+    row = own.by_handle(handle).only("user_id").first()
     return row is not None and revoke_each([row], reason=Reason.OWNER, session=session) > 0
 
 
 def revoke_others(user: Any, session: SessionBackend) -> int:
-    """End every session of this user but the one that asks; answer how many."""
-    this = conf.keyring.open(session.session_key)
-    but = this.id if this else None
-    return revoke_all_of(user_id_of(user), reason=Reason.OWNER, but=but, session=session)
-
-
-def may_sign_in(user: Any, session: Any) -> bool:
-    """Tell whether the user may have this session too, where the site denies one too many."""
-    if conf.max_per_user_action != "deny" or not isinstance(session, SessionBackend):
-        return True
-    return has_room(session, user_id_of(user))
-
-
-def give_way(session: SessionBackend) -> bool:
-    """Save a session that has just been signed in; False when there was no room for it.
-
-    Logins at the same moment have all been let in: those that came too late are ended here.
-    """
-    if conf.max_per_user is None or conf.max_per_user_action != "deny":
-        return True
-    session.yields = True
-    session.save()
-    return not session.is_surplus
+    """End every session of this user but the one that asks; return how many."""
+    user_id = user_id_of(user)
+    return revoke_all_of(user_id, reason=Reason.OWNER, but=session.row_id, session=session)
 
 
 def _described(row: Any, *, is_this: bool) -> Device:

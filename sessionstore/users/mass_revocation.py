@@ -1,6 +1,6 @@
 """Ends many sessions for an administrator: those of a user, old ones, all.
 
-Never by one big DELETE: it would stall live traffic, and miss a session that is being renamed.
+Never by one big DELETE: it would stall live traffic.
 """
 
 import time
@@ -14,11 +14,12 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import router
 from django.db.models import Q
 
-from sessionstore.backends.base import SessionBackend
 from sessionstore.cleaning import nap
 from sessionstore.core import expiry
-from sessionstore.core.keys import digest_range
+from sessionstore.core.keys import id_of
+from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
+from sessionstore.table.rows import SqlTable
 from sessionstore.users.revocation import revoke_each
 
 _PAGE = 500
@@ -56,15 +57,14 @@ def started_before(moment_ms: int) -> Which:
 
 def of_handle(handle: str) -> Which:
     """The one that a handle names. Raises ValueError when it is no handle."""
-    low, high = digest_range(handle)
-    return Which(f"with the handle {handle}", Q(pk__gte=low, pk__lte=high))
+    return Which(f"with the handle {handle}", Q(pk=id_of(handle)))
 
 
 def count(session: SessionBackend, which: Which) -> int:
     """Count those in the table of ``session``, an empty one of the engine to use."""
-    if not session.rows.knows_users:
-        return int(session.rows.count())
-    return int(session.rows.objects.filter(which.condition).count())
+    if not isinstance(session.table, SqlTable):
+        return int(session.table.count())
+    return int(session.table.objects.filter(which.condition).count())
 
 
 def revoke(
@@ -74,37 +74,36 @@ def revoke(
     stop: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int], object] = lambda _: None,
 ) -> int:
-    """End sessions; answer how many. What a stop leaves is still there.
+    """End sessions; return how many. What a stop leaves is still there.
 
-    A pass that deletes nothing is not the end: all that it found may have been renamed. One that
-    finds nothing is, because it is a single SELECT. On a table of Express the fifth pass is the
-    last: visitors come all the time, and their new sessions look like any other there.
+    Ends with a pass that ends nothing: a server whose clock is behind may have put a row among
+    those that were read already. On a table of Express the fifth pass is the last: visitors come
+    all the time, and their new sessions look like any other there.
     """
-    removed, passes, found = 0, 0, True
-    most = None if session.rows.knows_users else _PASSES_ON_EXPRESS
-    while found and passes != most and not stop():
-        passes += 1
-        found = False
+    removed, passes, ended = 0, 0, 1
+    most = None if isinstance(session.table, SqlTable) else _PASSES_ON_EXPRESS
+    while ended and passes != most and not stop():
+        passes, ended = passes + 1, 0
         for batch in _batches(session, which):
-            found = True
             begun = time.monotonic()
-            ended = batch()
-            removed += ended
-            on_batch(ended)
+            count = batch()
+            ended += count
+            on_batch(count)
             if stop():
                 break
             nap(time.monotonic() - begun, stop)
+        removed += ended
     return removed
 
 
 def inactive_user_ids(session: SessionBackend) -> Iterator[str]:
-    """Answer the ids of users who have sessions, but are disabled or gone.
+    """Return the ids of users who have sessions, but are disabled or gone.
 
     The users are asked for where they are written: on a replica that lags, new ones are gone.
     """
     after = ""
     while page := list(
-        session.rows.objects.filter(user_id__gt=after)
+        session.table.objects.filter(user_id__gt=after)
         .order_by("user_id")
         .values_list("user_id", flat=True)
         .distinct()[:_PAGE]
@@ -132,16 +131,16 @@ def _active_among(user_ids: list[str]) -> set[str]:
 
 
 def _batches(session: SessionBackend, which: Which) -> Iterator[Callable[[], int]]:
-    """Answer what ends each page of them, by primary key: a table of any size is read once."""
-    rows = session.rows
-    if not rows.knows_users:
+    """Return what ends each page of them, by primary key: a table of any size is read once."""
+    table = session.table
+    if not isinstance(table, SqlTable):
         sid = b""
-        while ids := rows.live_after(sid, _PAGE):
-            yield partial(rows.remove_many, ids)
+        while ids := table.live_after(sid, _PAGE):
+            yield partial(table.remove_many, ids)
             sid = ids[-1]
         return
-    chosen = rows.objects.filter(which.condition).order_by("pk")
-    digest = b""
-    while found := list(chosen.filter(pk__gt=digest).only("user_id", "created_at")[:_PAGE]):
+    chosen = table.objects.filter(which.condition).order_by("pk")
+    last = b""
+    while found := list(chosen.filter(pk__gt=last).only("user_id")[:_PAGE]):
         yield partial(revoke_each, found, reason=Reason.COMMAND, session=session)
-        digest = bytes(found[-1].pk)
+        last = bytes(found[-1].pk)

@@ -1,6 +1,6 @@
 """Ends sessions that are not one's own request's: of a user, or a list of them.
 
-Every end goes through the engine's own rows, so that a cache in front of them hears of it, is
+Every end goes through the engine's own table, so that a cache in front of it hears of it, is
 final whatever a transaction does, and is told by ``session_revoked``.
 """
 
@@ -12,19 +12,19 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
-from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
 from sessionstore.core import expiry
-from sessionstore.core.keys import handle_of
-from sessionstore.session.final import delete_for_good
-from sessionstore.session.writing import USER_KEY
+from sessionstore.core.merge import USER_KEY
+from sessionstore.session.ending import delete_for_good
+from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_revoked
+from sessionstore.table.rows import SqlTable
 
 BATCH = 500
 
 
 def site_session() -> SessionBackend | None:
-    """Answer an empty session of SESSION_ENGINE; None when that engine is not one of ours."""
+    """Return an empty session of SESSION_ENGINE; None when that engine is not one of ours."""
     session = import_module(conf.engine_path).SessionStore()
     return session if isinstance(session, SessionBackend) else None
 
@@ -36,36 +36,37 @@ def revoke_all_of(
     but: bytes | None = None,
     session: SessionBackend | None = None,
 ) -> int:
-    """End every session of a user, apart from the row ``but``; answer how many.
+    """End every session of a user, apart from the row with the id ``but``; return how many.
 
-    A row that is renamed meanwhile is found too. 0 where the table does not know its users.
+    0 where the table does not know its users.
     ``session`` is any of the engine to use; the site's, when it is not given.
     """
     session = session or site_session()
-    if session is None or not session.rows.knows_users:
+    if session is None or not isinstance(session.table, SqlTable):
         return 0
-    rows = session.rows
-    live = rows.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
-    digests = [bytes(digest) for digest in live.values_list("pk", flat=True)]
-    removed = delete_for_good(rows, partial(rows.remove_of_user, user_id, but=but))
-    for digest in digests:
-        if digest != but:
-            _tell(session, digest, user_id, reason)
+    table = session.table
+    live = table.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
+    ids = [bytes(row_id) for row_id in live.values_list("pk", flat=True)]
+    removed = delete_for_good(table, partial(table.remove_of_user, user_id, but=but))
+    for row_id in ids:
+        if row_id != but:
+            _tell(session, row_id, user_id, reason)
     return int(removed)
 
 
 def revoke_each(
     sessions: Iterable[Any], *, reason: Reason, session: SessionBackend | None = None
 ) -> int:
-    """End the sessions of these model instances; answer how many were still there.
+    """End the sessions of these model instances; return how many were still there.
 
-    Each batch is one DELETE by primary key; rows that it missed are looked for under a new key.
+    Each batch is one DELETE by primary key, which no change of key makes another one.
     """
     session = session or site_session()
     ended, waiting = 0, list(sessions)
     while session is not None and waiting:
         batch, waiting = waiting[:BATCH], waiting[BATCH:]
-        ended += delete_for_good(session.rows, partial(_remove, session.rows, batch))
+        ids = [bytes(row.pk) for row in batch]
+        ended += delete_for_good(session.table, partial(session.table.remove_many, ids))
         for row in batch:
             _tell(session, bytes(row.pk), row.user_id, reason)
     return ended
@@ -101,14 +102,6 @@ def _claims_a_user(request: Any) -> bool:
     return USER_KEY in request.session
 
 
-def _remove(rows: Any, batch: list[Any]) -> int:
-    removed = int(rows.remove_many([bytes(row.pk) for row in batch]))
-    if removed < len(batch):
-        for row in batch:
-            if row.user_id is not None:
-                removed += int(rows.remove_renamed(row.user_id, expiry.to_ms(row.created_at)))
-    return removed
-
-
-def _tell(session: SessionBackend, digest: bytes, user_id: str | None, reason: Reason) -> None:
-    session_revoked.send(type(session), handle=handle_of(digest), user_id=user_id, reason=reason)
+def _tell(session: SessionBackend, row_id: bytes, user_id: str | None, reason: Reason) -> None:
+    handle = session.table.handle_of(row_id)
+    session_revoked.send(type(session), handle=handle, user_id=user_id, reason=reason)

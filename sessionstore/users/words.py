@@ -22,7 +22,7 @@ SHORTENED = 60  # characters of a user agent that nobody could read
 
 
 def browser_in_words(user_agent: str | None) -> str:
-    """Answer "Firefox on Windows"; without ua-parser, or when it knows neither, the start of it."""
+    """Return "Firefox on Windows"; without ua-parser, or when it knows neither, the start of it."""
     if not user_agent:
         return _("Unknown browser")
     parsed = parse(user_agent) if parse else None
@@ -38,14 +38,14 @@ def browser_in_words(user_agent: str | None) -> str:
 
 
 def browser_family(user_agent: str | None) -> str:
-    """Answer "Firefox"; what ua-parser does not know is one kind."""
+    """Return "Firefox"; what ua-parser does not know is one kind."""
     parsed = parse(user_agent) if parse and user_agent else None
     family = parsed and parsed.user_agent and parsed.user_agent.family
     return str(family or _("Unknown browser"))
 
 
 def place_of(address: str | None) -> str:
-    """Answer "Boxford, United Kingdom" where the project has set up Django's GeoIP2, else ""."""
+    """Return "Boxford, United Kingdom" where the project has set up Django's GeoIP2, else ""."""
     reader = geoip_reader()
     if not address or reader is None:
         return ""

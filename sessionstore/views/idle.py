@@ -15,7 +15,7 @@ from sessionstore.decorators import does_not_touch, session_of
 @require_safe
 @does_not_touch
 def status(request: HttpRequest) -> JsonResponse:
-    """Answer how long the session lives if nobody does anything; asking does not lengthen it."""
+    """Return how long the session lives if nobody does anything; asking does not lengthen it."""
     return _answer(request)
 
 

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import logout
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.http import HttpResponse, HttpResponseRedirect
@@ -15,7 +14,6 @@ from django.views.generic import FormView
 
 from sessionstore.decorators import session_of
 from sessionstore.forms import ConfirmForm, LoginForm
-from sessionstore.users.devices import give_way
 
 if TYPE_CHECKING:
     _FormView = FormView[ConfirmForm]
@@ -37,12 +35,7 @@ class LoginView(auth_views.LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Sign in, then let the session live as long as the user chose for this computer."""
         response = super().form_valid(form)
-        session = session_of(self.request)
-        session.set_lifetime(form.lifetime)
-        if not give_way(session):
-            logout(self.request)
-            form.add_error(None, form.too_many())
-            return self.form_invalid(form)
+        session_of(self.request).set_lifetime(form.lifetime)
         return response
 
 

@@ -1,6 +1,7 @@
 """The benchmark still runs; what it measures is no concern of a test."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,26 @@ def test_growth_is_measured_up_to_the_size_asked_for():
     """One line for each table that is not larger than asked for."""
     printed = run("bench.growth", "--database", "sqlite", "--rows", "10000", "--rounds", "25")
     assert [line.split("'")[3] for line in printed.splitlines()] == ["10,000"]
+
+
+def test_growth_is_measured_on_the_servers_too():
+    """Their rows are made by the database itself, and open as the others do."""
+    for name in sorted({"mariadb", "postgresql"} & set(servers().ports)):
+        printed = run("bench.growth", "--database", name, "--rows", "10000", "--rounds", "25")
+        assert [line.split("'")[3] for line in printed.splitlines()] == ["10,000"]
+
+
+def test_another_revision_is_measured_beside_this_tree():
+    """Each operation has a line, and so has the size of a row."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("no git repository")
+    quick = ["--unpinned", "--database", "sqlite", "--rounds", "1", "--rows", "200"]
+    printed = run("bench.revisions", "HEAD", *quick)
+    cells = [line.split("|") for line in printed.splitlines() if line.startswith("| SQLite")]
+    operations = ["create", "load", "load and save", "cycle", "delete"]
+    sizes = ["as created", "after a change of each key", "written anew"]
+    assert [row[2].strip() for row in cells] == operations + sizes
+    assert all(float(row[5]) > 0 for row in cells)
 
 
 def test_the_cache_is_measured_beside_its_peers():

@@ -1,13 +1,18 @@
 """Session keys: what a browser may hold, and what the table knows of it."""
 
+import contextlib
 import hashlib
+import re
 import string
+import uuid
+from functools import reduce
+from operator import and_, or_
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.core.keys import KEY_LENGTH, Keyring, digest_range, handle_of
+from sessionstore.core.keys import ID_BYTES, KEY_LENGTH, Keyring, handle_of, id_of, new_id
 
 ring = Keyring(("a secret",))
 ALPHABET = set(string.digits + "abcdefghijklmnopqrstuv")
@@ -29,14 +34,14 @@ def test_a_minted_key_opens():
 def test_the_table_knows_only_the_digest():
     """SHA-256 of the random bytes: who reads the table holds no cookie."""
     key = ring.mint()
-    assert key.id == hashlib.sha256(key.material).digest()
+    assert key.digest == hashlib.sha256(key.material).digest()
     assert len(key.material) * 8 == 136
 
 
 @pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
 def test_keys_do_not_repeat(count):
     """As many keys, as many different ones."""
-    assert len({ring.mint().id for _ in range(count)}) == count
+    assert len({ring.mint().digest for _ in range(count)}) == count
 
 
 def test_one_changed_character_is_refused():
@@ -75,7 +80,7 @@ def test_a_fallback_secret_still_opens():
     assert opened is not None
     assert opened.stale
     renewed = rotated.renew(opened)
-    assert renewed.id == key.id
+    assert renewed.digest == key.digest
     assert not renewed.stale
     assert Keyring(("new",)).open(renewed.text) is not None
 
@@ -92,16 +97,79 @@ def test_nothing_shows_the_key():
     assert "secret" not in repr(ring)
 
 
-def test_a_handle_finds_its_range_of_digests():
-    """Twelve bytes name a row on pages and in logs and open nothing."""
-    digest = ring.mint().id
-    low, high = digest_range(handle_of(digest))
-    assert low <= digest <= high
-    assert low[:12] == high[:12] == digest[:12]
+def test_a_handle_is_another_way_to_write_an_id():
+    """22 characters for pages, URLs and logs; they open nothing."""
+    row_id = new_id(1)
+    handle = handle_of(row_id)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", handle)
+    assert id_of(handle) == row_id
 
 
-@pytest.mark.parametrize("text", ["", "short", "x" * 17, "a" * 15 + "!", "a" * 15 + "\n"])
+@given(st.binary(min_size=ID_BYTES, max_size=ID_BYTES))
+def test_a_row_has_one_handle(row_id):
+    """A text that differs in a single character names another row, or none."""
+    handle = handle_of(row_id)
+    assert id_of(handle) == row_id
+    others = {handle[:-1] + last for last in string.ascii_letters + string.digits + "_-"}
+    for other in others - {handle}:
+        with contextlib.suppress(ValueError):
+            assert id_of(other) != row_id
+            assert handle_of(id_of(other)) == other
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "short", "A" * 21, "A" * 23, "A" * 21 + "!", "A" * 22 + "\n", "A" * 22 + "=="),
+        *("A" * 21 + "B", "+" * 22, "/" * 22, "A" * 21 + "\0", "é" * 22, "\ud800" * 22, "٣" * 22),
+    ],
+)
 def test_what_is_no_handle_is_said(text):
     """The error names the value."""
     with pytest.raises(ValueError, match="is not a session handle"):
-        digest_range(text)
+        id_of(text)
+
+
+@given(st.text())
+def test_a_hostile_handle_is_a_value_error(text):
+    """Whatever an address holds, nothing else goes up."""
+    with contextlib.suppress(ValueError):
+        assert handle_of(id_of(text)) == text
+
+
+# --- ids
+
+
+NOW_MS = 1_790_000_000_000
+
+
+def test_an_id_is_a_uuid_of_version_seven():
+    """RFC 9562, 5.7: the version and the variant stand where every reader expects them."""
+    for _ in range(1000):
+        read = uuid.UUID(bytes=new_id(NOW_MS))
+        assert (read.version, read.variant) == (7, uuid.RFC_4122)
+        assert read.int >> 80 == NOW_MS
+
+
+@given(st.lists(st.integers(0, 2**48 - 1), min_size=2, unique=True))
+def test_ids_are_in_the_order_of_time(moments):
+    """So new rows lie side by side in the primary key."""
+    ids = [new_id(moment) for moment in sorted(moments)]
+    assert ids == sorted(ids)
+    assert {len(row_id) for row_id in ids} == {ID_BYTES}
+
+
+@pytest.mark.parametrize("now", [0, 2**48 - 1, 2**48, 2**63 - 1])
+def test_no_year_makes_an_id_too_long(now):
+    """The millisecond of the year 10889 begins anew."""
+    assert len(new_id(now)) == ID_BYTES
+    assert uuid.UUID(bytes=new_id(now)).version == 7
+
+
+def test_ids_of_one_millisecond_do_not_repeat():
+    """74 random bits, each of them in use."""
+    ids = [new_id(NOW_MS) for _ in range(50_000)]
+    assert len(set(ids)) == len(ids)
+    numbers = [int.from_bytes(row_id, "big") for row_id in ids]
+    any_set, all_set = reduce(or_, numbers), reduce(and_, numbers)
+    assert (any_set ^ all_set).bit_count() == 74

@@ -1,10 +1,14 @@
 """Two requests change one session: what is kept."""
 
+import copy
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.core.merge import is_same, merge
+from sessionstore.core import merge as module
+from sessionstore.core.merge import is_same, merge, put_in_place
 
 BOTH = {"x": 1, "y": 2}
 LOGIN = {"_auth_user_id": "1", "_auth_user_backend": "b", "_auth_user_hash": "h"}
@@ -70,6 +74,16 @@ def test_a_logout_by_hand_beside_another_change_stays():
     assert merge(LOGIN, {}, {**LOGIN, "a": 1}).data == {"a": 1}
 
 
+@pytest.mark.parametrize("ours", [{}, LOGIN, {**LOGIN, "_auth_user_hash": "new"}, OTHER])
+@pytest.mark.parametrize("theirs", [{}, LOGIN, OTHER])
+@pytest.mark.parametrize("base", [{}, LOGIN])
+def test_a_late_request_keeps_the_login_that_is_stored(base, ours, theirs):
+    """It was loaded before a login that changed the key; its other changes are merged as ever."""
+    outcome = merge(base, {**ours, "a": 1}, {**theirs, "b": 2}, keeps_login=True)
+    assert outcome.data == {**theirs, "a": 1, "b": 2}
+    assert outcome.conflicts == ()
+
+
 def test_one_and_true_are_two_values():
     """Python says that 1 == True == 1.0; JSON does not."""
     assert not is_same({"a": [1]}, {"a": [True]})
@@ -108,3 +122,124 @@ def test_merging_changes_none_of_the_three(base, ours, theirs):
     before = repr((base, ours, theirs))
     merge(base, ours, theirs)
     assert repr((base, ours, theirs)) == before
+
+
+# --- size and depth
+
+
+def nested(depth, **leaf):
+    """Answer a dict of so many levels, with a value on each of them."""
+    data = {"level": depth, **leaf}
+    for level in range(depth - 1, 0, -1):
+        data = {"level": level, "inner": data}
+    return data
+
+
+def comparisons(monkeypatch, *sides):
+    """Answer how many values a merge looks at, and what it makes of them."""
+    looked = []
+
+    def counted(one, other):
+        looked.append(1)
+        return is_same(one, other)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "is_same", counted)
+        outcome = merge(*sides)
+    return len(looked), outcome
+
+
+@pytest.mark.parametrize("ground", ["the same", "none"])
+def test_the_cost_of_a_merge_is_linear_in_the_depth(monkeypatch, ground):
+    """Whole dicts compared on each level would cost their size times their depth."""
+
+    def cost(depth):
+        base = nested(depth) if ground == "the same" else {}
+        sides = base, nested(depth, ours=1), nested(depth, theirs=2)
+        number, outcome = comparisons(monkeypatch, *sides)
+        assert outcome.data == nested(depth, ours=1, theirs=2)
+        assert outcome.conflicts == ()
+        return number
+
+    assert cost(100) <= 2 * cost(50) + 10 <= 1000
+
+
+def test_the_cost_of_a_merge_is_linear_in_the_breadth(monkeypatch):
+    """A thousand carts beside one another, half of them changed by each side."""
+    base = {str(n): {"cart": {"lines": [n]}} for n in range(1000)}
+    ours, theirs = copy.deepcopy(base), copy.deepcopy(base)
+    for n in range(1000):
+        (ours if n % 2 else theirs)[str(n)]["cart"]["total"] = n
+    number, outcome = comparisons(monkeypatch, base, ours, theirs)
+    assert outcome.data == {
+        name: {"cart": {"lines": [int(name)], "total": int(name)}} for name in base
+    }
+    assert number < 20_000
+
+
+@pytest.mark.parametrize("depth", [100, 200])
+def test_deep_data_are_merged_and_compared(depth):
+    """As deep as a save lets them get, and twice that; quickly."""
+    base, ours, theirs = nested(depth), nested(depth, ours=1), nested(depth, theirs=2)
+    lists = [[]]
+    for _ in range(depth - 2):
+        lists = [lists]
+    began = time.process_time()
+    outcome = merge(base | {"l": lists}, ours | {"l": lists}, theirs | {"l": copy.deepcopy(lists)})
+    put_in_place(ours, outcome.data)
+    assert time.process_time() - began < 0.5
+    assert is_same(ours, nested(depth, ours=1, theirs=2) | {"l": lists})
+
+
+# --- what the view holds
+
+
+@given(sessions, sessions)
+def test_what_is_put_in_place_is_equal_and_in_order(held, data):
+    """Another order would look like a change of the session."""
+    before = repr(data)
+    put_in_place(held, data)
+    assert is_same(held, data)
+    assert repr(held) == repr(data) == before
+
+
+def test_the_objects_that_a_view_holds_stay_in_the_session():
+    """Whoever has taken a cart out of it goes on changing the session's cart."""
+    lines = [{"id": 1}, {"id": 2}]
+    cart = {"lines": lines}
+    held = {"gone": 1, "cart": cart}
+    second = lines[1]
+    put_in_place(held, {"new": 1, "cart": {"total": 3, "lines": [{"id": 1}, {"id": 5}, {"id": 6}]}})
+    assert held == {"new": 1, "cart": {"total": 3, "lines": [{"id": 1}, {"id": 5}, {"id": 6}]}}
+    assert held["cart"] is cart
+    assert cart["lines"] is lines
+    assert lines[1] is second
+    assert [*held] == ["new", "cart"]
+    assert [*cart] == ["total", "lines"]
+
+
+def test_a_value_of_another_type_takes_the_place():
+    """A dict that has become a list cannot stay what it was."""
+    was = {"x": 1}
+    held = {"a": was, "b": [1]}
+    put_in_place(held, {"a": [1], "b": {"x": 1}})
+    assert held == {"a": [1], "b": {"x": 1}}
+    assert was == {"x": 1}
+
+
+def test_an_object_in_two_places_changes_in_one():
+    """What another request did to one key does not get into the other."""
+    for shared, changed in (([], [1]), ({}, {"x": 1}), ([{}], [{"x": 1}])):
+        held = {"first": shared, "second": shared, "third": (shared,)}
+        put_in_place(held, {"first": changed, "second": shared, "third": (shared,)})
+        assert held == {"first": changed, "second": shared, "third": (shared,)}
+        assert held["second"] is shared
+        assert shared != changed
+
+
+@given(sessions, sessions, sessions)
+def test_a_merge_put_in_place_is_the_merge(base, ours, theirs):
+    """The merged data hold objects of ours; changing ours in place must not change them."""
+    expected = copy.deepcopy(merge(base, ours, theirs).data)
+    put_in_place(ours, merge(base, ours, theirs).data)
+    assert repr(ours) == repr(expected)

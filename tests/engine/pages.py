@@ -37,7 +37,7 @@ def flush(request):
 
 def sign_out_and_fail(request):
     """End the session in a transaction that is rolled back."""
-    with transaction.atomic(using=request.session.rows.alias):
+    with transaction.atomic(using=request.session.table.alias):
         logout(request)
         raise RuntimeError
 

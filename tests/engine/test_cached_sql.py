@@ -17,10 +17,11 @@ from django.db import OperationalError, transaction
 from sessionstore.backends.cached_sql import SessionStore
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
 from sessionstore.cache import entries as row_cache
-from sessionstore.cache.rows import CachedRows
+from sessionstore.cache.rows import CachedTable
+from sessionstore.conf import conf
 from sessionstore.models import Session
-from sessionstore.session.loading import rows_of
-from sessionstore.table.rows import SqlRows
+from sessionstore.session.store import table_of
+from sessionstore.table.rows import SqlTable
 from tests.engine.old_sessions import make_old_sessions
 from tests.harness.process import free_port
 from tests.harness.statements import record_statements
@@ -39,7 +40,7 @@ OF_MEMCACHED = {"timeout": 0.2, "connect_timeout": 0.2, "retry_timeout": 0, "dea
 @pytest.fixture(autouse=True, params=[DJANGOS, OURS, MEMCACHED])
 def site_cache(request, settings, database):
     """A private server as on a real site: Redis by Django's backend and by ours, memcached."""
-    rows_of.cache_clear()  # a breaker that another test has tripped
+    table_of.cache_clear()  # a breaker that another test has tripped
     if request.param == MEMCACHED:
         where = request.getfixturevalue("memcached") | {"OPTIONS": OF_MEMCACHED}
     else:
@@ -89,12 +90,26 @@ def forget(session, *, fence):
 
 def names_of(session) -> tuple[str, str]:
     """Answer the keys of its fence and its entry."""
-    return SessionStore.get_rows()._cache._names(session.row_id)
+    return SessionStore.get_table()._cache._names(digest_of(session))
+
+
+def digest_of(session) -> bytes:
+    """Answer by what the cache knows the row of a session."""
+    return conf.keyring.open(session.session_key).digest
+
+
+def insert_others(session, number) -> list[bytes]:
+    """Insert so many rows like that of a session, behind the cache's back; answer their ids."""
+    table = SqlSessionStore.get_table()
+    row = table.find(session.row_id, 0)
+    others = [replace(row, id=n.to_bytes(16), digest=n.to_bytes(32)) for n in range(number)]
+    table.insert_many(others)
+    return [other.id for other in others]
 
 
 def as_another_worker():
-    """Answer rows and a cache that share nothing with those of this process."""
-    return CachedRows(Session)
+    """Answer a table and a cache that share nothing with those of this process."""
+    return CachedTable(Session)
 
 
 # --- what it saves
@@ -221,7 +236,7 @@ def test_the_cache_holds_neither_cookie_nor_digest_nor_data(saved, redis_url):
     for secret in (saved.session_key.encode(), bytes(row.digest), bytes(row.digest).hex().encode()):
         assert secret not in everything
     [entry] = [pickle.loads(entry) for entry in entries if not entry.isdigit()]  # noqa: S301 - our own
-    assert entry[0] == bytes(row.data)
+    assert entry[:2] == (bytes(row.id), bytes(row.data))
 
 
 @in_redis
@@ -238,7 +253,7 @@ def test_an_encrypted_session_is_encrypted_in_the_cache(settings, redis_url):
 
 def test_another_table_does_not_answer_for_this_one(saved):
     """Two engines on one cache keep their sessions apart."""
-    digest = Session.objects.get().pk
+    digest = Session.objects.get().digest
     cache = row_cache.RowCache("another.table")
     assert cache.read(bytes(digest), 0).row is None
 
@@ -249,7 +264,7 @@ def test_another_table_does_not_answer_for_this_one(saved):
 @pytest.mark.parametrize("way", ["flush", "delete", "user", "many"])
 def test_an_end_counts_at_the_next_request_of_every_worker(saved, way):
     """Whoever ends it, however; the entry had been there a moment before."""
-    digest = bytes(Session.objects.get().pk)
+    digest = digest_of(saved)
     worker = as_another_worker()
     assert worker.fetch(digest, 0) is not None
     match way:
@@ -258,9 +273,9 @@ def test_an_end_counts_at_the_next_request_of_every_worker(saved, way):
         case "delete":
             SessionStore().delete(saved.session_key)
         case "user":
-            SessionStore.get_rows().remove_of_user("7")
+            SessionStore.get_table().remove_of_user("7")
         case "many":
-            SessionStore.get_rows().remove_many([digest])
+            SessionStore.get_table().remove_many([saved.row_id])
     assert worker.fetch(digest, 0) is None
     assert as_another_worker().fetch(digest, 0) is None
 
@@ -268,16 +283,16 @@ def test_an_end_counts_at_the_next_request_of_every_worker(saved, way):
 def test_a_reader_that_was_slow_does_not_bring_a_session_back(saved, monkeypatch):
     """It had its SELECT before the logout, and fills in after it."""
     caches["default"].clear()
-    digest = bytes(Session.objects.get().pk)
-    fetch = SqlRows.fetch
+    digest = digest_of(saved)
+    fetch = SqlTable.fetch
 
     def fetch_and_sleep(self, *args, **named):
         row = fetch(self, *args, **named)
-        monkeypatch.setattr(SqlRows, "fetch", fetch)
+        monkeypatch.setattr(SqlTable, "fetch", fetch)
         saved.flush()
         return row
 
-    monkeypatch.setattr(SqlRows, "fetch", fetch_and_sleep)
+    monkeypatch.setattr(SqlTable, "fetch", fetch_and_sleep)
     assert as_another_worker().fetch(digest, 0) is not None
     assert as_another_worker().fetch(digest, 0) is None
 
@@ -302,7 +317,7 @@ def test_readers_never_see_a_session_after_its_logout(saved):
         session = SessionStore()
         session["a"] = 1
         session.save()
-        digest = session.row_id
+        digest = digest_of(session)
         ended = threading.Event()
 
         def read(digest=digest, ended=ended):
@@ -319,6 +334,33 @@ def test_readers_never_see_a_session_after_its_logout(saved):
             return 0
 
         assert run_together([end, *[read] * 4]) == [0] * 5
+
+
+@pytest.mark.parametrize("way", ["remove", "remove_replaced", "remove_many", "remove_of_user"])
+def test_a_key_that_changes_in_the_middle_of_an_end_is_no_way_out(saved, monkeypatch, way):
+    """It changes when the rows have been looked up, just before the DELETE."""
+    first = digest_of(saved)
+    saved.cycle_key()
+    table, remove_held, changes = as_another_worker(), CachedTable._remove_held, []
+
+    def change_and_remove(self, *args):
+        if not changes:
+            changes.append(1)
+            saved.cycle_key()
+        return remove_held(self, *args)
+
+    monkeypatch.setattr(CachedTable, "_remove_held", change_and_remove)
+    match way:
+        case "remove":
+            removed = table.remove(saved.row_id)
+        case "remove_replaced":
+            removed = table.remove_replaced(first)
+        case "remove_many":
+            removed = table.remove_many([saved.row_id])
+        case "remove_of_user":
+            removed = table.remove_of_user("7")
+    assert (removed, changes, Session.objects.count()) == (1, [1], 0)
+    assert as_another_worker().fetch(digest_of(saved), 0) is None
 
 
 # --- versions
@@ -352,7 +394,7 @@ def test_readers_never_see_less_than_what_is_finished(saved):
 
 def test_a_late_writer_does_not_put_an_older_version_back(saved):
     """It was committed first and reports last: then everybody asks the table."""
-    rows = SessionStore.get_rows()
+    rows = SessionStore.get_table()
     first, second = SessionStore(saved.session_key), SessionStore(saved.session_key)
     first["first"] = 1
     late = []
@@ -443,10 +485,11 @@ def test_a_cache_that_is_down_costs_speed_only(saved, cache_is_away, caplog):
 def test_what_a_cache_could_not_be_told_is_told_first(saved, cache_is_away, monkeypatch, others):
     """It was down for us during a logout, and still holds the session when it is back."""
     rows = as_another_worker()
-    digest = saved.row_id
+    digest = digest_of(saved)
     assert rows.fetch(digest, 0) is not None
     with cache_is_away():
-        assert rows.remove_many([digest, *(n.to_bytes(32) for n in range(others))]) == 1
+        ids = [saved.row_id, *insert_others(saved, others)]
+        assert rows.remove_many(ids) == 1 + others
         assert not rows.pay_debts()
     monkeypatch.setattr(rows._cache._breaker, "_closed_at", 0)
     assert rows.fetch(digest, 0) is None
@@ -463,7 +506,7 @@ def test_what_a_cache_refuses_is_still_owed(saved, monkeypatch):
         assert rows.remove(saved.row_id) == 1
         assert not rows.pay_debts()
     assert rows.pay_debts()
-    assert as_another_worker().fetch(saved.row_id, 0) is None
+    assert as_another_worker().fetch(digest_of(saved), 0) is None
 
 
 def test_debts_that_were_written_off_are_not_taken_for_paid(saved, cache_is_away, monkeypatch):
@@ -471,17 +514,23 @@ def test_debts_that_were_written_off_are_not_taken_for_paid(saved, cache_is_away
     monkeypatch.setattr(row_cache, "_MOST_DEBTS", 2)
     rows = as_another_worker()
     with cache_is_away():
-        rows.remove_many([n.to_bytes(32) for n in range(3)])
+        assert rows.remove_many(insert_others(saved, 3)) == 3
     assert not rows.pay_debts()
 
 
-@pytest.mark.parametrize("way", ["remove", "remove_many", "remove_of_user", "rename"])
+WAYS_TO_END = [
+    *("remove", "remove, known", "remove_key", "remove_replaced", "remove_many", "remove_of_user"),
+    "change of key",
+]
+
+
+@pytest.mark.parametrize("way", WAYS_TO_END)
 @pytest.mark.parametrize("inside", [False, True])
 def test_one_hiccup_of_the_cache_hides_no_logout(saved, monkeypatch, way, inside):
     """A worker that leaves the cache alone after a failure tells it of an end all the same."""
-    digest = saved.row_id
+    digest, row_id = digest_of(saved), saved.row_id
     row = as_another_worker().fetch(digest, 0)
-    renamed = replace(row, id=b"n" * 32, version=row.version + 1)
+    changed = replace(row, digest=b"n" * 32, version=row.version + 1)
     rows = as_another_worker()
     with monkeypatch.context() as hiccup:
         hiccup.setattr(type(caches["default"]), "get_many", lambda *_, **__: 1 / 0)
@@ -489,45 +538,52 @@ def test_one_hiccup_of_the_cache_hides_no_logout(saved, monkeypatch, way, inside
     with transaction.atomic() if inside else nullcontext():
         match way:
             case "remove":
-                rows.remove(digest)
+                assert rows.remove(row_id) == 1
+            case "remove, known":
+                assert rows.remove(row_id, digest=digest) == 1
+            case "remove_key":
+                assert rows.remove_key(digest) == 1
+            case "remove_replaced":
+                Session.objects.update(previous_digest=b"p" * 32)
+                assert rows.remove_replaced(b"p" * 32) == 1
             case "remove_many":
-                rows.remove_many([digest])
+                rows.remove_many([row_id])
             case "remove_of_user":
                 rows.remove_of_user("7")
-            case "rename":
-                rows.rename(digest, renamed, row.version)
+            case "change of key":
+                assert rows.update(changed, row.version, 0, replaces=digest)
     assert as_another_worker().fetch(digest, 0) is None
 
 
 def test_an_end_that_was_answered_by_an_error_is_told_too(saved, monkeypatch):
     """The DELETE waits so long that its first hold is over, and its answer gets lost."""
-    worker, remove = as_another_worker(), SqlRows.remove
+    worker, delete, digest = as_another_worker(), SqlTable._delete, digest_of(saved)
 
-    def wait_remove_and_fail(self, digest):
+    def wait_delete_and_fail(self, rows):
         forget(saved, fence=True)
         assert worker.fetch(digest, 0) is not None  # and fills it in
-        remove(self, digest)
+        assert delete(self, rows) == 1
         raise OperationalError
 
-    monkeypatch.setattr(SqlRows, "remove", wait_remove_and_fail)
+    monkeypatch.setattr(SqlTable, "_delete", wait_delete_and_fail)
     with pytest.raises(OperationalError):
         as_another_worker().remove(saved.row_id)
-    assert worker.fetch(saved.row_id, 0) is None
+    assert worker.fetch(digest, 0) is None
 
 
 def test_a_save_that_was_answered_by_an_error_is_told_too(saved, monkeypatch):
     """It was carried out, and the entry is older."""
-    rows, update = as_another_worker(), SqlRows.update
-    row = rows.fetch(saved.row_id, 0)
+    rows, update = as_another_worker(), SqlTable.update
+    row = rows.fetch(digest_of(saved), 0)
 
     def write_and_fail(self, *args):
-        update(self, *args)
+        assert update(self, *args)
         raise OperationalError
 
-    monkeypatch.setattr(SqlRows, "update", write_and_fail)
+    monkeypatch.setattr(SqlTable, "update", write_and_fail)
     with pytest.raises(OperationalError):
-        rows.update(replace(row, version=row.version + 1), row.version)
-    assert rows.fetch(saved.row_id, 0).version == row.version + 1
+        rows.update(replace(row, version=row.version + 1), row.version, 0)
+    assert rows.fetch(digest_of(saved), 0).version == row.version + 1
 
 
 def test_a_session_too_large_for_the_cache_hurts_nobody_else(saved, settings, caplog):

@@ -87,7 +87,7 @@ def test_an_unknown_client_never_overwrites_a_known_one(store, signed_in):
         session.client = client
         session["a"] += 1
         session.save()
-        row = store.get_model_class().objects.using(session.rows.alias).get()
+        row = store.get_model_class().objects.using(session.table.alias).get()
         assert row.ip == "192.0.2.7"
         assert row.user_agent in ("Browser", "Other")
 
@@ -103,7 +103,7 @@ def test_a_client_that_moved_is_written_once_an_interval(store, signed_in, clock
     clock.advance(seconds=60)
     assert session.modified
     session.save()
-    assert store.get_model_class().objects.using(session.rows.alias).get().ip == "192.0.2.8"
+    assert store.get_model_class().objects.using(session.table.alias).get().ip == "192.0.2.8"
 
 
 def test_nothing_is_recorded_of_anonymous_visitors(store, database):

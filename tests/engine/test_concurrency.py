@@ -74,7 +74,7 @@ def test_a_logout_among_fifty_writers_is_final(store, signed_in):
     outcomes = run_together([*functions[:15], log_out, *functions[15:]])
     assert all(isinstance(outcome, UpdateError) for outcome in errors(outcomes))
     assert not store().exists(signed_in.session_key)
-    assert store.get_model_class().objects.using(signed_in.rows.alias).count() == 0
+    assert store.get_model_class().objects.using(signed_in.table.alias).count() == 0
 
 
 def test_a_logout_that_races_with_a_new_key_is_final(store, database):

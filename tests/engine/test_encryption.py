@@ -1,6 +1,7 @@
 """SESSIONSTORE_ENCRYPT: what the table reveals, switching it on a live site, rotating secrets."""
 
 import hashlib
+import string
 
 import pytest
 from django.conf import settings as django_settings
@@ -11,6 +12,7 @@ from sessionstore.core import encryption
 from sessionstore.core.codec import Codec
 from sessionstore.core.encryption import CIPHER
 from sessionstore.core.keys import Key
+from sessionstore.core.record import Record
 from sessionstore.exceptions import EncryptionUnavailable
 from sessionstore.models import Session
 from tests.harness.statements import record_statements
@@ -43,7 +45,7 @@ def header_of(session: SessionStore) -> int:
 
 @pytest.mark.parametrize("size", [1, 5000])
 def test_an_encrypted_session_reads_back(encrypted, size):
-    """What was stored comes back, compressed or not."""
+    """What was stored comes back, short or long; it is never compressed."""
     session = stored(note=SECRET * size)
     assert SessionStore(session.session_key)["note"] == SECRET * size
     assert header_of(session) == 2
@@ -55,16 +57,19 @@ def test_a_dump_with_the_secret_key_reads_nothing(encrypted):
     blob, digest = bytes(row.data), bytes(row.digest)
     assert SECRET.encode() not in blob
     assert row.get_decoded() == {}
-    assert conf.codec.decode_sealed(blob, digest) is None
+    bound = row._record().bound
+    assert conf.codec.decode(blob, bound) is None
     # Everything in the row of the right length in place of the cookie's bytes.
     guesses = [digest[:17], digest[-17:], hashlib.sha256(digest).digest()[:17], b"\0" * 17, digest]
     for guess in guesses:
-        key = Key(text="", id=digest, material=guess)
-        assert CIPHER.open(django_settings.SECRET_KEY, key, blob[:1], blob[1:]) is None
+        key = Key(text="", digest=digest, material=guess)
+        assert conf.codec.decode(blob, bound, key) is None
+        secret, associated = django_settings.SECRET_KEY, bound + blob[:1]
+        assert CIPHER.open(secret, key, associated, blob[1:]) is None
 
 
 def test_a_blob_moved_to_another_row_is_refused(encrypted):
-    """Each session has a key of its own, and the row's digest is authenticated with the data."""
+    """Each session has a key of its own, and the row's id is authenticated with the data."""
     mine, theirs = stored(note=SECRET), stored(note="other")
     Session.objects.filter(pk=row_of(theirs).pk).update(data=row_of(mine).data)
     assert dict(SessionStore(theirs.session_key).items()) == {}
@@ -113,10 +118,15 @@ def test_secrets_rotate_under_encryption(encrypted, settings):
 
 
 def test_cycling_the_key_encrypts_under_the_new_one(encrypted):
-    """A login renames the row; its data open with the new cookie and not with the old one."""
+    """The row stays and gets another key; its data open with the new cookie, not with the old."""
     session = stored(note=SECRET)
+    old = conf.keyring.open(session.session_key)
     session.cycle_key()
     assert SessionStore(session.session_key)["note"] == SECRET
+    row = row_of(session)
+    blob, bound = bytes(row.data), row._record().bound
+    assert conf.codec.decode(blob, bound, old) is None
+    assert conf.codec.decode(blob, bound, conf.keyring.open(session.session_key)) is not None
 
 
 def test_concurrent_changes_merge_under_encryption(encrypted):
@@ -143,13 +153,32 @@ def test_without_the_library_nothing_is_written_in_the_clear(encrypted, monkeypa
 def test_what_was_stored_once_opens_for_ever():
     """The format is fixed: how the key of a session is made can never change."""
     material = bytes(range(17))
-    key = Key(text="", id=hashlib.sha256(material).digest(), material=material)
-    blob = bytes.fromhex("02000000000000000000000000b6f5362c30c2767c83044cd08192082cd0b79601b7b988")
-    assert Codec(["a secret"], 1024, cipher=CIPHER).decode(blob, key).payload == b'{"a":1}'
+    key = Key(text="", digest=hashlib.sha256(material).digest(), material=material)
+    row = Record(bytes(range(16)), key.digest, b"", 1, "7", 1000, 2000, 3000, 4000)
+    blob = bytes.fromhex(
+        "02000000000000000000000000cdd7570971d16a0fb38987c1fdb888701cdeb8e76fa5cdd9fb619d"
+        "1275c132ec91565206ce46835f5c2e46f38884cb405db026c0e918b0663d5760d94e3e73cfcd4473"
+        "1a776315799ce501fee17e47989c318d173ff032fbea32808dffcea3e5645dc891086e2959894953"
+        "1c17b098969f66e9007697cce00ca8b2477e97e7e93b9f9bdfb4fec20ddaf650316f53c6a294609d"
+        "02f5942d357be9286c3068e2d7c7d7caea67642f75b2862f08f54b8e4e498b7059e0ec50113bbaf7"
+        "48e11100c80bb8cdb91295128b19eb9cda4a97be153745a0c96e72373d04f6cd745df9b94d3b8fbe"
+        "9d8021f235a428eec47244314348463501f1cf5dc29d6c854179fa6d9f7e12a517df40ee1e453f24"
+        "130bcf0ab1"
+    )
+    codec = Codec(["a secret"], 1024, cipher=CIPHER)
+    assert codec.decode(blob, row.bound, key).payload == b'{"a":1}'
 
 
 def test_each_write_has_a_nonce_of_its_own(encrypted):
     """The same data under the same key never make the same blob."""
     codec = conf.codec
     key = conf.keyring.mint()
-    assert len({codec.encode(b"{}", key) for _ in range(100)}) == 100
+    assert len({codec.encode(b"{}", b"bound", key) for _ in range(100)}) == 100
+
+
+def test_the_size_of_the_data_tells_little(encrypted):
+    """Whether somebody is signed in does not show, nor what would compress well."""
+    visitor, user = stored(a=1), stored(a=1, _auth_user_id="7", _auth_user_hash="h" * 64)
+    assert len(bytes(row_of(visitor).data)) == len(bytes(row_of(user).data))
+    uniform, mixed = stored(note="a" * 5200), stored(note=string.ascii_letters * 100)
+    assert len(bytes(row_of(uniform).data)) == len(bytes(row_of(mixed).data)) > 5000

@@ -2,8 +2,9 @@
 
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
+from django.core.cache import caches
 
-from sessionstore.core.keys import Keyring
+from sessionstore.core.keys import Keyring, handle_of
 from tests.harness.statements import record_statements
 
 
@@ -46,7 +47,7 @@ def test_a_new_key_does_not_undo_a_revocation(store, signed_in):
     signed_in.delete()
     with pytest.raises(UpdateError):
         session.cycle_key()
-    assert store.get_model_class().objects.using(signed_in.rows.alias).count() == 0
+    assert store.get_model_class().objects.using(signed_in.table.alias).count() == 0
 
 
 def test_a_flush_leaves_nothing(store, signed_in):
@@ -77,15 +78,40 @@ def test_after_a_flush_a_new_session_begins(store, signed_in):
     assert store(signed_in.session_key).load() == {"b": 1}
 
 
-def test_a_logout_finds_the_row_that_was_renamed(store, signed_in):
-    """Somebody changed the key between the load and the logout."""
+def test_a_logout_finds_the_row_whose_key_has_changed(engine, store, signed_in):
+    """Somebody changed the key between the load and the logout: the row is known by its id."""
     session = store(signed_in.session_key)
     session.get("a")
     signed_in.cycle_key()
     with record_statements() as seen:
         session.flush()
-    assert len(seen) == 4  # DELETE finds nothing, SELECT, DELETE, SELECT finds no more
-    assert store.get_model_class().objects.using(signed_in.rows.alias).count() == 0
+    # A cache knows rows by their digest: the DELETE finds nothing, a SELECT tells the new one.
+    deletes = ["DELETE", "SELECT", "DELETE"] if engine.endswith("cached_sql") else ["DELETE"]
+    assert [statement.sql.split()[0] for statement in seen] == deletes
+    assert store.get_model_class().objects.using(signed_in.table.alias).count() == 0
+
+
+def test_a_logout_with_a_key_that_was_replaced_ends_the_row(store, signed_in):
+    """Nobody has read it: by the key that it had before the last change."""
+    late = store(signed_in.session_key)
+    signed_in.cycle_key()
+    late.flush()
+    assert not store().exists(signed_in.session_key)
+    assert store.get_model_class().objects.using(signed_in.table.alias).count() == 0
+
+
+def test_the_handle_is_the_same_for_the_life_of_a_session(store, saved):
+    """Whatever becomes of its key, its data and its user; None where there is no row."""
+    handle, row_id = saved.handle, saved.row_id
+    saved.update({"_auth_user_id": "7", "_auth_user_backend": "b", "_auth_user_hash": "h"})
+    saved.cycle_key()
+    saved.save()
+    again = store(saved.session_key)
+    assert again.known_handle is None
+    assert (again.handle, again.known_handle) == (handle, handle)
+    assert (again.row_id, handle_of(row_id)) == (row_id, handle)
+    again.flush()
+    assert (again.handle, again.known_handle, again.row_id) == (None, None, None)
 
 
 def test_a_saved_delete_is_an_interruption(store, saved):
@@ -118,7 +144,7 @@ def test_dropping_the_secret_logs_everybody_out(store, saved, settings):
 
 def test_the_table_holds_no_usable_key(store, saved, settings):
     """What a dump shows opens nothing."""
-    row = store.get_model_class().objects.using(saved.rows.alias).get()
+    row = store.get_model_class().objects.using(saved.table.alias).get()
     ring = Keyring((settings.SECRET_KEY,))
     assert ring.open(bytes(row.digest).hex()[:40]) is None
     assert saved.session_key.encode() not in bytes(row.data) + bytes(row.digest)
@@ -133,7 +159,7 @@ def test_nothing_shows_the_key(store, saved):
 @pytest.mark.parametrize("damage", ["bit", "cut", "empty", "json", "moved"])
 def test_a_damaged_row_is_an_empty_session(store, saved, damage, caplog):
     """One security record with the handle, no exception, no fallback to another format."""
-    rows = store.get_model_class().objects.using(saved.rows.alias)
+    rows = store.get_model_class().objects.using(saved.table.alias)
     blob = bytes(rows.get().data)
     other = store()
     other["stolen"] = True
@@ -154,3 +180,63 @@ def test_a_damaged_row_is_an_empty_session(store, saved, damage, caplog):
     assert [record.name for record in caplog.records] == ["sessionstore.security"]
     assert saved.handle in caplog.text
     assert saved.session_key not in caplog.text
+
+
+@pytest.fixture(params=[False, True], ids=["signed", "encrypted"])
+def encrypts(request, settings):
+    """Whether the data are encrypted."""
+    settings.SESSIONSTORE_ENCRYPT = request.param
+    return request.param
+
+
+@pytest.fixture
+def proved(encrypts, signed_in):
+    """The session of a user who has just proved who they are, and its row; no cache knows it."""
+    signed_in.mark_authenticated()
+    signed_in.save()
+    caches["default"].clear()
+    rows = type(signed_in).get_model_class().objects.using(signed_in.table.alias)
+    return signed_in, rows.filter(pk=signed_in.row_id)
+
+
+@pytest.mark.parametrize(
+    ("column", "forged"),
+    [
+        *(("user_id", "8"), ("user_id", None), ("user_id", "")),
+        *(("created_at", 1), ("created_at", 2**42)),
+        *(("authenticated_at", None), ("authenticated_at", 2**42)),
+        ("id", b"\0" * 16),
+    ],
+)
+def test_whoever_changes_the_table_signs_nobody_in(store, proved, caplog, column, forged):
+    """The data are sealed to the columns that decide about a login: each change damages them."""
+    session, row = proved
+    assert row.update(**{column: forged}) == 1
+    caches["default"].clear()
+    attacked = store(session.session_key)
+    assert dict(attacked.items()) == {}
+    assert (attacked.session_key, attacked.user_id) == (None, None)
+    [told] = [record for record in caplog.records if record.name == "sessionstore.security"]
+    assert "damaged" in told.getMessage()
+
+
+def test_the_data_of_another_session_of_the_same_user_are_refused(store, proved):
+    """With every column that is sealed but the id."""
+    session, row = proved
+    other = store()
+    other.update({"admin": True, "_auth_user_id": "7"})
+    other.save()
+    stolen = type(row.get()).objects.using(row.db).get(pk=other.row_id)
+    names = ("data", "user_id", "created_at", "authenticated_at")
+    row.update(**{name: getattr(stolen, name) for name in names})
+    caches["default"].clear()
+    assert store(session.session_key).load() == {}
+
+
+def test_what_a_touch_or_a_clean_up_changes_damages_nothing(store, proved, clock):
+    """Times of use, addresses and versions are not sealed."""
+    session, row = proved
+    moved = {"last_seen_at": clock.now_ms + 5, "expires_at": clock.now_ms + 50_000}
+    row.update(**moved, version=77, ip="192.0.2.7", user_agent="x", cycled_at=1)
+    caches["default"].clear()
+    assert store(session.session_key)["_auth_user_id"] == "7"

@@ -22,7 +22,7 @@ def test_a_session_ends_with_the_cookie_age(store, saved, clock, settings):
     assert is_live(store, saved)
     clock.advance(seconds=1)
     assert not is_live(store, saved)
-    assert Session.objects.using(saved.rows.alias).count() == 1
+    assert Session.objects.using(saved.table.alias).count() == 1
 
 
 def test_an_idle_session_ends(store, database, clock, settings):
@@ -172,10 +172,10 @@ def test_save_every_request_slides_and_stays_cheap(store, saved, settings, clock
 
 def test_a_touch_never_goes_back(store, saved, clock):
     """A server whose clock is slow does not shorten a session."""
-    before = Session.objects.using(saved.rows.alias).get().expires_at
+    before = Session.objects.using(saved.table.alias).get().expires_at
     clock.advance(minutes=-10)
     assert store(saved.session_key).touch() is False
-    assert Session.objects.using(saved.rows.alias).get().expires_at == before
+    assert Session.objects.using(saved.table.alias).get().expires_at == before
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Seoul"])

@@ -12,7 +12,7 @@ from tests.owntable.models import ShopSession
 
 
 def rows(session):
-    return Session.objects.using(session.rows.alias)
+    return Session.objects.using(session.table.alias)
 
 
 def test_live_and_expired_are_apart(store, saved, clock, settings):
@@ -31,15 +31,17 @@ def test_a_users_sessions_are_found(store, signed_in, saved):
     assert not rows(signed_in).for_user(8)
 
 
-def test_user_keys_differ_in_case(store, database):
-    """MariaDB and MySQL compare text without case: a and A must stay two users."""
-    for user in ("a", "A"):
+@pytest.mark.parametrize("other", ["A", "a ", " a", "á", "a\t"])
+def test_user_keys_are_compared_byte_for_byte(store, database, other):
+    """MariaDB and MySQL compare text without case, accents and spaces at its end."""
+    for user in ("a", other):
         session = store()
         session["_auth_user_id"] = user
         session.save()
     assert Session.objects.using(database).for_user("a").count() == 1
-    assert session.rows.remove_of_user("a") == 1
-    assert Session.objects.using(database).for_user("A").count() == 1
+    assert session.table.remove_of_user("a") == 1
+    assert [row.user_id for row in Session.objects.using(database)] == [other]
+    assert Session.objects.using(database).for_user(other).count() == 1
 
 
 def test_a_key_finds_its_row(store, saved):
@@ -86,9 +88,9 @@ class OtherSerializer:
 def test_rows_survive_dumpdata(store, saved, tmp_path):
     """Times and bytes come back as they were."""
     path = tmp_path / "sessions.json"
-    call_command("dumpdata", "sessionstore", database=saved.rows.alias, output=str(path))
+    call_command("dumpdata", "sessionstore", database=saved.table.alias, output=str(path))
     rows(saved).all().delete()
-    call_command("loaddata", str(path), database=saved.rows.alias, verbosity=0)
+    call_command("loaddata", str(path), database=saved.table.alias, verbosity=0)
     assert store(saved.session_key).load() == {"a": 1}
 
 
@@ -117,16 +119,21 @@ def test_the_columns_are_those_of_the_design(database):
         columns = connection.introspection.get_table_description(cursor, "sessionstore_session")
         constraints = connection.introspection.get_constraints(cursor, "sessionstore_session")
     assert [column.name for column in columns] == [
-        *("digest", "data", "version", "user_id", "created_at", "authenticated_at"),
-        *("last_seen_at", "expires_at", "ip", "user_agent"),
+        *("id", "digest", "previous_digest", "cycled_at", "data", "version", "user_id"),
+        *("created_at", "authenticated_at", "last_seen_at", "expires_at"),
+        *("device_key", "bound_at", "ip", "user_agent"),
     ]
     indexed = {tuple(one["columns"]) for one in constraints.values() if one["index"]}
-    assert {("user_id",), ("expires_at",)} <= indexed
+    assert {("user_id",), ("expires_at",), ("previous_digest",)} <= indexed
+    unique = {tuple(one["columns"]) for one in constraints.values() if one["unique"]}
+    assert unique - {("id",)} == {("digest",)}
+    assert [one["columns"] for one in constraints.values() if one["primary_key"]] == [["id"]]
     if connection.vendor == "mysql":
         with connection.cursor() as cursor:
             cursor.execute("SHOW COLUMNS FROM sessionstore_session")
             types = {row[0]: row[1] for row in cursor.fetchall()}
-        assert types["digest"] == "binary(32)"
+        assert types["id"] == "binary(16)"
+        assert types["digest"] == types["previous_digest"] == "binary(32)"
         assert types["data"] == "longblob"
 
 

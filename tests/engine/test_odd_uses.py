@@ -42,7 +42,7 @@ async def clear_async(request):
 
 def cycle_in_a_rolled_back_block(request):
     try:
-        with transaction.atomic(using=request.session.rows.alias):
+        with transaction.atomic(using=request.session.table.alias):
             request.session["b"] = 2
             request.session.cycle_key()
             raise TakenBackError
@@ -90,9 +90,9 @@ def test_a_late_answer_with_a_touch_sends_no_key_that_is_gone(browser, settings,
 
 
 def _rolled_back(session, change):
-    with transaction.atomic(using=session.rows.alias):
+    with transaction.atomic(using=session.table.alias):
         change()
-        transaction.set_rollback(True, using=session.rows.alias)
+        transaction.set_rollback(True, using=session.table.alias)
 
 
 def test_a_save_that_was_rolled_back_is_made_up_for(store, saved):
@@ -153,7 +153,7 @@ def test_a_committed_save_is_not_repeated(store, saved):
     """One look, and only when the block has ended meanwhile."""
     session = store(saved.session_key)
     session["b"] = 2
-    with transaction.atomic(using=session.rows.alias):
+    with transaction.atomic(using=session.table.alias):
         session.save()
     with record_statements() as seen:
         session.save()
@@ -300,8 +300,8 @@ def test_a_user_id_that_does_not_fit_is_an_error(store, database):
 def test_a_broken_transaction_is_no_failed_load(store, saved):
     """After its rollback the session is read."""
     session = store(saved.session_key)
-    with transaction.atomic(using=session.rows.alias):
-        transaction.set_rollback(True, using=session.rows.alias)
+    with transaction.atomic(using=session.table.alias):
+        transaction.set_rollback(True, using=session.table.alias)
         with pytest.raises(transaction.TransactionManagementError):
             session.get("a")
     assert session["a"] == 1
@@ -309,7 +309,7 @@ def test_a_broken_transaction_is_no_failed_load(store, saved):
 
 def test_flush_without_autocommit(rf, store, saved):
     """Who manages transactions by hand may sign out."""
-    alias = saved.rows.alias
+    alias = saved.table.alias
     request = rf.get("/")
     journal.begin(request)
     transaction.set_autocommit(False, using=alias)

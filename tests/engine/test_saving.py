@@ -1,11 +1,15 @@
 """What a save does: as few statements as the change takes, and none when nothing changed."""
 
+import pickle
+
 import pytest
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core.cache import caches
 
+from sessionstore.conf import conf
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge
 from sessionstore.models import Session
+from sessionstore.session import store as store_module
 from tests.harness.statements import record_statements
 
 TABLE = "sessionstore_session"
@@ -37,7 +41,7 @@ def test_a_forged_key_costs_nothing(store, database):
 
 
 def test_a_read_is_one_statement(store, saved):
-    """One SELECT by primary key, whatever is asked for afterwards."""
+    """One SELECT by the digest of the key, whatever is asked for afterwards."""
     with record_statements() as seen:
         session = store(saved.session_key)
         assert session["a"] == 1
@@ -89,7 +93,7 @@ def test_a_merge_that_changes_nothing_writes_nothing(store, saved):
 
 
 def test_changing_the_key_is_one_statement(store, saved):
-    """An UPDATE of the primary key and the data: never two valid keys."""
+    """An UPDATE of digest and data: never two valid keys."""
     session = store(saved.session_key)
     session["b"] = 2
     with record_statements() as seen:
@@ -154,7 +158,7 @@ def test_setting_modified_to_true_is_a_touch(store, saved, clock):
 
 def database_of(session):
     """Answer the alias that holds the session."""
-    return session.rows.alias
+    return session.table.alias
 
 
 def test_save_keeps_modified(store, saved):
@@ -168,7 +172,7 @@ def test_popping_does_not_serialise(store, database, monkeypatch):
     """Django's pop() asks modified, which would serialise the session at each call."""
     session = store()
     session.update({str(number): number for number in range(100)})
-    monkeypatch.setattr(store, "_is_changed", lambda _: pytest.fail("it serialised"))
+    monkeypatch.setattr(store_module, "dumps", lambda _: pytest.fail("it serialised"))
     for number in range(100):
         assert session.pop(str(number)) == number
     assert session.pop("gone", "default") == "default"
@@ -233,7 +237,7 @@ def test_create_stores_the_data_in_memory(store, saved):
 
 def test_only_a_taken_id_is_tried_again(store, saved, monkeypatch):
     """And five times at the most (D2)."""
-    taken = store._key.fget(saved)
+    taken = conf.keyring.open(saved.session_key)
     tries = []
 
     class Ring:
@@ -243,8 +247,6 @@ def test_only_a_taken_id_is_tried_again(store, saved, monkeypatch):
 
         def __getattr__(self, name):
             raise AssertionError(name)
-
-    from sessionstore.conf import conf  # noqa: PLC0415
 
     monkeypatch.setitem(conf.__dict__, "keyring", Ring())
     with pytest.raises(CreateError):
@@ -305,6 +307,74 @@ def test_a_value_that_cannot_be_stored_is_named(store, saved):
         session.save()
     assert str(error.value).startswith("session['cart']['lines'][1]['item'] cannot be stored")
     assert store(saved.session_key).load() == {"a": 1}
+
+
+def nested(depth, kind):
+    """Answer data of so many levels, the session's own dict among them."""
+    value = 1
+    for _ in range(depth - 1):
+        value = {"x": value} if kind == "dicts" else [value]
+    return {"deep": value}
+
+
+@pytest.mark.parametrize("kind", ["dicts", "lists"])
+def test_a_hundred_levels_are_stored_and_merged(store, saved, kind):
+    """As deep as data may be nested they are read, compared and merged."""
+    ours, theirs = store(saved.session_key), store(saved.session_key)
+    ours.update(nested(100, kind))
+    theirs["theirs"] = 1
+    theirs.save()
+    ours.save()
+    expected = {"a": 1, "theirs": 1, **nested(100, kind)}
+    assert store(saved.session_key).load() == expected
+    assert dict(ours.items()) == expected
+
+
+@pytest.mark.parametrize("depth", [101, 5000])
+@pytest.mark.parametrize("kind", ["dicts", "lists"])
+def test_what_is_nested_deeper_is_refused_at_the_save(store, saved, kind, depth):
+    """With its path; nothing is written, and no reader meets it."""
+    session = store(saved.session_key)
+    session.update(nested(depth, kind))
+    with pytest.raises(SessionNotSerializable) as error:
+        session.save()
+    step = "['x']" if kind == "dicts" else "[0]"
+    assert str(error.value).startswith(f"session['deep']{step}{step}")
+    if depth == 101:
+        path = f"session['deep']{step * 99}"
+        assert str(error.value) == f"{path} is nested more than 100 levels deep"
+    assert store(saved.session_key).load() == {"a": 1}
+
+
+def test_many_values_side_by_side_are_not_deep(store, saved):
+    """Only levels count, not brackets."""
+    saved["lines"] = [{"tags": [n]} for n in range(500)]
+    saved.save()
+    assert len(store(saved.session_key)["lines"]) == 500
+
+
+class PickleSerializer:
+    """Writes what JSON cannot, as Django's former serializer did."""
+
+    def dumps(self, data):
+        return pickle.dumps(data)
+
+    def loads(self, data):
+        return pickle.loads(data)  # noqa: S301 - our own bytes
+
+
+def test_values_that_hold_one_another_are_refused(store, saved, settings):
+    """A tree whose leaves name their parent has no end, and three times as many ways a level."""
+    settings.SESSION_SERIALIZER = f"{__name__}.PickleSerializer"
+    tree = {}
+    tree["leaves"] = [{"parent": tree} for _ in range(3)]
+    session = store()
+    session["tree"] = tree
+    with pytest.raises(
+        SessionNotSerializable, match=r"^session\['tree'\]\['leaves'\].* 100 levels"
+    ):
+        session.save()
+    assert session.session_key is None
 
 
 def test_data_larger_than_a_packet_of_text_survive(store, database):

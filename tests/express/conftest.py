@@ -41,7 +41,7 @@ def shared_table(database: str, express_site, settings) -> Iterator[Callable[...
         if mark or guard:
             what = "--add-guard" if guard else "--add-mark"
             call_command("expresstable", what, stdout=io.StringIO())
-        SessionStore().rows._composed.clear()
+        SessionStore().table._composed.clear()
         table = express.get("table") or (
             "session" if express.get("layout") == "connect-pg-simple" else "sessions"
         )

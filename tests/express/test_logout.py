@@ -159,14 +159,14 @@ def test_a_mark_outlives_the_cleaner_of_express_and_not_the_session(site, varian
     cookie = browser.cookie
     browser.django(["logout"])
     clock.advance(minutes=30)
-    if connections[SessionStore().rows.alias].vendor == "mysql":
+    if connections[SessionStore().table.alias].vendor == "mysql":
         browser.peer.control("clock", {"ms": clock.now_ms})
         browser.peer.store("clearExpiredSessions")
         browser.peer.control("clock", {"ms": None})
-    assert SessionStore().rows.is_marked(sid_of(cookie).encode())
+    assert SessionStore().table.is_marked(sid_of(cookie).encode())
     clock.advance(hours=1)
     assert SessionStore.clear_expired() == 1
-    assert not SessionStore().rows.is_marked(sid_of(cookie).encode())
+    assert not SessionStore().table.is_marked(sid_of(cookie).encode())
 
 
 @marked_variants
@@ -201,7 +201,7 @@ def test_destroy_in_express_deletes_a_mark_too(site):
     sid = sid_of(browser.cookie)
     browser.django(["logout"])
     browser.peer.store("destroy", sid)
-    assert not SessionStore().rows.is_marked(sid.encode())
+    assert not SessionStore().table.is_marked(sid.encode())
 
 
 @each_variant

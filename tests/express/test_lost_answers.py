@@ -54,7 +54,7 @@ def test_an_insert_is_found_to_have_arrived(saved, database):
     with lost_answer(database, "INSERT"):
         fresh.save()
     assert SessionStore(fresh.session_key)["b"] == 1
-    assert fresh.rows.count() == 2
+    assert fresh.table.count() == 2
 
 
 def test_a_new_key_is_found_to_have_arrived(saved, database):
@@ -79,7 +79,7 @@ def test_a_logout_is_final_though_its_answer_was_lost(saved, database):
     """Whether the row is deleted or marked, a second try changes nothing."""
     key, other = saved.session_key, SessionStore(saved.session_key)
     assert other["a"] == 1
-    has_mark = saved.rows._sql(database).has_mark
+    has_mark = saved.table._sql(database).has_mark
     with lost_answer(database, "UPDATE" if has_mark else "DELETE"):
         saved.flush()
     assert SessionStore(key).load() == {}

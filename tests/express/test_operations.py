@@ -39,7 +39,7 @@ def test_expired_sessions_are_cleared(table):
         "clearsessions", "--engine=express", "--dry-run"
     )
     assert "Deleted 3 expired sessions" in run("clearsessions", "--batch-size=2")
-    assert SessionStore.get_rows().count() == 2
+    assert SessionStore.get_table().count() == 2
 
 
 @pytest.mark.only_on("sqlite", "mariadb")
@@ -57,7 +57,7 @@ def test_all_sessions_end_and_none_can_be_chosen(table):
     with pytest.raises(CommandError, match="only --all"):
         run("revokesessions", "--user=ann", "--no-input")
     assert run("revokesessions", "--all", "--no-input") == "Ended 2 sessions of everybody.\n"
-    assert SessionStore.get_rows().count() == 0
+    assert SessionStore.get_table().count() == 0
 
 
 @pytest.mark.only_on("sqlite", "mariadb")

@@ -114,6 +114,14 @@ class TestOnEachDatabase:
         assert store.set("sid", {"cookie": COOKIE, "b": 1})
         assert store.get("sid") == {"cookie": COOKIE, "b": 1}
 
+    def test_it_makes_room_in_the_very_second_in_which_it_expires(self, store, clock):
+        """By the rounding of the store, like everything that compares with the column."""
+        store.set("sid", {"cookie": {"expires": to_datetime(clock.now_ms + 5_000).isoformat()}})
+        clock.advance(seconds=4)
+        while store.get("sid"):
+            clock.advance(seconds=0.1)
+        assert store.set("sid", {"cookie": COOKIE, "b": 1})
+
     def test_ids_that_differ_in_case_or_spaces_are_different_sessions(self, store):
         """MySQL's comparison ignores trailing spaces, so the id is compared again."""
         store.set("sid", {"cookie": COOKIE})

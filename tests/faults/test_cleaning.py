@@ -30,6 +30,11 @@ def fill(site, alias: str, number: int) -> None:
     value = " + ".join(f"{name}.d * {10**place}" for place, name in enumerate(names))
     source = ", ".join(f"{DIGITS} {name}" for name in names)
     if site is OURS:
+        row_id = {
+            "mysql": "UNHEX(LPAD(HEX(n), 32, '0'))",
+            "postgresql": "decode(lpad(to_hex(n), 32, '0'), 'hex')",
+            "sqlite": "CAST(printf('%%016d', n) AS BLOB)",
+        }[vendor]
         digest = {
             "mysql": "UNHEX(SHA2(n, 256))",
             "postgresql": "sha256(n::text::bytea)",
@@ -40,8 +45,8 @@ def fill(site, alias: str, number: int) -> None:
             "postgresql": "repeat('x', 200)::bytea",
             "sqlite": "zeroblob(200)",
         }[vendor]
-        columns = "digest, data, version, created_at, last_seen_at, expires_at"
-        values = f"{digest}, {blob}, 1, 1, 1, n"
+        columns = "id, digest, data, version, created_at, last_seen_at, expires_at"
+        values = f"{row_id}, {digest}, {blob}, 1, 1, 1, n"
     else:
         columns = "session_key, session_data, expire_date"
         text = "printf('%%040d', n)" if vendor == "sqlite" else "LPAD(CONCAT(n, ''), 40, '0')"

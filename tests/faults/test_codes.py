@@ -5,6 +5,7 @@ import time
 import pytest
 from django.db import DatabaseError, InterfaceError, connections
 
+from sessionstore.core.keys import handle_of
 from tests.faults.figures import note, share
 from tests.faults.injection import (
     ALWAYS,
@@ -113,16 +114,24 @@ def test_giving_up_is_quick_and_told_once(database, site, signed_in, caplog):
 
 
 def test_records_name_the_session_by_its_handle_only(database, site, signed_in, caplog):
-    """A record carries the code and the handle, never the key or the digest."""
+    """A record carries the code and the handle, once it is known; never the key or the digest."""
     caplog.set_level("DEBUG", logger="sessionstore")
     client = signed_in()
-    session = site.store(key_of(client))
-    with first_statements_fail(database, TRANSIENT[connections[database].vendor][0], ALWAYS):
+    key = key_of(client)
+    row, code = site.model.objects.by_key(key).get(), TRANSIENT[connections[database].vendor][0]
+    with first_statements_fail(database, code, ALWAYS):
         client.get("/read/")
-    told = [r.getMessage() for r in caplog.records if r.name == "sessionstore"]
-    assert len(told) == 3  # two repeated tries of a read, and giving up
-    assert all(session.handle in text for text in told)
-    assert session.session_key not in "".join(told)
+    read = [r.getMessage() for r in caplog.records if r.name == "sessionstore"]
+    caplog.clear()
+    with first_statements_fail(database, code, ALWAYS, writes_only=True):
+        client.get("/write/")
+    written = [r.getMessage() for r in caplog.records if r.name == "sessionstore"]
+    assert len(read) == 3  # two repeated tries of a read, and giving up
+    assert all(text.endswith("session -") for text in read)
+    assert len(written) == 5
+    assert all(text.endswith(f"session {row.handle}") for text in written)
+    secrets = [key, bytes(row.digest).hex(), handle_of(bytes(row.digest))]
+    assert [one for one in secrets if one in "".join(read + written)] == []
 
 
 def test_a_view_that_gives_up_costs_no_further_tries(database, site, signed_in):

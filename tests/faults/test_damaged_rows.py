@@ -47,12 +47,13 @@ def mutants(blob: bytes, other: bytes, luck: random.Random) -> Iterator[bytes]:
         )
 
 
-def sealed(key) -> list[bytes]:
-    """Answer hostile contents under a right seal, as who knows SECRET_KEY can write them."""
+def sealed(site, key) -> list[bytes]:
+    """Return hostile contents under a right seal, as who knows SECRET_KEY can write them."""
     opened = conf.keyring.open(key)
+    bound = site.model.objects.by_key(key).get()._record().bound
     payloads = [DEEP, b"[]", b"1", b"null", b"", b"{", pickle.dumps(USER), b'{"a": NaN', b"\xff"]
-    bomb = conf.codec.encode(zlib.decompress(BOMB), opened)
-    return [*(conf.codec.encode(payload, opened) for payload in payloads), bomb]
+    bomb = conf.codec.encode(zlib.decompress(BOMB), bound, opened)
+    return [*(conf.codec.encode(payload, bound, opened) for payload in payloads), bomb]
 
 
 def as_text(blob: bytes) -> str:
@@ -87,7 +88,7 @@ def put(site, key, blob) -> None:
 def contents(site, key) -> tuple[bytes, list[bytes]]:
     """Answer the row's blob, and hostile ones under a right seal."""
     if site is OURS:
-        return bytes(site.model.objects.by_key(key).get().data), sealed(key)
+        return bytes(site.model.objects.by_key(key).get().data), sealed(site, key)
     text = site.model.objects.get(pk=key).session_data
     salt = site.store().key_salt
     bomb = signing.dumps({"a": "x" * 64 * MEGABYTE}, salt=salt, compress=True)

@@ -4,6 +4,7 @@ import secrets
 from typing import Any
 
 from sessionstore.core import expiry
+from sessionstore.core.keys import DIGEST_BYTES, new_id
 from sessionstore.models import Session
 
 
@@ -17,7 +18,8 @@ def add_rows(count: int, *, expires_in_s: float, alias: str, **columns: Any) -> 
         "last_seen_at": now - 3_600_000,
         "expires_at": now + int(expires_in_s * 1000),
     } | columns
-    rows = [Session(digest=secrets.token_bytes(32), **values) for _ in range(count)]
+    names = [{"id": new_id(now), "digest": secrets.token_bytes(DIGEST_BYTES)} for _ in range(count)]
+    rows = [Session(**name, **values) for name in names]
     return Session.objects.using(alias).bulk_create(rows, batch_size=500)
 
 

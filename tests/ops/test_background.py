@@ -168,7 +168,7 @@ def test_an_interval_of_any_length_is_slept(cleaner, settings, monkeypatch, inte
 
 @pytest.mark.only_on("sqlite")
 def test_it_runs_on_the_engine_that_leaves(database, cleaner, client, settings):
-    """Just then there are two tables to clear; that engine is Django's, with ``get_rows()``."""
+    """Just then there are two tables to clear; that engine is Django's, with ``get_table()``."""
     settings.SESSION_ENGINE = "sessionstore.backends.leaving"
     settings.SESSIONSTORE_CLEANUP_INTERVAL = SOON
     hours_ago = timezone.now() - timedelta(hours=3)
@@ -227,7 +227,7 @@ def test_other_processes_leave_it_to_the_one_that_cleans(database):
 
 
 def tables():
-    return [SessionStore.get_rows()]
+    return [SessionStore.get_table()]
 
 
 @pytest.mark.only_on("sqlite")

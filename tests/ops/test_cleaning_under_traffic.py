@@ -31,7 +31,7 @@ def test_no_write_fails_and_no_live_session_is_lost(database, monkeypatch):
     def clean() -> int:
         pace = Pace(batch_size=100, pause_s=0)
         try:
-            cleaned = batches.clear_expired(SessionStore.get_rows(), pace=pace)
+            cleaned = batches.clear_expired(SessionStore.get_table(), pace=pace)
         finally:
             done.set()
         return cleaned.removed
@@ -56,7 +56,7 @@ def test_no_write_fails_and_no_live_session_is_lost(database, monkeypatch):
 def test_a_session_that_was_just_extended_stays(database, monkeypatch):
     """It was expired when the ids were read, and is not when they are deleted."""
     [row] = add_rows(1, expires_in_s=-3600, alias=database)
-    rows = SessionStore.get_rows()
+    rows = SessionStore.get_table()
     expired = rows.expired
 
     def extend_meanwhile(before: int, limit: int) -> list[bytes]:

@@ -11,7 +11,7 @@ from sessionstore.moving.old_table import OldTable, tables_to_clear
 def test_its_batches_are_as_large_as_those_of_ours(database):
     """The help states one size for each database."""
     old = OldTable(DjangoSession).using(database)
-    assert old.batch_size == SessionStore.get_rows().batch_size
+    assert old.batch_size == SessionStore.get_table().batch_size
 
 
 @pytest.mark.only_on("sqlite")

@@ -24,7 +24,7 @@ def naps(monkeypatch) -> list[float]:
 def test_the_pause_is_that_of_the_database(database, naps):
     """InnoDB goes on with a DELETE after it has answered."""
     add_rows(4, expires_in_s=HOUR_AGO, alias=database)
-    rows = SessionStore.get_rows()
+    rows = SessionStore.get_table()
     clear_expired(rows, pace=Pace(batch_size=2))
     assert rows.pause_s == (0.08 if connections[database].vendor == "mysql" else 0.02)
     assert len(naps) == 2
@@ -43,7 +43,7 @@ def test_the_command_sets_the_pause(database, naps):
 def test_a_slow_batch_is_followed_by_as_long_a_pause(database, naps, monkeypatch):
     """However short the pause was to be."""
     add_rows(1, expires_in_s=HOUR_AGO, alias=database)
-    rows = SessionStore.get_rows()
+    rows = SessionStore.get_table()
     expired = rows.expired
     monkeypatch.setattr(rows, "expired", lambda *of: time.sleep(0.1) or expired(*of))
     clear_expired(rows, pace=Pace(batch_size=1, pause_s=0))

@@ -17,7 +17,7 @@ from sessionstore.backends.sql import SessionStore
 from sessionstore.core import expiry
 from sessionstore.management.commands import revokesessions
 from sessionstore.models import Session
-from sessionstore.session.loading import rows_of
+from sessionstore.session.store import table_of
 from sessionstore.users import mass_revocation
 from tests.harness import commands
 from tests.harness.threads import run_together
@@ -184,7 +184,7 @@ def test_on_a_terminal_it_asks(database, ann, monkeypatch):
     assert "Ended 7 sessions" in run("--all")
 
 
-def test_a_session_that_is_being_renamed_does_not_escape(database):
+def test_a_session_whose_key_changes_does_not_escape(database):
     """Logins that change keys while the user is revoked leave no row of that user behind."""
     sessions = []
     for _ in range(8):
@@ -193,14 +193,14 @@ def test_a_session_that_is_being_renamed_does_not_escape(database):
         session.save()
         sessions.append(session)
 
-    def rename(session) -> None:
+    def cycle(session) -> None:
         for _ in range(20):
             session.cycle_key()
 
     def revoke() -> int:
         return mass_revocation.revoke(SessionStore(), mass_revocation.of_user("7"))
 
-    run_together([*(partial(rename, session) for session in sessions), revoke])
+    run_together([*(partial(cycle, session) for session in sessions), revoke])
     assert Session.objects.using(database).for_user("7").count() == 0
 
 
@@ -258,13 +258,15 @@ def cached(settings, database, monkeypatch):
     settings.SESSION_ENGINE = "sessionstore.backends.cached_sql"
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.FailingCache", "LOCATION": "failing"}}
     monkeypatch.setattr(FailingCache, "failures", 0)
-    rows_of.cache_clear()  # its breaker
+    table_of.cache_clear()  # its breaker
     session = CachedStore()
     session["_auth_user_id"] = "7"
     session.save()
-    worker = CachedStore.get_rows()
-    assert worker.fetch(session.row_id, 0) is not None
-    return partial(worker.fetch, session.row_id, 0)
+    worker = CachedStore.get_table()
+    [digest] = Session.objects.using(database).values_list("digest", flat=True)
+    ask = partial(worker.fetch, bytes(digest), 0)
+    assert ask() is not None
+    return ask
 
 
 @pytest.mark.only_on("sqlite")

@@ -148,7 +148,7 @@ def test_cleanups_are_counted_and_traced(database, measured, spans):
 
 def test_a_clean_up_that_fails_is_measured(database, measured, monkeypatch):
     """With the name of the error, not its message: a driver's may hold data of a row."""
-    rows = SessionStore.get_rows()
+    rows = SessionStore.get_table()
     monkeypatch.setattr(rows, "expired", Mock(side_effect=OperationalError("of row 7f3a")))
     with pytest.raises(OperationalError):
         clear_expired(rows)

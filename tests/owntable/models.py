@@ -12,3 +12,37 @@ class ShopSession(AbstractSession):
 
     class Meta(AbstractSession.Meta):
         app_label = "owntable"
+
+
+class LinkedSession(AbstractSession):
+    """Sessions that the three models below refer to, by the primary key that never changes."""
+
+    class Meta(AbstractSession.Meta):
+        app_label = "owntable"
+
+
+class Basket(models.Model):
+    """Goes with its session."""
+
+    session = models.ForeignKey(LinkedSession, models.CASCADE)
+
+    def __str__(self):
+        return f"{type(self).__name__} {self.pk}"
+
+
+class Receipt(models.Model):
+    """Outlives its session."""
+
+    session = models.ForeignKey(LinkedSession, models.SET_NULL, null=True)
+
+    def __str__(self):
+        return f"{type(self).__name__} {self.pk}"
+
+
+class Evidence(models.Model):
+    """Keeps its session from being deleted."""
+
+    session = models.ForeignKey(LinkedSession, models.PROTECT)
+
+    def __str__(self):
+        return f"{type(self).__name__} {self.pk}"

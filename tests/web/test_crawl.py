@@ -44,7 +44,8 @@ class Watch:
 
     def remember(self) -> None:
         self.keys |= {key_of(self.browser)} - {""}
-        self.digests |= {bytes(digest) for digest in Session.objects.values_list("pk", flat=True)}
+        for row in Session.objects.values_list("digest", "previous_digest"):
+            self.digests |= {bytes(digest) for digest in row if digest is not None}
 
     def get(self, address: str) -> str:
         answer = self.browser.get(address)

@@ -10,7 +10,8 @@ from django.template import Context, Template
 from sessionstore.core.record import USER_AGENT_LENGTH
 from sessionstore.decorators import RECENTLY
 from sessionstore.models import Session
-from sessionstore.session.lifetime import SHARED_IDLE_S
+from sessionstore.session.expiring import SHARED_IDLE_S
+from sessionstore.session.store import REPLACED_MS
 from sessionstore.urls import devices as devices_urls
 from sessionstore.urls import urlpatterns
 from sessionstore.users import devices
@@ -60,6 +61,7 @@ def test_the_numbers_are_those_of_the_code():
     assert f"after {SHARED_IDLE_S // 60} idle minutes" in PAGES
     assert f"a login of the last {RECENTLY.total_seconds() / 60:.0f} minutes" in PAGES
     assert f"{RECENTLY.total_seconds() / 60:.0f} minutes when nothing is said" in PAGES
+    assert f"within {REPLACED_MS // 1000} seconds" in PAGES
     assert f"cut at {SHORTENED}\ncharacters" in PAGES
     assert f"{devices.PER_PAGE} rows a page" in PAGES
     assert f"{USER_AGENT_LENGTH} characters at most" in PRIVACY

@@ -6,7 +6,12 @@ from io import StringIO
 from unittest import mock
 
 import pytest
-from django.contrib.auth import get_user_model
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+)
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.management import call_command
@@ -17,6 +22,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from sessionstore.models import Session
 from sessionstore.users.limits import keep_limit
+from tests.engine.old_sessions import DJANGO, old_session
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 from tests.web.accounts.models import Colleague, Staff, TextUser, UuidUser
@@ -305,33 +311,24 @@ def test_expired_sessions_and_other_users_do_not_count(settings, user, clock):
     assert is_in(signed_in(user))
 
 
-def test_a_login_too_many_is_denied_by_the_form(settings, user, browser):
-    """With `deny` who is in stays in, and the form says why."""
+def test_a_session_that_moves_in_counts_too(settings, user, clock):
+    """From the moment at which its old cookie comes."""
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
     settings.SESSIONSTORE_MAX_PER_USER = 1
-    settings.SESSIONSTORE_MAX_PER_USER_ACTION = "deny"
-    assert sign_in(browser, user).status_code == 302
-    second = Client(enforce_csrf_checks=True)
-    page = sign_in(second, user)
-    assert page.status_code == 200
-    assert "signed in on too many devices" in page.content.decode()
-    assert (is_in(browser), is_in(second), sessions_of(user)) == (True, False, 1)
-    assert sign_in(browser, user).status_code == 302
-
-
-def test_what_cannot_be_denied_ends_the_oldest(settings, user, clock):
-    """The admin, allauth and single sign-on know no such form error; the number holds."""
-    settings.SESSIONSTORE_MAX_PER_USER = 1
-    settings.SESSIONSTORE_MAX_PER_USER_ACTION = "deny"
-    first = signed_in(user)
+    here = signed_in(user)
     clock.advance(seconds=1)
-    assert (is_in(signed_in(user)), is_in(first)) == (True, False)
+    login = {
+        SESSION_KEY: str(user.pk),
+        BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
+        HASH_SESSION_KEY: user.get_session_auth_hash(),
+    }
+    moved = Client(headers={"cookie": f"sessionid={old_session(**login)}"})
+    assert (is_in(moved), is_in(here), sessions_of(user)) == (True, False, 1)
 
 
-@pytest.mark.parametrize("action", ["oldest", "deny"])
-def test_twenty_logins_at_once_leave_as_many_as_allowed(database, settings, user, action):
+def test_twenty_logins_at_once_leave_as_many_as_allowed(database, settings, user):
     """No more and no fewer, with real threads and connections (ASVS 7.1.2, 15.4.2)."""
     settings.SESSIONSTORE_MAX_PER_USER = 3
-    settings.SESSIONSTORE_MAX_PER_USER_ACTION = action
     browsers = [Client() for _ in range(20)]
     fields = {"username": "ann", "password": PASSWORD}
     answers = run_together([partial(one.post, "/account/login/", fields) for one in browsers])
@@ -341,18 +338,18 @@ def test_twenty_logins_at_once_leave_as_many_as_allowed(database, settings, user
 
 
 def test_a_login_too_many_leaves_another_of_its_millisecond(settings, user, clock):
-    """Its row is gone already, and is not looked for by its user and time."""
+    """One of them has to go, whoever looks, and its logout ends no other."""
     engine = import_module(settings.SESSION_ENGINE).SessionStore
     sessions = [engine(), engine()]
     for session in sessions:
         session["_auth_user_id"] = str(user.pk)
         session.save()
-    surplus = max(sessions, key=lambda session: session.row_id)
-    surplus.yields = True
+    surplus, kept = sorted(sessions, key=lambda session: session.row_id)
     settings.SESSIONSTORE_MAX_PER_USER = 1
     keep_limit(surplus, str(user.pk))
+    keep_limit(kept, str(user.pk))
     surplus.flush()
-    assert sessions_of(user) == 1
+    assert Session.objects.for_user(user).get().handle == kept.handle
 
 
 def test_without_a_limit_a_login_asks_nothing_more(user, db):
@@ -379,8 +376,8 @@ def test_a_site_on_another_engine_is_left_alone(user, settings):
     user.delete()
 
 
-def test_the_rename_of_a_login_does_not_escape(database, user):
-    """A session whose key changes while its user is disabled is ended too."""
+def test_a_session_whose_key_changes_does_not_escape(database, user):
+    """One whose key changes while its user is disabled is ended too."""
     browsers = [signed_in(user) for _ in range(8)]
     request = RequestFactory().get("/")
     sessions = []

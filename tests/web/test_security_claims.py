@@ -110,7 +110,7 @@ def test_names_of_tables_and_columns_are_quoted(database):
 
     quote = connections[database].ops.quote_name
     statements = compose(database, Odd, ["extra"])
-    for name in ("fetch", "lock", "insert", "update", "rename", "touch", "remove"):
+    for name in ("fetch", "lock", "insert", "update", "change_key", "touch", "remove"):
         text = getattr(statements, name)
         assert quote("order; drop table") in text
         for plain in ("order; drop table", "select from"):

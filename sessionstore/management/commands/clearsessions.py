@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from sessionstore.cleaning import GRACE_MS, Cleaned, Ending, Pace, Table, clear_expired
+from sessionstore.cleaning import GRACE_MS, Cleaned, Clearable, Ending, Pace, clear_expired
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
@@ -45,7 +45,7 @@ _UNUSED = {
     "database": None,
     "json": False,
 }
-Done = list[tuple[Table, Cleaned]]
+Done = list[tuple[Clearable, Cleaned]]
 
 
 class Command(SessionCommand):
@@ -68,7 +68,7 @@ class Command(SessionCommand):
 
     def handle(self, **options: Any) -> None:
         store = engine_named(options["engine"])
-        if not hasattr(store, "get_rows"):
+        if not hasattr(store, "get_table"):
             self._clear_foreign(store, options)
             return
         tables = _tables(store, options)
@@ -83,12 +83,12 @@ class Command(SessionCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(done, dry_run=options["dry_run"])))
         elif options["verbosity"] > 0:
-            for rows, cleaned in done:
+            for table, cleaned in done:
                 if cleaned.ending is not Ending.BUSY:
-                    self.stdout.write(_as_text(rows, cleaned, dry_run=options["dry_run"]))
+                    self.stdout.write(_as_text(table, cleaned, dry_run=options["dry_run"]))
         for _, cleaned in done:
             refuse_early(cleaned.ending)
-        busy = [where(rows) for rows, cleaned in done if cleaned.ending is Ending.BUSY]
+        busy = [where(table) for table, cleaned in done if cleaned.ending is Ending.BUSY]
         if busy:
             message = f"Another clearsessions works on {' and '.join(busy)}, which was left alone."
             raise CommandError(message, returncode=BUSY)
@@ -110,8 +110,8 @@ class Command(SessionCommand):
             raise CommandError(message) from None
 
 
-def _tables(store: Any, options: dict[str, Any]) -> list[Table]:
-    """Answer the engine's table, and the one that its sessions are adopted from.
+def _tables(store: Any, options: dict[str, Any]) -> list[Clearable]:
+    """Return the engine's table, and the one that its sessions are adopted from.
 
     Who names a database or an engine means that table alone.
     """
@@ -123,46 +123,46 @@ def _tables(store: Any, options: dict[str, Any]) -> list[Table]:
         message = f"SESSIONSTORE_ADOPT_FROM = {conf.adopt_from!r}: {reason}."
         raise CommandError(message)
     tables = list(tables_to_clear(store))
-    for rows in tables:
-        known_database(rows.alias)
+    for table in tables:
+        known_database(table.alias)
     return tables
 
 
-def _clear(tables: list[Table], options: dict[str, Any]) -> Done:
+def _clear(tables: list[Clearable], options: dict[str, Any]) -> Done:
     pace = pace_of(options)
     done = []
     shows = options["verbosity"] > 0 and not options["json"]
     with asked_to_stop() as stop, progress(lambda: _backlog(tables), wanted=shows) as tell:
-        for rows in tables:
-            cleaned = clear_expired(rows, pace=pace, stop=stop, on_batch=tell)
-            done.append((rows, cleaned))
+        for table in tables:
+            cleaned = clear_expired(table, pace=pace, stop=stop, on_batch=tell)
+            done.append((table, cleaned))
             if cleaned.ending not in (Ending.DONE, Ending.BUSY):
                 break
             pace = _remaining(pace, cleaned)
     return done
 
 
-def _count(tables: list[Table], limit: int | None) -> Done:
-    """Answer what ``_clear`` would delete, if it had the time."""
+def _count(tables: list[Clearable], limit: int | None) -> Done:
+    """Return what ``_clear`` would delete, if it had the time."""
     cutoff = expiry.now_ms() - GRACE_MS
     done = []
-    for rows in tables:
-        found = rows.count_expired(cutoff)
+    for table in tables:
+        found = table.count_expired(cutoff)
         if limit is not None and found >= limit:
-            done.append((rows, Cleaned(limit, 0, 0.0, Ending.LIMIT)))
+            done.append((table, Cleaned(limit, 0, 0.0, Ending.LIMIT)))
             break
-        done.append((rows, Cleaned(found, 0, 0.0, Ending.DONE)))
+        done.append((table, Cleaned(found, 0, 0.0, Ending.DONE)))
         limit = None if limit is None else limit - found
     return done
 
 
-def _backlog(tables: list[Table]) -> int:
+def _backlog(tables: list[Clearable]) -> int:
     cutoff = expiry.now_ms() - GRACE_MS
-    return sum(rows.count_expired(cutoff) for rows in tables)
+    return sum(table.count_expired(cutoff) for table in tables)
 
 
 def _remaining(pace: Pace, cleaned: Cleaned) -> Pace:
-    """Answer what is left for the next table."""
+    """Return what is left for the next table."""
     limit, longest = pace.limit, pace.max_seconds
     return replace(
         pace,
@@ -177,18 +177,18 @@ def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
         "sessions": sum(cleaned.removed for _, cleaned in done),
         "tables": [
             {
-                "table": rows.table,
-                "database": rows.alias,
+                "table": table.table,
+                "database": table.alias,
                 "sessions": cleaned.removed,
                 "batches": cleaned.batches,
                 "seconds": round(cleaned.seconds, 3),
                 "ending": cleaned.ending.value,
             }
-            for rows, cleaned in done
+            for table, cleaned in done
         ],
     }
 
 
-def _as_text(rows: Table, cleaned: Cleaned, *, dry_run: bool) -> str:
-    what = f"{sessions(cleaned.removed, 'expired')} from {where(rows)}"
+def _as_text(table: Clearable, cleaned: Cleaned, *, dry_run: bool) -> str:
+    what = f"{sessions(cleaned.removed, 'expired')} from {where(table)}"
     return f"Would delete {what}." if dry_run else f"Deleted {what} in {cleaned.seconds:.1f} s."

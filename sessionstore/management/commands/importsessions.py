@@ -22,6 +22,7 @@ from sessionstore.management.progress import progress
 from sessionstore.moving.importer import Imported, Importer, why_unusable
 from sessionstore.moving.old_engine import OldEngine
 from sessionstore.moving.old_table import OldTable
+from sessionstore.session.engine import NoAdoption
 
 _EPILOG = f"""\
 Run it after the switch: while SESSION_ENGINE is one of sessionstore and SESSIONSTORE_ADOPT_FROM
@@ -56,7 +57,7 @@ class Command(SessionCommand):
     def handle(self, **options: Any) -> None:
         engine = _source(options["source"] or conf.adopt_from)
         store = session_engine()
-        if not store.adopts:
+        if isinstance(store.adoption, NoAdoption):
             message = f"{store.__module__} cannot take sessions in; sql and cached_sql can."
             raise CommandError(message)
         if conf.adopt_from != engine.path and not options["dry_run"]:
@@ -65,7 +66,7 @@ class Command(SessionCommand):
                 f"without it the cookies of imported sessions open nothing."
             )
             raise CommandError(message)
-        with database_errors(store.get_rows(), OldTable(engine.table)):
+        with database_errors(store.get_table(), OldTable(engine.table)):
             done, ran = self._run(Importer(engine, store), options)
         self._report(done, ran, options)
 

@@ -20,6 +20,7 @@ from sessionstore.management.base import (
 from sessionstore.management.engines import session_engine
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
+from sessionstore.table.rows import SqlTable
 from sessionstore.users import mass_revocation
 from sessionstore.users.mass_revocation import Which
 
@@ -66,10 +67,10 @@ class Command(SessionCommand):
 
     def handle(self, **options: Any) -> None:
         session = session_engine()()
-        if not session.rows.knows_users and not options["all"]:
+        if not isinstance(session.table, SqlTable) and not options["all"]:
             message = "The table of Express has no columns to choose by: only --all ends sessions."
             raise CommandError(message)
-        with database_errors(session.rows):
+        with database_errors(session.table):
             self._revoke(session, _chosen(session, options), options)
 
     def _revoke(
@@ -92,7 +93,7 @@ class Command(SessionCommand):
             for which in chosen:
                 ended += mass_revocation.revoke(session, which, stop=stop, on_batch=tell)
             stopped = stop()
-        is_told = session.rows.pay_debts()
+        is_told = session.table.pay_debts()
         if shows:
             self.stdout.write(f"Ended {sessions(ended)} {words}.")
         if not is_told:
@@ -124,7 +125,7 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
 
 
 def _id_of(name: str) -> str:
-    """Answer the primary key of a user as sessions hold it."""
+    """Return the primary key of a user as sessions hold it."""
     model: Any = get_user_model()
     try:
         user = model._default_manager.get_by_natural_key(name)

@@ -13,6 +13,7 @@ from sessionstore.management.arguments import add_engine, positive
 from sessionstore.management.base import SessionCommand, database_errors, where
 from sessionstore.management.engines import engine_named, table_of
 from sessionstore.table import statistics
+from sessionstore.table.rows import SqlTable
 from sessionstore.table.statistics import Figure, Spread, Statistics
 
 _EPILOG = f"""\
@@ -43,32 +44,32 @@ class Command(SessionCommand):
         add_engine(parser)
 
     def handle(self, **options: Any) -> None:
-        rows = table_of(engine_named(options["engine"]))
-        with database_errors(rows):
-            if rows.knows_users:
-                found = statistics.collect(rows, exact=options["exact"], top=options["top"])
+        table = table_of(engine_named(options["engine"]))
+        with database_errors(table):
+            if isinstance(table, SqlTable):
+                found = statistics.collect(table, exact=options["exact"], top=options["top"])
                 as_json, lines = asdict(found), _lines(found)
             else:
-                as_json, lines = _express(rows)
+                as_json, lines = _express(table)
         self.stdout.write(
             json.dumps(as_json, default=datetime.isoformat) if options["json"] else "\n".join(lines)
         )
 
 
-def _express(rows: Any) -> tuple[dict[str, Any], list[str]]:
+def _express(table: Any) -> tuple[dict[str, Any], list[str]]:
     """Count what an Express table can tell: it has a column for the end and no other."""
     counts = {
-        "live": Figure(rows.count(), is_exact=True),
-        "expired": Figure(rows.count_expired(expiry.now_ms()), is_exact=True),
+        "live": Figure(table.count(), is_exact=True),
+        "expired": Figure(table.count_expired(expiry.now_ms()), is_exact=True),
     }
     told = {name: asdict(figure) for name, figure in counts.items()}
-    pairs = [("table", where(rows)), *((name, _count(one)) for name, one in counts.items())]
-    as_json = {"table": rows.table, "database": rows.alias, "counts": told}
+    pairs = [("table", where(table)), *((name, _count(one)) for name, one in counts.items())]
+    as_json = {"table": table.table, "database": table.alias, "counts": told}
     return as_json, [f"{name:<18}{value}" for name, value in pairs]
 
 
 def _lines(found: Statistics) -> list[str]:
-    """Answer the report in words."""
+    """Return the report in words."""
     counts = found.counts
     pairs = [
         ("table", f"{found.table} of database {found.database!r}"),
@@ -100,7 +101,7 @@ def _count(figure: Figure) -> str:
 
 
 def _rounded(value: int) -> int:
-    """Answer three significant digits: more would look more certain than it is."""
+    """Return three significant digits: more would look more certain than it is."""
     return round(value, 3 - len(str(value))) if value else 0
 
 

@@ -1,0 +1,185 @@
+"""What one engine decides, and what crosses between it and the rest."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.base import SessionBase
+
+from sessionstore.core.keys import Key
+from sessionstore.core.record import Client, Data, Record
+from sessionstore.signals import Reason
+from sessionstore.table.verbs import Table
+
+from .known import UNSET, Answer, Known, Stamp, Wish
+from .sealed import Opened
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Marks:
+    """What a save writes beside the data: who asks, when they logged in, and whether it slides."""
+
+    client: Client | None = None
+    stamp: Stamp = UNSET
+    slides: bool = True
+
+
+@dataclass(slots=True)
+class Draft:
+    """Data on their way into a row, in each of their three forms."""
+
+    record: Record
+    payload: bytes
+    data: Data
+
+
+class Keys(Protocol):
+    """Makes and opens the keys in cookies."""
+
+    def mint(self) -> Key:
+        """Return a new random key."""
+
+    def open(self, text: str | None) -> Key | None:
+        """Return the key that a cookie spells, or None. Never raises."""
+
+    def renew(self, key: Key) -> Key:
+        """Return the same key, signed under the first secret."""
+
+
+class Adoption(Protocol):
+    """Takes over what the cookies of another engine open."""
+
+    def takes(self, text: str | None) -> bool:
+        """Tell whether a cookie can be one of the other engine, as far as its looks go."""
+
+    def may_hold(self, engine: "Engine", text: str) -> bool:
+        """Tell whether the cookie may stand for a session; looks only where that decides."""
+
+    def adopt(self, engine: "Engine", text: str) -> tuple[Key, Record] | None:
+        """Return the key and the row that the cookie's session has here; None for no session."""
+
+    def end(self, engine: "Engine", text: str, reason: Reason) -> None:
+        """End the session of an old cookie, moved or not."""
+
+    def remove_old(self, text: str) -> None:
+        """Remove the row there once more: a rollback may have brought it back."""
+
+
+class NoAdoption:
+    """Of an engine that adopts nothing."""
+
+    def takes(self, text: str | None) -> bool:  # noqa: ARG002
+        return False
+
+    def may_hold(self, engine: "Engine", text: str) -> bool:  # noqa: ARG002
+        return False
+
+    def adopt(self, engine: "Engine", text: str) -> tuple[Key, Record] | None:  # noqa: ARG002
+        return None
+
+    def end(self, engine: "Engine", text: str, reason: Reason) -> None:
+        """End nothing."""
+
+    def remove_old(self, text: str) -> None:
+        """Remove nothing."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """The hooks of an engine; a ``SessionStore`` is one, with ``store.SessionBackend`` as default.
+
+    ``client`` is who asks, as far as that is known.
+    """
+
+    client: Client | None
+    adoption: Adoption
+
+    @property
+    def table(self) -> Table:
+        """Where the rows are."""
+
+    @property
+    def keyring(self) -> Keys:
+        """How cookies and keys become one another."""
+
+    def read_row(self, record: Record, key: Key) -> Opened | None:
+        """Return what a row holds; None when it is damaged, which is told."""
+
+    def has_ended(self, record: Record, opened: Opened) -> bool:
+        """Tell whether today's policy ends a row: a timeout that was tightened counts at once."""
+
+    def seal(self, payload: bytes, record: Record, key: Key) -> Any:
+        """Return what stands in the row for serialised data."""
+
+    def draft(
+        self,
+        data: Data,
+        key: Key,
+        row: Record | None,
+        marks: Marks,
+        *,
+        payload: bytes | None = None,
+        inserts: bool = False,
+    ) -> Draft:
+        """Return what ``data`` look like under ``key``, in the row that so far is ``row``."""
+
+    def end_of(self, data: Data, *, seen: int, started: int) -> int:
+        """Return when a session with these data ends, in milliseconds."""
+
+    @classmethod
+    def extra_columns(cls, data: Data) -> Data:
+        """Return the values of columns that a subclass adds, always all of them."""
+
+
+if TYPE_CHECKING:
+
+    class DjangoSession(SessionBase):
+        """What the facets of ``store.SessionBackend`` see of it.
+
+        Compat: django-stubs leaves out the protected members that every engine is built on.
+        """
+
+        client: Client | None
+        slides: bool
+        records_client: bool
+        _session_cache: Data
+        _session: Data
+        _known: Known
+        _wish: Wish
+        _answer: Answer
+        _failure: Exception | None
+
+        @property
+        def table(self) -> Table: ...
+        def _get_session(self, no_load: bool = False) -> Data: ...
+        async def _aget_session(self, no_load: bool = False) -> Data: ...
+        def _validate_session_key(self, key: str) -> bool: ...
+        def _settled(self) -> Known: ...
+
+else:
+    DjangoSession = SessionBase
+
+
+def in_thread(method: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """Return the async name of a method: the same body in one thread hop cannot drift apart."""
+
+    async def called(session: object, *args: object, **named: object) -> T:
+        # By its name: a subclass that overrides the method has overridden both.
+        answer: T = await sync_to_async(getattr(session, method.__name__))(*args, **named)
+        return answer
+
+    return called
+
+
+def after_load(method: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
+    """Return the async name of a method that needs no thread once the data are there."""
+
+    async def called(session: "DjangoSession", *args: object, **named: object) -> T:
+        await session._aget_session()
+        answer: T = getattr(session, method.__name__)(*args, **named)
+        return answer
+
+    return called

@@ -1,0 +1,121 @@
+"""What can be asked of a session: its name, its user, and whether there is something to save.
+
+Questions only; none of them changes anything, and what is not said to load never does.
+"""
+
+from sessionstore.core import expiry
+
+from .drafts import client_differs
+from .engine import DjangoSession
+from .expiring import policy_of
+from .known import UNSET, Answer, Standing, Wish
+from .sealed import dumps
+
+
+class Facts(DjangoSession):
+    """The questions of ``store.SessionBackend``."""
+
+    @property
+    def handle(self) -> str | None:
+        """The name by which pages and logs may call this session; it opens nothing.
+
+        The same before and after a login. None for one that has no row; loads.
+        """
+        self._get_session()
+        return self.known_handle
+
+    @property
+    def known_handle(self) -> str | None:
+        """The handle as far as the row has been read; never loads."""
+        row = self._known.record
+        return None if row is None else self.table.handle_of(row.id)
+
+    @property
+    def user_id(self) -> str | None:
+        """Whose row this is, as far as it has been read; None for nobody's. Never loads."""
+        row = self._known.record
+        return None if row is None else row.user_id
+
+    @property
+    def row_id(self) -> bytes | None:
+        """The row's primary key, as far as it has been read; it never changes. Never loads."""
+        row = self._known.record
+        return None if row is None else row.id
+
+    @property
+    def authenticated_at_ms(self) -> int | None:
+        """When the user proved who they are, in milliseconds; None when never or not known."""
+        self._get_session()
+        known = self._settled()
+        if known.stamp is not UNSET:
+            return known.stamp
+        return None if known.record is None else known.record.authenticated_at
+
+    @property
+    def expires_at_ms(self) -> int | None:
+        """When the row ends, if nobody uses it; None when there is no row."""
+        self._get_session()
+        row = self._known.record
+        return None if row is None else row.expires_at
+
+    @property
+    def is_loaded(self) -> bool:
+        """Tell whether the data are in memory: read, or put there."""
+        return "_session_cache" in self.__dict__
+
+    @property
+    def failed_to_load(self) -> bool:
+        """Tell whether the database failed when the session was to be read."""
+        return self._failure is not None
+
+    def is_stored(self) -> bool:
+        """Tell whether this session's key really opens a row: one SELECT when it should."""
+        known = self._settled()
+        return known.standing is Standing.STORED and self.exists(self.session_key or "")
+
+    def may_send_key(self) -> bool:
+        """Tell whether the browser may get the key: whether it opens the row, one SELECT at most.
+
+        Security: a request that wrote nothing in its last save knows its row from before. The key
+        may have changed since, and a late answer must not wipe the cookie of that login.
+        """
+        return self._answer is Answer.KEY or self.is_stored()
+
+    # --- whether there is something to save
+
+    def _has_changed(self, payload: bytes | None = None) -> bool:
+        """Tell whether the row has to be written; ``payload`` are the serialised data, if known."""
+        known = self._settled()
+        is_marked = known.is_stale or known.stamp is not UNSET
+        is_promised = known.standing is Standing.STORED and known.promised is not None
+        return is_marked or is_promised or self._client_differs() or self._differs(payload)
+
+    def _differs(self, payload: bytes | None = None) -> bool:
+        """Compare the data with the loaded bytes. Data that cannot be written have changed."""
+        data, base = self._session_cache, self._known.payload
+        if base is None:
+            return bool(data)
+        try:
+            return (dumps(data) if payload is None else payload) != base
+        except (TypeError, ValueError):
+            return True
+
+    def _touch_due(self) -> bool:
+        row = self._known.record
+        if row is None or self._wish is Wish.SAVE_NOTHING or not self.slides:
+            return False
+        policy = policy_of(self._session_cache)
+        return policy.touch_due(last_seen_at=row.last_seen_at, now=expiry.now_ms())
+
+    def _client_differs(self) -> bool:
+        if self._wish is Wish.SAVE_NOTHING or not self.records_client:
+            return False
+        return client_differs(self._known.record, self.client)
+
+    def _is_over(self) -> bool:
+        """Tell whether an end was final also for whoever asks for a new key: a user's, or in time.
+
+        An anonymous session that somebody has deleted goes on as a new one.
+        """
+        row = self._known.record
+        return row is not None and (row.user_id is not None or row.expires_at <= expiry.now_ms())

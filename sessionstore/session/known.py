@@ -1,0 +1,247 @@
+"""Everything that a request knows of its row: one value, replaced as a whole.
+
+Its standing is UNREAD, NEW, STORED or GONE; the methods are the transitions between them, and each
+returns another value. Only ``store`` keeps one.
+
+A write inside a transaction of the caller may be taken back. What was before is kept with it, and
+a receipt that Django drops when it rolls the block back: then what was before holds again.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Final
+
+from django.contrib.sessions.backends.base import UpdateError
+
+from sessionstore.core.keys import Key
+from sessionstore.core.record import Record
+from sessionstore.table.receipts import Fate, Receipt
+
+
+class Gone(UpdateError):  # noqa: N818 - it says what is
+    """The row has ended, and that is final: nothing brings it back."""
+
+
+class Standing(Enum):
+    """Where the row of a session stands, as far as this request knows."""
+
+    UNREAD = auto()  # a cookie came, and nobody has looked
+    NEW = auto()  # there is none yet
+    STORED = auto()  # it is there
+    GONE = auto()  # it was there, and has ended
+
+
+class Wish(Enum):
+    """What the view has said by ``modified = ...`` since the last save."""
+
+    NOTHING = auto()
+    TOUCH = auto()  # or by setting a key; with equal data it keeps the session alive
+    SAVE_NOTHING = auto()
+
+
+class Answer(Enum):
+    """Whether the answer of this request has to carry the key."""
+
+    NO_KEY = auto()
+    IF_STORED = auto()  # something was written, but not seen in the table under this key
+    KEY = auto()
+
+
+class _Unset(Enum):
+    # Compat: copies and pickles of a session keep the identity of an enum's member.
+    UNSET = auto()
+
+
+UNSET: Final = _Unset.UNSET
+Stamp = int | None | _Unset
+
+
+# Optimization: not frozen, though nobody changes one: each request makes two or three, and a frozen
+# one costs 2 us more.
+@dataclass(slots=True, repr=False)
+class Known:
+    """What is known of the row, and by which key.
+
+    ``text`` is a cookie that has not been opened, or that is no key of ours. ``key`` opens the row.
+    ``promised`` is a key that the view has seen and the row has yet to get: taken without a row, or
+    by a change of key that was rolled back. ``missed`` is a valid key that found no row.
+    ``record`` is the row as it was last read or written, without its data, and ``payload`` the
+    serialised data in it; None stands for no data at all. ``is_stale`` tells that it should be
+    written again, ``stamp`` what is to be written as the moment of the login. ``adopted_from`` is
+    the cookie of another engine that the session came under.
+    """
+
+    standing: Standing
+    text: str | None = None
+    is_opened: bool = False
+    key: Key | None = None
+    promised: Key | None = None
+    missed: Key | None = None
+    record: Record | None = None
+    payload: bytes | None = None
+    is_stale: bool = False
+    stamp: Stamp = UNSET
+    adopted_from: str | None = None
+    receipt: Receipt | None = None
+    before: "Known | None" = None
+
+    def __repr__(self) -> str:
+        return f"<Known {self.standing.name}>"
+
+    # --- where it begins
+
+    @classmethod
+    def arriving(cls, text: str | None) -> "Known":
+        """What a request knows that came with this cookie, or with none."""
+        return cls(Standing.NEW, is_opened=True) if text is None else cls(Standing.UNREAD, text)
+
+    def opened(self, key: Key | None) -> "Known":
+        """The cookie spells this key, or none of ours."""
+        # Optimization: replace() takes four times as long, and every request comes by here.
+        return Known(
+            self.standing,
+            self.text if key is None else None,
+            True,
+            self.key if key is None else key,
+            self.promised,
+            self.missed,
+            self.record,
+            self.payload,
+            self.is_stale,
+            self.stamp,
+            self.adopted_from,
+            self.receipt,
+            self.before,
+        )
+
+    # --- what the table said
+
+    def found(
+        self,
+        record: Record,
+        payload: bytes | None,
+        key: Key,
+        *,
+        is_stale: bool = False,
+        receipt: Receipt | None = None,
+        adopted_from: str | None = None,
+    ) -> "Known":
+        """The row is there. With a receipt this request has just put it there."""
+        return Known(
+            Standing.STORED,
+            is_opened=True,
+            key=key,
+            promised=self.promised,
+            record=record.without_data(),
+            payload=payload,
+            is_stale=is_stale,
+            stamp=self.stamp,
+            adopted_from=adopted_from or self.adopted_from,
+            receipt=receipt or self.receipt,
+            before=self if receipt is not None else self.before,
+        )
+
+    def missing(self) -> "Known":
+        """No live row has this key: whoever came with it is a visitor."""
+        return Known(Standing.NEW, is_opened=True, missed=self.key)
+
+    # --- what this request did
+
+    def taking(self, key: Key) -> "Known":
+        """There is no row, and the view has got a key for it."""
+        return Known(Standing.NEW, is_opened=True, promised=key, stamp=self.stamp)
+
+    def written(self, record: Record, payload: bytes, key: Key, receipt: Receipt | None) -> "Known":
+        """The row holds ``payload`` and this key opens it, unless a rollback takes that back."""
+        before = None
+        if receipt is not None:
+            before = self.before if receipt is self.receipt else self
+        return Known(
+            Standing.STORED,
+            is_opened=True,
+            key=key,
+            record=record.without_data(),
+            payload=payload,
+            adopted_from=self.adopted_from,
+            receipt=receipt,
+            before=before,
+        )
+
+    def touched(self, last_seen_at: int, expires_at: int) -> "Known":
+        """The times in the row have moved on."""
+        record = self.record and self.record.seen(last_seen_at, expires_at)
+        return replace(self, record=record)
+
+    def stamped(self, stamp: Stamp) -> "Known":
+        """The next save writes this moment of the login."""
+        return replace(self, stamp=stamp)
+
+    def declined(self, payload: bytes | None) -> "Known":
+        """The view wants nothing saved of what has changed so far."""
+        return replace(self, payload=payload, is_stale=False, stamp=UNSET)
+
+    def ended(self, receipt: Receipt | None = None) -> "Known":
+        """The row has ended."""
+        before = self if receipt is not None else None
+        return replace(self, standing=Standing.GONE, receipt=receipt, before=before)
+
+    def forgotten(self) -> "Known":
+        """The session is to be read again. A key that no row has yet stays the view's."""
+        if self.standing is Standing.NEW:
+            return replace(self, stamp=UNSET)
+        return Known(
+            Standing.UNREAD,
+            is_opened=True,
+            key=self.key,
+            text=self.text,
+            promised=self.promised,
+            adopted_from=self.adopted_from,
+            receipt=self.receipt,
+            before=self.before,
+        )
+
+    # --- what the caller's transactions did
+
+    def settled(self) -> "Known":
+        """What holds by now: blocks of the caller may have ended since the last write."""
+        known = self
+        while known.receipt is not None and known.before is not None:
+            fate = known.receipt.fate
+            if fate is Fate.OPEN:
+                break
+            if fate is Fate.COMMITTED:
+                return replace(known, receipt=None, before=None)
+            known = known.before._promising(known.shown)
+        return known
+
+    def _promising(self, key: Key | None) -> "Known":
+        if key is None or self.standing is Standing.UNREAD or key == self.shown:
+            return self
+        return replace(self, promised=key)
+
+    # --- questions
+
+    @property
+    def shown(self) -> Key | None:
+        """The key that the view sees."""
+        return self.promised or self.key
+
+    @property
+    def shown_text(self) -> str | None:
+        """What ``session_key`` answers."""
+        key = self.promised or self.key
+        return self.text if key is None else key.text
+
+    @property
+    def row(self) -> Record:
+        """The record of a row that is there. Raises Gone without one."""
+        if self.standing is not Standing.STORED or self.record is None:
+            raise Gone
+        return self.record
+
+    @property
+    def row_key(self) -> Key:
+        """The key of a row that is there. Raises Gone without one."""
+        if self.key is None:
+            raise Gone
+        return self.key

@@ -1,0 +1,92 @@
+"""How a session is read: the row that a cookie opens, if it is live and undamaged.
+
+Like ``saving``, this changes nothing on the session: what it knows of its row comes in, and what
+is known after the look goes out.
+"""
+
+from dataclasses import dataclass
+
+from sessionstore.core import expiry
+from sessionstore.core.keys import Key
+from sessionstore.core.record import Record
+from sessionstore.signals import Refusal, session_expired, session_refused
+from sessionstore.table.receipts import receipt_for
+
+from .engine import Engine
+from .known import Known, Standing
+from .sealed import Opened
+
+
+@dataclass(slots=True)
+class Found:
+    """What is known after a look, and what the row holds; None for no row."""
+
+    known: Known
+    opened: Opened | None
+
+
+def read(engine: Engine, known: Known) -> Found:
+    """Return what the cookie opens; no row and no key where it opens nothing."""
+    if known.standing in (Standing.NEW, Standing.GONE):
+        return Found(known, None)
+    key, record = look_up(engine, known)
+    if key is None or record is None:
+        _tell_refused(engine, known.key)
+        return Found(known.missing(), None)
+    opened = engine.read_row(record, key)
+    if opened is None:
+        # Whoever could write to the table must not get a session that goes on under their key.
+        return Found(Known.arriving(None), None)
+    if engine.has_ended(record, opened):
+        _tell_expired(engine, record)
+        return Found(known.missing(), None)
+    return Found(found(engine, known, record, opened, key), opened)
+
+
+def find(engine: Engine, known: Known) -> Known | None:
+    """Return what is known of the row of a session whose data are there already."""
+    key, record = look_up(engine, known)
+    if key is None or record is None:
+        return None
+    return found(engine, known, record, engine.read_row(record, key), key)
+
+
+def look_up(engine: Engine, known: Known) -> tuple[Key | None, Record | None]:
+    """Return the live row that the cookie opens, and the key that it has here."""
+    if known.key is not None:
+        return known.key, engine.table.fetch(known.key.digest, expiry.now_ms())
+    if known.text is not None and engine.adoption.takes(known.text):
+        return engine.adoption.adopt(engine, known.text) or (None, None)
+    return None, None
+
+
+def found(engine: Engine, known: Known, record: Record, opened: Opened | None, key: Key) -> Known:
+    """Return what is known once a row has been read."""
+    is_adopted = known.key is None
+    return known.found(
+        record,
+        None if opened is None else opened.payload,
+        engine.keyring.renew(key) if key.stale else key,
+        is_stale=key.stale or (opened is not None and opened.is_stale),
+        receipt=receipt_for(engine.table.alias) if is_adopted else None,
+        adopted_from=known.text if is_adopted else None,
+    )
+
+
+def _tell_refused(engine: Engine, key: Key | None) -> None:
+    """Send the signal of a cookie that is forged, unknown, or of a session that has expired.
+
+    Only the last two cost a SELECT: a row that has expired is there until it is cleaned up.
+    Nothing here changes what the visitor gets.
+    """
+    row = None if key is None else engine.table.fetch(key.digest, expiry.LONG_AGO_MS)
+    if row is not None:
+        _tell_expired(engine, row)
+        return
+    reason = Refusal.FORGED if key is None else Refusal.UNKNOWN
+    session_refused.send(type(engine), handle=None, reason=reason, client=engine.client)
+
+
+def _tell_expired(engine: Engine, row: Record) -> None:
+    handle = engine.table.handle_of(row.id)
+    session_expired.send(type(engine), handle=handle, user_id=row.user_id)

@@ -1,0 +1,219 @@
+"""How a session gets into its row, and what follows when somebody else wrote the row first.
+
+Nothing here changes the session: what it holds and what it knows of its row come in, and what the
+row holds now goes out. So a transaction around a step may fail and run again.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from sessionstore.conf import conf
+from sessionstore.core import expiry
+from sessionstore.core.codec import is_encrypted
+from sessionstore.core.keys import Key
+from sessionstore.core.merge import Merged, is_same, merge
+from sessionstore.core.record import Data, Record
+from sessionstore.exceptions import TakenId
+from sessionstore.table.retry import jitter, losses, unavailable
+from sessionstore.table.verbs import Table
+
+from .drafts import client_differs
+from .engine import Draft, Engine, Marks
+from .known import UNSET, Gone, Known
+from .sealed import data_of, loads
+
+T = TypeVar("T")
+# On Galera: full jitter of 5 ms x 2^n up to 100 ms, 2 s in all.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOTAL_S = 0.005, 0.100, 2.0
+TOO_BUSY = "Too many requests change this session at once."
+
+
+@dataclass(slots=True)
+class Saved:
+    """What the row holds now, by which key this request opens it, and what was merged."""
+
+    draft: Draft
+    key: Key
+    merged: Merged | None = None
+
+
+def insert(engine: Engine, data: Data, key: Key, row: Record | None, marks: Marks) -> Saved | None:
+    """Insert a row under ``key``, as old as ``row``; None when the key is somebody else's."""
+    saved = Saved(engine.draft(data, key, row, marks, inserts=True), key)
+    record = saved.draft.record
+    try:
+        engine.table.insert(record)
+    except TakenId:
+        # After a lost connection the row may be our own: the nonce in the blob tells.
+        theirs = engine.table.find(record.id, expiry.now_ms())
+        if theirs is None or theirs.data != record.data:
+            return None
+    return saved
+
+
+def write(
+    engine: Engine,
+    known: Known,
+    data: Data,
+    marks: Marks,
+    *,
+    payload: bytes | None = None,
+    new_key: Key | None = None,
+) -> Saved:
+    """Write ``data`` into the row that is known, under ``new_key`` if one is given.
+
+    ``payload`` are the serialised data, if the caller has them. Raises Gone when the row has
+    ended, SessionStoreUnavailable when others keep writing it.
+    """
+    row, key = known.row, new_key or known.row_key
+    replaces = None if new_key is None else row.digest
+    saved = drafted(engine, row, key, data, marks, payload=payload, replaces=replaces)
+    if put(engine, row, saved, replaces=replaces):
+        return saved
+    for lock in rounds(engine.table):
+        step = partial(_merge_and_put, engine, known, saved, marks, new_key=new_key, lock=lock)
+        merged = in_round(engine.table, step, lock=lock)
+        if merged is not None:
+            return merged
+    raise unavailable(TOO_BUSY)
+
+
+def drafted(
+    engine: Engine,
+    row: Record,
+    key: Key,
+    data: Data,
+    marks: Marks,
+    *,
+    payload: bytes | None = None,
+    replaces: bytes | None = None,
+) -> Saved:
+    """Return what ``row`` is to hold; its digest stays, unless the key ``replaces`` one."""
+    draft = engine.draft(data, key, row, marks, payload=payload)
+    if replaces is None:
+        draft.record.digest = row.digest  # Somebody else may have changed the key.
+    return Saved(draft, key)
+
+
+def put(engine: Engine, row: Record, saved: Saved, *, replaces: bytes | None = None) -> bool:
+    """Write over ``row``; False when it has moved, or ended."""
+    record, now = saved.draft.record, expiry.now_ms()
+    return engine.table.update(record, row.version, now, replaces=replaces)
+
+
+def _merge_and_put(
+    engine: Engine, known: Known, tried: Saved, marks: Marks, *, new_key: Key | None, lock: bool
+) -> Saved | None:
+    """Merge what was ``tried`` with the stored row and write that; None when it moved once more."""
+    row, theirs = known.row, live_row(engine, known, new_key, lock=lock)
+    if theirs.data == tried.draft.record.data:
+        return tried
+    has_moved = theirs.digest != row.digest
+    has_arrived = new_key is not None and theirs.digest == new_key.digest
+    key, replaces = tried.key, None
+    if new_key is not None and not has_arrived:
+        replaces = theirs.digest
+        if has_moved:
+            # Two logins at once, a double click: each answer has to leave a key that works.
+            if row.user_id is None:
+                raise Gone  # A visitor's goes on as a new session.
+            key, replaces = known.row_key, None  # A user's has got a new key already.
+    opened = engine.read_row(theirs, new_key if new_key and has_arrived else known.row_key)
+    base = data_of(known.payload)
+    stored = base if opened is None else opened.data
+    # A late request that has not signed in keeps the login that did.
+    keeps_login = has_moved and new_key is None
+    merged = merge(base, as_stored(tried.draft), stored, keeps_login=keeps_login)
+    is_marked = marks.stamp is not UNSET or client_differs(theirs, marks.client)
+    is_due = is_marked or replaces is not None or opened is None or opened.is_stale
+    if opened is not None and not is_due and is_same(merged.data, opened.data):
+        return Saved(Draft(theirs, opened.payload, merged.data), key, merged)
+    saved = drafted(engine, theirs, key, merged.data, marks, replaces=replaces)
+    saved.merged = merged
+    return saved if put(engine, theirs, saved, replaces=replaces) else None
+
+
+def live_row(engine: Engine, known: Known, new_key: Key | None = None, *, lock: bool) -> Record:
+    """Return the row that is known, as it is now. Raises Gone when it has ended.
+
+    So it has for a request whose old key cannot read what was encrypted under the new one.
+    """
+    theirs = engine.table.find(known.row.id, expiry.now_ms(), lock=lock)
+    if theirs is None and new_key is not None:
+        # Express: the answer to a change of key may have been lost, and with it the id.
+        theirs = engine.table.fetch(new_key.digest, expiry.now_ms())
+    if theirs is None:
+        raise Gone
+    ours = (known.row_key, new_key)
+    is_ours = any(key is not None and key.digest == theirs.digest for key in ours)
+    if not is_ours and (conf.encrypt or is_encrypted(theirs.data)):
+        raise Gone
+    return theirs
+
+
+def rounds(table: Table, *, optimistic: int = 1) -> Iterator[bool]:
+    """Yield for each round whether it locks the row: first not, then once, then it is enough.
+
+    Inside a caller's transaction there is one round, and it locks. On Galera, where locks triple
+    the failures, there are rounds without one until the time is up.
+    """
+    if table.in_transaction():
+        yield True
+        return
+    yield from [False] * optimistic
+    if table.can_lock:
+        yield True
+        return
+    ends_at = time.monotonic() + _TOTAL_S
+    tried = 1
+    while time.monotonic() < ends_at:
+        time.sleep(jitter(tried, first=_FIRST_PAUSE_S, longest=_LONGEST_PAUSE_S))
+        yield False
+        tried += 1
+
+
+def in_round(table: Table, step: Callable[[], T], *, lock: bool) -> T:
+    """Run a step, in a transaction of its own where it locks and there is none."""
+    if lock and not table.in_transaction():
+        return table.under_lock(step)
+    return step()
+
+
+def as_stored(tried: Draft) -> Data:
+    """Return the data as they come back: a tuple that returns as a list was not changed.
+
+    The very objects where that is no difference, for the view may hold on to them.
+    """
+    back = loads(tried.payload)
+    return tried.data if back is None or is_same(back, tried.data) else back
+
+
+class Tries:
+    """What a transact has tried, to know after a lost connection whether it was carried out."""
+
+    def __init__(self) -> None:
+        self.saved: Saved | None = None
+        self.answer: Any = None
+        self._losses = losses()
+
+    def note(self, saved: Saved, answer: Any) -> None:
+        self.saved, self.answer, self._losses = saved, answer, losses()
+
+    def arrived(self, theirs: Record) -> bool:
+        """Tell whether ``theirs`` is what was tried last.
+
+        Raises SessionStoreUnavailable when a connection was lost and others wrote on top: nobody
+        can know then, and running the change again might count it twice.
+        """
+        if self.saved is None:
+            return False
+        tried = self.saved.draft.record
+        if theirs.data == tried.data:
+            return True
+        if losses() > self._losses and theirs.version > tried.version:
+            message = "The connection broke, and whether the change was stored cannot be known."
+            raise unavailable(message)
+        return False

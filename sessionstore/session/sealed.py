@@ -1,0 +1,142 @@
+"""Session data to bytes and back, through SESSION_SERIALIZER; errors name the key to blame."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sessionstore import telemetry
+from sessionstore.conf import conf
+from sessionstore.core.keys import Key
+from sessionstore.core.record import Data, Record
+from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge
+
+security_log = logging.getLogger("sessionstore.security")
+
+# What is nested deeper is refused at the save, so that every reader and every merge gets through.
+MOST_LEVELS = 100
+_BRACKETS = (b"{", b"[")
+
+
+@dataclass(slots=True)
+class Opened:
+    """The data of a row, the payload that they came from, and whether to write it again."""
+
+    data: Data
+    payload: bytes
+    is_stale: bool = False
+
+
+def open_row(
+    record: Record, key: Key | None, *, handle_of: Callable[[bytes], str]
+) -> Opened | None:
+    """Return what a row holds; None, and a record in the security log, when it is damaged."""
+    decoded = conf.codec.decode(record.data, record.bound, key)
+    data = None if decoded is None else loads(decoded.payload)
+    if decoded is None or data is None:
+        tell_damaged(handle_of(record.id))
+        return None
+    return Opened(data, decoded.payload, decoded.stale)
+
+
+def tell_damaged(handle: str) -> None:
+    """Tell whoever watches the site of a row that is no session's."""
+    security_log.warning("Session %s is damaged; it counts as empty", handle)
+    telemetry.refused("data")
+
+
+def dumps(data: Data) -> bytes:
+    """Return the serialised data; whatever the serializer raises is a TypeError or ValueError."""
+    try:
+        payload: bytes = conf.serializer().dumps(data)
+    except (TypeError, ValueError):
+        raise
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        raise ValueError(message) from error
+    return payload
+
+
+def loads(payload: bytes) -> Data | None:
+    """Return the data of a payload, or None when it is not a dict that the serializer wrote."""
+    try:
+        data = conf.serializer().loads(payload)
+    except Exception:  # noqa: BLE001 - a serializer may raise anything; damaged data are no crash
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def data_of(payload: bytes | None) -> Data:
+    """Return the data of a payload that was read before; {} for none."""
+    return (loads(payload) or {}) if payload else {}
+
+
+def checked_dumps(data: Data) -> bytes:
+    """Return the bytes to store.
+
+    Raises SessionNotSerializable with the path of the value, or SessionTooLarge with the largest
+    key.
+    """
+    try:
+        payload = dumps(data)
+    except (TypeError, ValueError) as error:
+        message = f"session{_path_to_blame(data)} cannot be stored by SESSION_SERIALIZER: {error}"
+        raise SessionNotSerializable(message) from error
+    limit = conf.max_bytes
+    if len(payload) > limit:
+        sizes = {key: len(dumps({key: value})) for key, value in data.items()}
+        largest = max(sizes, key=lambda key: sizes[key])
+        raise SessionTooLarge(
+            size=len(payload), limit=limit, largest_key=str(largest), largest_size=sizes[largest]
+        )
+    # Optimization: JSON with fewer brackets is not so deep; counting them takes no walk.
+    is_json = payload.startswith(b"{")
+    if not is_json or sum(map(payload.count, _BRACKETS)) > MOST_LEVELS:
+        _refuse_depth(data)
+    return payload
+
+
+def _refuse_depth(data: Data) -> None:
+    """Raise SessionNotSerializable, with the path, when data are nested too deep."""
+    # By identity: pickle writes values that hold one another, and so many ways lead to each.
+    level: dict[int, tuple[str, Any]] = {id(data): ("", data)}
+    for _ in range(MOST_LEVELS):
+        level = {
+            id(inner): (f"{path}[{name!r}]", inner)
+            for path, value in level.values()
+            for name, inner in (value.items() if isinstance(value, dict) else enumerate(value))
+            if isinstance(inner, dict | list | tuple)
+        }
+        if not level:
+            return
+    path, _value = next(iter(level.values()))
+    message = f"session{path} is nested more than {MOST_LEVELS} levels deep"
+    raise SessionNotSerializable(message)
+
+
+def _path_to_blame(value: Any) -> str:
+    """Return the path of the innermost value that fails, as in ``['cart']['lines'][2]``."""
+    path = ""
+    # A value that holds itself would lead on for ever.
+    for _ in range(20):
+        if isinstance(value, dict):
+            inner = list(value.items())
+        elif isinstance(value, list | tuple):
+            inner = list(enumerate(value))
+        else:
+            return path
+        guilty = next((pair for pair in inner if not _can_write(pair)), None)
+        if guilty is None:
+            return path
+        path += f"[{guilty[0]!r}]"
+        value = guilty[1]
+    return path
+
+
+def _can_write(pair: tuple[Any, Any]) -> bool:
+    key, value = pair
+    try:
+        dumps({key: value})
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,578 @@
+"""The session of one request: Django's contract on top of a table.
+
+What the request knows of its row is one value (``known``); this is the only file that replaces it.
+"""
+
+import contextlib
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import DatabaseError, InterfaceError
+from django.db.transaction import TransactionManagementError
+
+from sessionstore import telemetry
+from sessionstore.cleaning import clear_expired
+from sessionstore.conf import conf
+from sessionstore.core import expiry, journal
+from sessionstore.core.keys import Key
+from sessionstore.core.merge import Merged, put_in_place
+from sessionstore.core.record import Client, Data, Record
+from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.signals import (
+    Reason,
+    session_created,
+    session_cycled,
+    session_interrupted,
+    session_merged,
+)
+from sessionstore.table.receipts import Receipt, receipt_for
+from sessionstore.table.retry import unavailable
+from sessionstore.table.verbs import Table
+
+from . import drafts, ending, reading, saving
+from .engine import Adoption, Draft, Keys, Marks, NoAdoption, in_thread
+from .expiring import Expiry
+from .facts import Facts
+from .known import Answer, Gone, Known, Stamp, Standing, Wish
+from .sealed import Opened, checked_dumps, data_of, dumps, open_row
+
+T = TypeVar("T")
+_not_given: Any = object()
+
+# Only a taken key is a reason to try another one, and 136 random bits do not collide twice.
+_CREATE_TRIES = 5
+_OPTIMISTIC_TRANSACTS = 2
+# So long a request may still be under way that was sent before the key changed.
+REPLACED_MS = 60_000
+
+
+class SessionBackend(Facts, Expiry):
+    """A session: a dict for the view, and a row in the engine's table."""
+
+    # Set by the middleware for the row that a signed-in user leaves.
+    client: Client | None = None
+    # A view under @does_not_touch sets this to False: its requests do not keep a session alive.
+    slides = True
+    # Whether this request has given the session a new key: a login does it at most once.
+    has_new_key = False
+    # The reason that session_revoked tells when the session is flushed.
+    ends_because = Reason.FLUSHED
+    # What the engine takes sessions over from, and whether its table has columns for the client.
+    adoption: Adoption = NoAdoption()
+    records_client = True
+
+    _known: Known
+    _wish = Wish.NOTHING
+    _answer = Answer.NO_KEY
+    _failure: Exception | None = None
+    _is_changing = False
+
+    def __init__(self, session_key: str | None = None) -> None:
+        # Optimization: what Django's __init__ does, but for its look-up of the serializer, which
+        # takes as long as opening the key.
+        self.accessed = False
+        self.serializer = conf.serializer
+        self._session_key = session_key
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.known_handle or 'without a row'}>"
+
+    # --- the engine's hooks
+
+    @classmethod
+    def get_table(cls) -> Table:
+        """Return a new object for the engine's table; ``table`` asks once."""
+        raise NotImplementedError
+
+    @property
+    def table(self) -> Any:
+        return table_of(type(self))
+
+    @property
+    def keyring(self) -> Keys:
+        return conf.keyring
+
+    def read_row(self, record: Record, key: Key) -> Opened | None:
+        """Return what a row holds; None when it is damaged, which is told."""
+        return open_row(record, key, handle_of=self.table.handle_of)
+
+    def has_ended(self, record: Record, opened: Opened) -> bool:
+        """Tell whether today's policy ends a row: a timeout that was tightened counts at once."""
+        end = self.end_of(opened.data, seen=record.last_seen_at, started=record.started_at)
+        return end <= expiry.now_ms()
+
+    def seal(self, payload: bytes, record: Record, key: Key) -> Any:
+        """Return what stands in the row for serialised data."""
+        return conf.codec.encode(payload, record.bound, key)
+
+    def draft(
+        self,
+        data: Data,
+        key: Key,
+        row: Record | None,
+        marks: Marks,
+        *,
+        payload: bytes | None = None,
+        inserts: bool = False,
+    ) -> Draft:
+        """Return what ``data`` look like under ``key``, in the row that so far is ``row``."""
+        return drafts.draft(self, data, key, row, marks, payload=payload, inserts=inserts)
+
+    @classmethod
+    def extra_columns(cls, data: Data) -> Data:  # noqa: ARG003 - for subclasses
+        """Return the values of the columns that a subclass adds, always all of them.
+
+        Called with {} for the names alone.
+        """
+        return {}
+
+    def has_signed_in(self, user_id: str) -> None:
+        """Do what the engine does when a row has got a user; the row is written."""
+
+    # --- the key
+
+    @property
+    def session_key(self) -> str | None:
+        """What the cookie has to hold; None when there is no session yet."""
+        return self._known.shown_text
+
+    @property
+    def _session_key(self) -> str | None:
+        return self._known.shown_text
+
+    @_session_key.setter
+    def _session_key(self, text: str | None) -> None:
+        """Take a key that somebody puts in: what is known of a row is known of another one."""
+        is_plausible = text is not None and self._validate_session_key(text)
+        self._known = Known.arriving(text if is_plausible else None)
+
+    def _opened(self) -> Known:
+        """Return what is known, with the cookie opened."""
+        known = self._known
+        if not known.is_opened:
+            key = self.keyring.open(known.text)
+            if key is None and not self.adoption.takes(known.text):
+                telemetry.refused("key")
+            self._known = known = known.opened(key)
+        return known
+
+    def _settled(self) -> Known:
+        """Return what is known by now: blocks of the caller may have ended."""
+        if self._known.receipt is not None:
+            self._known = self._known.settled()
+        return self._known
+
+    def is_empty(self) -> bool:
+        """Tell whether there is neither a key that could be ours nor any data."""
+        if self.__dict__.get("_session_cache"):
+            return False
+        known = self._opened()
+        if known.shown is not None:
+            return False
+        return known.text is None or not (
+            self.adoption.takes(known.text) and self.adoption.may_hold(self, known.text)
+        )
+
+    # --- loading
+
+    @telemetry.measured("load")
+    def load(self) -> Data:
+        """Read the row and return its data; {} and no key without a live, undamaged row.
+
+        A load that failed fails again at once for the rest of the request.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            opened = self._read()
+        except TransactionManagementError:
+            # The caller's transaction is broken, and nobody asked the database.
+            raise
+        except (DatabaseError, InterfaceError, SessionStoreUnavailable) as error:
+            self._failure = error
+            raise
+        return {} if opened is None else opened.data
+
+    def _read(self) -> Opened | None:
+        """Look what the cookie opens. A second look at a loaded session changes nothing."""
+        known = self._opened()
+        found = reading.read(self, known)
+        if not self.is_loaded or found.opened is None:
+            self._know_found(found.known)
+        return found.opened
+
+    def _know_found(self, known: Known) -> None:
+        is_adopted = known.adopted_from is not None and self._known.adopted_from is None
+        self._known = known
+        if known.standing is Standing.STORED:
+            journal.note_loaded(self)
+        if is_adopted:
+            self._answer = Answer.KEY  # The browser has to get its new cookie.
+            if self.user_id is not None:
+                self.has_signed_in(self.user_id)
+
+    def reload(self) -> None:
+        """Read the session again and forget every unsaved change; one SELECT."""
+        self._known = self._settled().forgotten()
+        self._forget()
+        self._get_session()
+
+    def _forget(self) -> None:
+        self.__dict__.pop("_session_cache", None)
+        self._failure = None
+        self._wish = Wish.NOTHING
+
+    # --- whether there is something to save
+
+    @property
+    def modified(self) -> bool:
+        """True when a key was set, when the data differ from what was loaded, or a touch is due.
+
+        Reading it never loads and never raises. ``modified = False`` means "save nothing of this":
+        the present data become the ones to compare with. ``modified = True`` with equal data is a
+        touch. A save never clears it: the answer still has to carry the cookie.
+        """
+        if self._wish is Wish.TOUCH or self._answer is not Answer.NO_KEY:
+            return True
+        return self.is_loaded and (self._has_changed() or self._touch_due())
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        if value:
+            self._wish = Wish.TOUCH
+            return
+        self._wish, self._answer = Wish.SAVE_NOTHING, Answer.NO_KEY
+        known = self._settled()
+        payload = known.payload
+        if self.is_loaded and self._differs():
+            with contextlib.suppress(TypeError, ValueError):
+                payload = dumps(self._session_cache) if self._session_cache else None
+        self._known = known.declined(payload)
+
+    def pop(self, key: str, default: Any = _not_given) -> Any:
+        data = self._session
+        # Optimization: Django's asks ``modified``, which here would serialise at each call.
+        if key in data:
+            self._wish = Wish.TOUCH
+        return data.pop(key) if default is _not_given else data.pop(key, default)
+
+    async def apop(self, key: str, *default: Any, **named: Any) -> Any:
+        await self._aget_session()
+        return self.pop(key, *default, **named)
+
+    def clear(self) -> None:
+        """Drop all data and keep the row; the row is read when it was not, then or at the save."""
+        # Compat: Django's clear() works in async views, where nothing can be loaded.
+        with contextlib.suppress(SynchronousOnlyOperation):
+            self._get_session()
+        super().clear()
+
+    # --- saving
+
+    @telemetry.measured("save")
+    def save(self, must_create: bool = False) -> None:
+        """Store what has changed, in as few statements as that takes; nothing changed takes none.
+
+        With ``must_create`` insert a row or raise CreateError. Raises UpdateError when the row is
+        gone, SessionTooLarge or SessionNotSerializable when nothing could be written.
+        """
+        if self._answer is Answer.KEY:
+            # The key may have been changed since the last time that the row was seen under it.
+            self._answer = Answer.IF_STORED
+        try:
+            if must_create:
+                self._insert_or_fail()
+            else:
+                self._save()
+        except UpdateError:
+            self._tell_interrupted()
+            raise
+
+    def _save(self) -> None:
+        if self._opened().standing is Standing.UNREAD:
+            self._get_session()
+        known = self._settled()
+        if known.standing is Standing.NEW:
+            self._insert_new(known)
+            return
+        if known.standing is Standing.UNREAD:
+            self._find_row()
+            known = self._known
+        # Optimization: serialised once, to compare and to write.
+        payload = checked_dumps(self._session_cache)
+        if known.standing is Standing.GONE or self._has_changed(payload):
+            self._write(payload=payload, new_key=known.promised)
+        elif self._wish is Wish.TOUCH or self._touch_due():
+            self.touch()
+
+    def _write(self, *, payload: bytes | None = None, new_key: Key | None = None) -> None:
+        known, data = self._known, self._session_cache
+        try:
+            saved = saving.write(self, known, data, self._marks, payload=payload, new_key=new_key)
+        except Gone:
+            # Inside a block that ended it too, a rollback brings the row back.
+            self._known = known.ended(self._receipt(known))
+            raise
+        self._accept(saved)
+        self._tell_merged(saved.merged)
+
+    def _insert_new(self, known: Known) -> None:
+        if known.missed is not None:
+            since = expiry.now_ms() - REPLACED_MS
+            if self.table.was_replaced(known.missed.digest, since):
+                # A new session's cookie would sign out the browser that has just signed in.
+                raise Gone
+        if known.promised is None or not self._insert(known.promised):
+            self.create()
+
+    def _insert_or_fail(self) -> None:
+        key = self._opened().shown
+        if key is None:
+            self.create()
+        elif not self._insert(key):
+            raise CreateError
+
+    def create(self) -> None:
+        """Insert a row under a new key, with the data that the session holds in memory.
+
+        Raises CreateError when five keys in a row are taken.
+        """
+        for _ in range(_CREATE_TRIES):
+            if self._insert(self.keyring.mint()):
+                self.has_new_key = True
+                return
+        raise CreateError
+
+    def _insert(self, key: Key) -> bool:
+        """Insert a row under ``key``; False when that is somebody else's."""
+        known = self._settled()
+        data = self._get_session(no_load=True)
+        saved = saving.insert(self, data, key, known.record, self._marks)
+        if saved is None:
+            return False
+        if known.standing is not Standing.NEW:
+            self._known = known.taking(key)
+        self._accept(saved)
+        row = saved.draft.record
+        handle = self.table.handle_of(row.id)
+        session_created.send(type(self), handle=handle, user_id=row.user_id)
+        return True
+
+    def _accept(self, saved: saving.Saved) -> None:
+        """Take over what is in the row now."""
+        known, record = self._known, saved.draft.record
+        before = known.record
+        receipt = self._receipt(known)
+        self._known = known.written(record, saved.draft.payload, saved.key, receipt)
+        put_in_place(self._session_cache, saved.draft.data)
+        self._wish = Wish.NOTHING
+        # A late request does not know the key that a login has given to the row.
+        is_ours = record.digest == saved.key.digest
+        self._answer = Answer.KEY if is_ours else Answer.IF_STORED
+        user_id = record.user_id
+        if user_id is not None and (before is None or before.user_id != user_id):
+            self.has_signed_in(user_id)
+
+    def _find_row(self) -> None:
+        """Read the row of a session whose data somebody put there without loading it."""
+        known = reading.find(self, self._opened())
+        if known is None:
+            raise Gone
+        self._know_found(known)
+
+    def touch(self) -> bool:
+        """Move the time of last use on, whether or not that is due; one UPDATE.
+
+        False when there was nothing to do: no row, an expired one, one that others just wrote.
+        """
+        data = self._get_session()
+        row = self._settled().record
+        if row is None or self._known.standing is not Standing.STORED:
+            return False
+        now = expiry.now_ms()
+        ends_at = self.end_of(data, seen=now, started=row.started_at)
+        touched = bool(self.table.touch(row, now, ends_at))
+        if touched:
+            self._known = self._known.touched(now, ends_at)
+        self._wish = Wish.NOTHING
+        self._answer = Answer.KEY if touched else Answer.IF_STORED
+        return touched
+
+    # --- one change that must not be lost
+
+    def transact(self, change: Callable[[Any], T]) -> T:
+        """Run ``change(session)``, save, and run it again if somebody saved in between.
+
+        For read-modify-write on one value, such as a counter. ``change`` may run several times,
+        so it should do nothing but change the session; what it answers the last time is answered.
+        What it raises goes up, and its changes are dropped. Raises UpdateError when the session
+        is gone, SessionStoreUnavailable when it cannot be known whether a change was stored.
+        """
+        if self._is_changing:
+            # Inside another change it is a part of that one: both are stored, or neither.
+            return change(self)
+        self.save()
+        tries = saving.Tries()
+        for lock in saving.rounds(self.table, optimistic=_OPTIMISTIC_TRANSACTS):
+            step = partial(self._try, change, tries, lock=lock)
+            saved = saving.in_round(self.table, step, lock=lock)
+            if saved is not None:
+                self._accept(saved)
+                answer: T = tries.answer
+                return answer
+        raise unavailable(saving.TOO_BUSY)
+
+    def _try(
+        self, change: Callable[[Any], Any], tries: saving.Tries, *, lock: bool
+    ) -> saving.Saved | None:
+        """Run ``change`` once on the stored data and write them; None when the row has moved."""
+        if lock or tries.saved is not None:
+            theirs = saving.live_row(self, self._known, lock=lock)
+            if tries.arrived(theirs):
+                return tries.saved
+            key = self._known.row_key
+            opened = self.read_row(theirs, key)
+            self._known = reading.found(self, self._known, theirs, opened, key)
+            put_in_place(self._session_cache, opened.data if opened else {})
+        self._is_changing = True
+        try:
+            answer = change(self)
+        except BaseException:
+            put_in_place(self._session_cache, data_of(self._known.payload))
+            raise
+        finally:
+            self._is_changing = False
+        # Asked for only now: a change that saves on its own must not conflict with itself.
+        row, key = self._known.row, self._known.row_key
+        saved = saving.drafted(self, row, key, self._session_cache, self._marks)
+        tries.note(saved, answer)
+        return saved if saving.put(self, row, saved) else None
+
+    # --- keys and ends
+
+    def cycle_key(self) -> None:
+        """Change the key and keep the data: one statement, so that never two keys are valid.
+
+        Without a row it only takes a new key. When the row is gone, an anonymous session goes on
+        as a new one (a double click on "log in" is no error). One that had a user, or that has
+        expired, raises UpdateError, or a new key would undo its end.
+        """
+        self._get_session()
+        if self._settled().standing is Standing.UNREAD:
+            # Data that were put in without loading must not leave a second valid key.
+            with contextlib.suppress(UpdateError):
+                self._find_row()
+        old, new = self._known.record, self.keyring.mint()
+        if self._known.standing in (Standing.STORED, Standing.GONE):
+            try:
+                self._write(new_key=new)
+            except Gone:
+                if self._is_over():
+                    self._tell_interrupted()
+                    raise
+        if self._known.standing is not Standing.STORED:
+            self._known = self._known.taking(new)
+            self._wish = Wish.TOUCH
+        self.has_new_key = True
+        if self._known.shown is new:  # else another request has changed it at the same time
+            user_id = None if old is None else old.user_id
+            session_cycled.send(type(self), handle=self.known_handle, user_id=user_id)
+
+    def delete(self, session_key: str | None = None) -> None:
+        """Delete a row, this session's when no key is given, without reading it first."""
+        known = self._settled_and_opened()
+        if session_key is not None and session_key != known.shown_text:
+            known = Known.arriving(session_key)
+            known = known.opened(self.keyring.open(session_key))
+        ending.end(self, known, Reason.DELETED)
+        if known is self._known and known.standing is Standing.STORED:
+            # The middleware repeats what a rollback takes back; without it the row is there again.
+            is_final = journal.current() is not None
+            self._known = known.ended(None if is_final else self._receipt(known))
+
+    def flush(self) -> None:
+        """End the session: the row goes, and so do data and key."""
+        ending.end(self, self._settled_and_opened(), self.ends_because)
+        self._forget()
+        self._known, self._answer = Known.arriving(None), Answer.NO_KEY
+        self._session_cache = {}
+        self.accessed = self.modified = True
+        self.has_new_key = True
+        events = journal.current()
+        if events is not None:
+            events.flushed = True
+
+    def exists(self, session_key: str | None) -> bool:
+        """Tell whether a key has a live row; a malformed or forged one costs no SQL."""
+        key = self.keyring.open(session_key)
+        record = None if key is None else self.table.fetch(key.digest, expiry.now_ms())
+        if key is None or record is None:
+            return False
+        opened = self.read_row(record, key)
+        return opened is not None and not self.has_ended(record, opened)
+
+    def mark_authenticated(self) -> None:
+        """Stamp this moment as the one at which the user proved who they are."""
+        self._stamp(expiry.now_ms())
+
+    def unmark_authenticated(self) -> None:
+        """Take the stamp away: whoever acts here has not proved to be this user."""
+        self._stamp(None)
+
+    @classmethod
+    def clear_expired(cls) -> int:  # type: ignore[override]
+        """Delete expired rows in batches; return how many."""
+        return clear_expired(cls.get_table()).removed
+
+    # --- the async names that Django does not hand over itself
+
+    acycle_key = in_thread(cycle_key)
+    aflush = in_thread(flush)
+    areload = in_thread(reload)
+    atouch = in_thread(touch)
+
+    async def atransact(self, change: Callable[[Any], T]) -> T:
+        """See transact(); ``change`` is an ordinary function and runs in the thread."""
+        return await sync_to_async(self.transact)(change)
+
+    # --- below
+
+    @property
+    def _marks(self) -> Marks:
+        client = self.client if self.records_client else None
+        return Marks(client, self._known.stamp, self.slides)
+
+    def _stamp(self, stamp: Stamp) -> None:
+        self._known = self._settled().stamped(stamp)
+        self.modified = True
+
+    def _receipt(self, known: Known) -> Receipt | None:
+        return receipt_for(self.table.alias, last=known.receipt)
+
+    def _settled_and_opened(self) -> Known:
+        self._opened()
+        return self._settled()
+
+    def _tell_merged(self, merged: Merged | None) -> None:
+        if merged is not None:
+            telemetry.merged(conflicts=len(merged.conflicts))
+            session_merged.send(
+                type(self),
+                handle=self.known_handle,
+                user_id=self.user_id,
+                conflicts=merged.conflicts,
+            )
+
+    def _tell_interrupted(self) -> None:
+        user_id = drafts.user_id_in(self.__dict__.get("_session_cache") or {})
+        session_interrupted.send(type(self), handle=self.known_handle, user_id=user_id)
+
+
+@lru_cache(maxsize=32)
+def table_of(engine: type[SessionBackend]) -> Any:
+    """Return the table of an engine; always the same object, which keeps what it has found out."""
+    return engine.get_table()
