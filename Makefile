@@ -7,10 +7,13 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What is installed is what uv.lock names, checked by its hash; `make lock` renews it. Groups come
+# and stay (--inexact), so that each target adds what it needs.
+UV := UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+SYNC := $(UV) sync --quiet --frozen --inexact
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-express test lint types bench soak matrix doctor clean
+.PHONY: help demo demo-express test lint types bench soak matrix lock lock-check doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,28 +22,31 @@ help: ## list these targets
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON="; exit 1; }
 	@PYTHON="$(PYTHON)" .ci/packages demo
 	$(PYTHON) -m venv .venv
-	$(PIP) --upgrade 'pip>=25.1'
 
-.venv/demo-installed: pyproject.toml | .venv/bin/python
-	$(PIP) --editable . --group demo
+.venv/uv-installed: uv.lock .ci/install_uv.py | .venv/bin/python
+	$(BIN)/python .ci/install_uv.py
+	@touch $@
+
+.venv/demo-installed: pyproject.toml .venv/uv-installed
+	$(SYNC) --group demo
 	@touch $@
 
 # One missing server package must not stop the run: its tests are skipped and listed.
-.venv/test-installed: pyproject.toml .ci/packages | .venv/bin/python
+.venv/test-installed: pyproject.toml .venv/uv-installed .ci/packages
 	@PYTHON="$(PYTHON)" .ci/packages test
-	$(PIP) --editable '.[mysql,postgres,encryption,devices,redis,progress,telemetry]' --group test --group ecosystem --group bench --group demo
+	$(SYNC) --all-extras --group test --group ecosystem --group bench --group demo
 	@touch $@
 
 .venv/dev-installed: .venv/test-installed
-	$(PIP) --group lint --group types
+	$(SYNC) --all-extras --group lint --group types --group matrix
 	@touch $@
 
 demo: .venv/demo-installed ## the demo shop: two servers, one session table, on PORT (8000) and the next
 	@$(BIN)/python -m demo_site $(PORT)
 
-.venv/express-installed: pyproject.toml .ci/packages | .venv/bin/python
+.venv/express-installed: pyproject.toml .venv/uv-installed .ci/packages
 	@PYTHON="$(PYTHON)" .ci/packages express
-	$(PIP) --editable '.[mysql]' --group demo
+	$(SYNC) --extra mysql --group demo
 	@touch $@
 
 demo-express: .venv/express-installed ## the shop on Django (PORT) and on Express (the next), one MariaDB
@@ -67,9 +73,14 @@ bench: .venv/dev-installed ## ours against the peers, on MariaDB and SQLite; wri
 soak: .venv/test-installed ## the long tests
 	$(PYTEST) -m soak -o faulthandler_timeout=3600 $(ARGS)
 
-matrix: .venv/test-installed ## each supported Django and Python, on SQLite; names missing interpreters
-	$(PIP) --group matrix
+matrix: .venv/dev-installed ## each supported Django and Python, on SQLite; names missing interpreters
 	$(BIN)/nox $(ARGS)
+
+lock: .venv/uv-installed ## renew uv.lock: the newest releases that pyproject.toml admits
+	$(UV) lock --upgrade $(ARGS)
+
+lock-check: .venv/uv-installed ## uv.lock says what pyproject.toml asks for
+	$(UV) lock --check --offline
 
 doctor: .venv/demo-installed ## what is wrong with the configuration of the demo
 	$(BIN)/python manage.py check --deploy --tag sessionstore --database default
