@@ -13,7 +13,7 @@ UV := UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 SYNC := $(UV) sync --quiet --frozen --inexact
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-express test lint types bench soak matrix lock lock-check doctor clean
+.PHONY: help demo demo-express test lint types bench mysql soak matrix lock lock-check doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ types: .venv/dev-installed ## mypy, strict
 
 bench: .venv/dev-installed ## ours against the peers, on MariaDB and SQLite; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
+
+mysql: ## MySQL proper into .cache, for the tests on it (Debian; apt fetches it from sid)
+	@.ci/mysql-server
 
 soak: .venv/test-installed ## the long tests
 	$(PYTEST) -m soak -o faulthandler_timeout=3600 $(ARGS)
