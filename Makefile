@@ -11,9 +11,11 @@ PYTEST := $(BIN)/python -m pytest -q
 # and stay (--inexact), so that each target adds what it needs.
 UV := UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(BIN)/uv
 SYNC := $(UV) sync --quiet --frozen --inexact
+LATEST := .venv-latest/bin/python
+NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-express test lint types bench mysql soak matrix lock lock-check doctor clean
+.PHONY: help demo demo-express test test-latest lint types bench mysql soak matrix lock lock-check audit doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +62,18 @@ test: .venv/test-installed ## everything, on private servers; ends with what was
 	$(PYTEST) -n $(JOBS) --dist loadscope -m "not soak" --cov --cov-append --cov-report=term:skip-covered $(ARGS) && \
 	exit $$neighbours
 
+# What will break us next, and nothing that anybody else installs: `make test` goes by the lock.
+test-latest: pyproject.toml ## the suite with the newest releases of all; ends with which neighbour broke
+	@PYTHON="$(PYTHON)" .ci/packages test
+	@test -x $(LATEST) || $(PYTHON) -m venv .venv-latest
+	$(LATEST) -m pip install $(NEWEST) pip
+	$(LATEST) -m pip install $(NEWEST) --editable '.[mysql,postgres,encryption,devices,redis,progress,telemetry]' \
+		--group test --group ecosystem --group bench --group demo
+	@rm -rf .cache/latest; mkdir -p .cache/latest; set -x; \
+	$(LATEST) -m pytest -q tests/ecosystem --ds=tests.ecosystem.settings --junitxml=.cache/latest/ecosystem.xml; \
+	$(LATEST) -m pytest -q -n $(JOBS) --dist loadscope -m "not soak" --junitxml=.cache/latest/suite.xml $(ARGS); \
+	$(LATEST) .ci/latest.py .cache/latest/ecosystem.xml .cache/latest/suite.xml
+
 lint: .venv/dev-installed ## ruff, and the format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -85,8 +99,11 @@ lock: .venv/uv-installed ## renew uv.lock: the newest releases that pyproject.to
 lock-check: .venv/uv-installed ## uv.lock says what pyproject.toml asks for
 	$(UV) lock --check --offline
 
+audit: .venv/uv-installed ## known vulnerabilities in what is locked; Error 1: there are, 75: not checked
+	@.ci/audit $(ARGS)
+
 doctor: .venv/demo-installed ## what is wrong with the configuration of the demo
 	$(BIN)/python manage.py check --deploy --tag sessionstore --database default
 
 clean: ## remove what the targets made
-	rm -rf .venv .nox .cache build dist *.egg-info .coverage .coverage.* demo.sqlite3*
+	rm -rf .venv .venv-latest .nox .cache build dist *.egg-info .coverage .coverage.* demo.sqlite3*
