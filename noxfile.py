@@ -1,7 +1,6 @@
 """`make matrix`: each supported Django on each Python it runs on, on SQLite."""
 
 import os
-import sys
 from pathlib import Path
 
 import nox
@@ -13,7 +12,7 @@ PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
 os.environ["PATH"] = os.pathsep.join(
     [*map(str, sorted(PYENV.glob("versions/3.1[1-9]*/bin"))), os.environ["PATH"]]
 )
-UV = Path(sys.executable).with_name("uv")
+UV = Path(__file__).parent / ".venv" / "bin" / "uv"
 EXTRAS = ("encryption", "devices", "redis", "progress", "telemetry")
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"

@@ -4,6 +4,7 @@
 uv reads uv.lock, so it cannot install itself from there: pip does, which checks the hash.
 """
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,9 @@ def requirement(lock: Path) -> str:
 
 def main() -> int:
     """Run pip on that line, and return its status."""
+    if importlib.util.find_spec("pip") is None:
+        # The environment was made by uv itself, which puts no pip there.
+        subprocess.run([sys.executable, "-m", "ensurepip"], stdout=subprocess.DEVNULL, check=True)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(requirement(LOCK) + "\n")
         file.flush()
