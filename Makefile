@@ -7,10 +7,15 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What is installed is what uv.lock names, checked by its hash; `make lock` renews it. Groups come
+# and stay (--inexact), so that each target adds what it needs.
+UV := UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+SYNC := $(UV) sync --quiet --frozen --inexact
+LATEST := .venv-latest/bin/python
+NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-express test lint types bench soak matrix doctor clean
+.PHONY: help demo demo-express test test-latest lint types bench mysql soak matrix lock lock-check audit doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,28 +24,31 @@ help: ## list these targets
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON="; exit 1; }
 	@PYTHON="$(PYTHON)" .ci/packages demo
 	$(PYTHON) -m venv .venv
-	$(PIP) --upgrade 'pip>=25.1'
 
-.venv/demo-installed: pyproject.toml | .venv/bin/python
-	$(PIP) --editable . --group demo
+.venv/uv-installed: uv.lock .ci/install_uv.py | .venv/bin/python
+	$(BIN)/python .ci/install_uv.py
+	@touch $@
+
+.venv/demo-installed: pyproject.toml .venv/uv-installed
+	$(SYNC) --group demo
 	@touch $@
 
 # One missing server package must not stop the run: its tests are skipped and listed.
-.venv/test-installed: pyproject.toml .ci/packages | .venv/bin/python
+.venv/test-installed: pyproject.toml .venv/uv-installed .ci/packages
 	@PYTHON="$(PYTHON)" .ci/packages test
-	$(PIP) --editable '.[mysql,postgres,encryption,devices,redis,progress,telemetry]' --group test --group ecosystem --group bench --group demo
+	$(SYNC) --all-extras --group test --group ecosystem --group bench --group demo
 	@touch $@
 
 .venv/dev-installed: .venv/test-installed
-	$(PIP) --group lint --group types
+	$(SYNC) --all-extras --group lint --group types --group matrix
 	@touch $@
 
 demo: .venv/demo-installed ## the demo shop: two servers, one session table, on PORT (8000) and the next
 	@$(BIN)/python -m demo_site $(PORT)
 
-.venv/express-installed: pyproject.toml .ci/packages | .venv/bin/python
+.venv/express-installed: pyproject.toml .venv/uv-installed .ci/packages
 	@PYTHON="$(PYTHON)" .ci/packages express
-	$(PIP) --editable '.[mysql]' --group demo
+	$(SYNC) --extra mysql --group demo
 	@touch $@
 
 demo-express: .venv/express-installed ## the shop on Django (PORT) and on Express (the next), one MariaDB
@@ -54,6 +62,18 @@ test: .venv/test-installed ## everything, on private servers; ends with what was
 	$(PYTEST) -n $(JOBS) --dist loadscope -m "not soak" --cov --cov-append --cov-report=term:skip-covered $(ARGS) && \
 	exit $$neighbours
 
+# What will break us next, and nothing that anybody else installs: `make test` goes by the lock.
+test-latest: pyproject.toml ## the suite with the newest releases of all; ends with which neighbour broke
+	@PYTHON="$(PYTHON)" .ci/packages test
+	@test -x $(LATEST) || $(PYTHON) -m venv .venv-latest
+	$(LATEST) -m pip install $(NEWEST) pip
+	$(LATEST) -m pip install $(NEWEST) --editable '.[mysql,postgres,encryption,devices,redis,progress,telemetry]' \
+		--group test --group ecosystem --group bench --group demo
+	@rm -rf .cache/latest; mkdir -p .cache/latest; set -x; \
+	$(LATEST) -m pytest -q tests/ecosystem --ds=tests.ecosystem.settings --junitxml=.cache/latest/ecosystem.xml; \
+	$(LATEST) -m pytest -q -n $(JOBS) --dist loadscope -m "not soak" --junitxml=.cache/latest/suite.xml $(ARGS); \
+	$(LATEST) .ci/latest.py .cache/latest/ecosystem.xml .cache/latest/suite.xml
+
 lint: .venv/dev-installed ## ruff, and the format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -64,15 +84,26 @@ types: .venv/dev-installed ## mypy, strict
 bench: .venv/dev-installed ## ours against the peers, on MariaDB and SQLite; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
+mysql: ## MySQL proper into .cache, for the tests on it (Debian; apt fetches it from sid)
+	@.ci/mysql-server
+
 soak: .venv/test-installed ## the long tests
 	$(PYTEST) -m soak -o faulthandler_timeout=3600 $(ARGS)
 
-matrix: .venv/test-installed ## each supported Django and Python, on SQLite; names missing interpreters
-	$(PIP) --group matrix
+matrix: .venv/dev-installed ## each supported Django and Python, on SQLite; names missing interpreters
 	$(BIN)/nox $(ARGS)
+
+lock: .venv/uv-installed ## renew uv.lock: the newest releases that pyproject.toml admits
+	$(UV) lock --upgrade $(ARGS)
+
+lock-check: .venv/uv-installed ## uv.lock says what pyproject.toml asks for
+	$(UV) lock --check --offline
+
+audit: .venv/uv-installed ## known vulnerabilities in what is locked; Error 1: there are, 75: not checked
+	@.ci/audit $(ARGS)
 
 doctor: .venv/demo-installed ## what is wrong with the configuration of the demo
 	$(BIN)/python manage.py check --deploy --tag sessionstore --database default
 
 clean: ## remove what the targets made
-	rm -rf .venv .nox .cache build dist *.egg-info .coverage .coverage.* demo.sqlite3*
+	rm -rf .venv .venv-latest .nox .cache build dist *.egg-info .coverage .coverage.* demo.sqlite3*

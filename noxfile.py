@@ -12,6 +12,8 @@ PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
 os.environ["PATH"] = os.pathsep.join(
     [*map(str, sorted(PYENV.glob("versions/3.1[1-9]*/bin"))), os.environ["PATH"]]
 )
+UV = Path(__file__).parent / ".venv" / "bin" / "uv"
+EXTRAS = ("encryption", "devices", "redis", "progress", "telemetry")
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests"]
@@ -23,15 +25,17 @@ nox.options.sessions = ["tests"]
     [(python, django) for django, pythons in MATRIX.items() for python in pythons],
 )
 def tests(session: nox.Session, django: str) -> None:
-    """Run all but the neighbours of tests/ecosystem, which have a say in versions themselves."""
-    groups = ["--group", "test", "--group", "demo"]
-    session.install("--quiet", "pip>=25.1")
-    session.install(
-        "--quiet",
-        "-e",
-        ".[encryption,devices,redis,progress,telemetry]",
-        *groups,
-        f"django~={django}.0",
+    """Run all but the neighbours of tests/ecosystem, which have a say in versions themselves.
+
+    uv.lock holds each Django: the groups django52, django60 and django61 of pyproject.toml exclude
+    each other, and the first is what is installed unless another is asked for.
+    """
+    session.run_install(
+        *(UV, "sync", "--quiet", "--frozen", "--no-default-groups", "--group", "test"),
+        *("--group", "demo", "--group", f"django{django.replace('.', '')}"),
+        *(part for extra in EXTRAS for part in ("--extra", extra)),
+        env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location, "UV_PYTHON_DOWNLOADS": "never"},
+        external=True,
     )
     session.run(
         *(

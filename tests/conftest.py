@@ -13,7 +13,6 @@ from django.core.cache import caches
 
 from tests.harness.clock import Clock
 from tests.harness.databases import ALIASES, ENGINES, Beside, running, wanted
-from tests.harness.plugin import BEST_EFFORT
 
 # Its limits of time would judge the machine: on a new one the first text takes seconds to draw.
 hypothesis.settings.register_profile(
@@ -64,7 +63,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """The alias of one database after the other; the sessions of the test are stored there."""
     name = request.param
     reason = running().missing.get(name)
-    if reason and os.environ.get("CI") == "true" and name not in BEST_EFFORT:
+    if reason and os.environ.get("CI") == "true":
         pytest.fail(f"{name} is missing: {reason}")
     if reason:
         pytest.skip(f"{name} is missing: {reason.splitlines()[0]}")

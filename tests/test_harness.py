@@ -3,6 +3,7 @@
 import threading
 import time
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import redis
@@ -11,6 +12,8 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.utils import timezone
 
+from tests.harness.process import ServerFailedError, launch
+from tests.harness.servers import ServerMissingError, Servers, find_mysql
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 
@@ -67,6 +70,36 @@ def test_the_clock_moves_only_when_told(clock):
     clock.advance(minutes=5)
     assert time.time() - before == pytest.approx(300)
     assert timezone.now() == clock.now
+
+
+def test_a_server_that_ended_is_named_at_the_end(tmp_path):
+    """By how it ended and what it wrote; one that runs, or has done its work, is not."""
+    servers = Servers(tmp_path)
+    servers.launch("initdb", ["sh", "-c", "exit 0"], account=None)
+    servers.launch("redis", ["sh", "-c", "sleep 60"], account=None)
+    gone = servers.launch("memcached", ["sh", "-c", "echo no memory; exit 3"], account=None)
+    servers.ports |= {"redis": 1, "memcached": 2}
+    gone.process.wait(10)
+    assert servers.endings() == [
+        f"memcached (process {gone.process.pid}) ended with exit code 3; it wrote:\nno memory"
+    ]
+    servers.stop()
+
+
+def test_a_helper_that_ends_before_it_is_ready_is_told_of_at_once(tmp_path):
+    """With what it wrote, which has not the line that is waited for."""
+    helper = launch("helper", ["sh", "-c", "echo port taken; exit 1"], log=tmp_path / "log")
+    with pytest.raises(ServerFailedError, match="helper did not start:\nport taken"):
+        helper.wait_for_line("listens")
+
+
+def test_without_mysql_proper_the_cure_is_named(tmp_path, monkeypatch):
+    """In the list of what did not run, by a target that exists."""
+    monkeypatch.setattr("tests.harness.servers.CACHE", tmp_path)
+    monkeypatch.setattr("tests.harness.servers._executable", lambda *_: None)
+    with pytest.raises(ServerMissingError, match="`make mysql`"):
+        find_mysql()
+    assert "\nmysql: ## " in (Path(__file__).parents[1] / "Makefile").read_text()
 
 
 def test_redis_answers(redis_url):

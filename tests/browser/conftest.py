@@ -1,5 +1,6 @@
 """A real Chromium, a server of the demo site, and visitors with windows of their own."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from demo_site.accounts import PASSWORD
-from tests.harness.process import Launched, free_port, launch
+from tests.harness.process import Launched, ServerEndedError, free_port, launch
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "screenshots"
@@ -43,33 +44,58 @@ def give_up(reason: str) -> None:
 
 @dataclass(slots=True)
 class Site:
-    """The running demo site."""
+    """The demo site, in a process of its own with a database file of its own."""
 
-    address: str
-    server: Launched
-    clock: Path
+    folder: Path
+    port: int = field(default_factory=free_port)
+    server: Launched | None = None
     ahead: float = 0
 
-    def advance(self, *, minutes: float) -> None:
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start the server, unless it runs."""
+        if self.server is not None and self.server.ending() is None:
+            return
+        clock = self.advance(minutes=0)
+        words = ["env", f"DEMO_DATABASE={self.folder / 'demo.sqlite3'}", "DEBUG=1"]
+        words += [f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.browser.serve"]
+        self.server = launch("demo", [*words, str(self.port), clock], log=self.folder / "log")
+        self.server.wait_for_port(self.port)
+
+    def advance(self, *, minutes: float) -> Path:
         """Let the server's clock go on; it takes effect with its next request."""
         self.ahead += minutes * 60
-        self.clock.write_text(str(self.ahead))
+        clock = self.folder / "clock"
+        clock.write_text(str(self.ahead))
+        return clock
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Start the server where it has ended, and raise ServerEndedError if it ends meanwhile."""
+        self.start()
+        yield
+        if self.server and (ending := self.server.ending()):
+            raise ServerEndedError(ending)
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory) -> Iterator[Site]:
-    """A server with a database file of its own."""
-    folder = tmp_path_factory.mktemp("site")
-    (clock := folder / "clock").write_text("0")
-    port = free_port()
-    words = ["env", f"DEMO_DATABASE={folder / 'demo.sqlite3'}", "DEBUG=1", f"PYTHONPATH={ROOT}"]
-    words += [sys.executable, "-m", "tests.browser.serve", str(port), clock]
-    server = launch("demo", words, log=folder / "log")
-    try:
-        server.wait_for_port(port)
-        yield Site(f"http://127.0.0.1:{port}", server, clock)
-    finally:
-        server.stop()
+def kept_site(tmp_path_factory) -> Iterator[Site]:
+    """A server for the tests of a module."""
+    kept = Site(tmp_path_factory.mktemp("site"))
+    yield kept
+    if kept.server:
+        kept.server.stop()
+
+
+@pytest.fixture
+def site(kept_site: Site) -> Iterator[Site]:
+    """The running server; one that ends fails the test that it ended in, and no other."""
+    with kept_site.watched():
+        yield kept_site
 
 
 @pytest.fixture(scope="module")

@@ -73,6 +73,20 @@ def test_every_command_that_is_named_exists(path):
         assert command in get_commands(), command
 
 
+@each_document
+def test_every_target_that_is_named_exists(path):
+    """Of the Makefile, whose `make help` lists them."""
+    targets = set(re.findall(r"^([a-z-]+):.* ## ", text("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", path.read_text(), re.MULTILINE))
+    assert named - targets <= {"help"}
+
+
+def test_every_tool_of_development_is_documented():
+    """What one runs to keep the repository green, next year as well."""
+    for target in ("lock", "lock-check", "test-latest", "audit", "mysql"):
+        assert f"`make {target}`" in text("docs/development.md")
+
+
 def test_every_check_is_documented():
     """By its id, in one table; and no id is left that no check has."""
     in_source = set(re.findall(r"sessionstore\.([EW]\d{3})\b", SOURCE))

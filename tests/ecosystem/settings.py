@@ -14,7 +14,6 @@ USE_TZ = True
 ROOT_URLCONF = "tests.ecosystem.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # only for speed
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STATIC_URL = "/static/"
 LOGIN_REDIRECT_URL = "/data/"
 LOGOUT_REDIRECT_URL = "/data/"

@@ -13,11 +13,18 @@ from tests.express.peer import NAME, SECRETS, Browser, Peer, Peers
 
 
 @pytest.fixture(scope="session")
-def peers(django_db_setup: None) -> Iterator[Peers]:
+def kept_peers(django_db_setup: None, tmp_path_factory) -> Iterator[Peers]:
     """Node processes, each started when first asked for, ended before the databases are."""
-    running = Peers()
+    running = Peers(tmp_path_factory.mktemp("express"))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def peers(kept_peers: Peers) -> Iterator[Peers]:
+    """The Node processes; one that ends fails the test that it ended in, and no other."""
+    with kept_peers.watched():
+        yield kept_peers
 
 
 @pytest.fixture

@@ -2,16 +2,18 @@
 
 import contextlib
 import http.client
+import itertools
 import json
-import os
-import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from django.db import connections
 from django.test import Client
 
 from tests.harness.node import EXAMPLE, require_node
+from tests.harness.process import ServerEndedError, launch
 
 NAME = "connect.sid"
 SECRETS = ["keyboard cat"]
@@ -20,19 +22,15 @@ SECRETS = ["keyboard cat"]
 class Peer:
     """One Node process; ended by `stop`."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.node = launch(
+            "express",
             ["node", "server.js"],
-            cwd=EXAMPLE,
-            env={**os.environ, **environment, "PORT": "0", "PEER": "1", "NODE_ENV": "test"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            log=log,
+            folder=EXAMPLE,
+            environment={**environment, "PORT": "0", "PEER": "1", "NODE_ENV": "test"},
         )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert "listens" in line, line + self.process.stdout.read()
-        self.port = int(line.rpartition(":")[2])
+        self.port = int(self.node.wait_for_line(r"listens on \S+:(\d+)")[1])
 
     def ask(
         self, path: str, body: Any = None, *, cookie: str | None = None
@@ -44,12 +42,13 @@ class Peer:
         """POST JSON and do not wait for the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         headers = {"Content-Type": "application/json"} | ({"Cookie": cookie} if cookie else {})
-        connection.request("POST", path, json.dumps(body), headers)
+        with self._explained():
+            connection.request("POST", path, json.dumps(body), headers)
         return connection
 
     def receive(self, connection: http.client.HTTPConnection) -> tuple[int, Any, list[str]]:
         """Answer what came back."""
-        with contextlib.closing(connection):
+        with contextlib.closing(connection), self._explained():
             response = connection.getresponse()
             text = response.read().decode()
         with contextlib.suppress(ValueError):
@@ -66,24 +65,36 @@ class Peer:
         """Call a verb of the real Node store."""
         return self.control(f"store/{verb}", list(arguments))
 
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Let the error of a broken connection say what became of the process."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException) as error:
+            if ending := self.node.ending(seconds=2):
+                raise ServerEndedError(ending) from error
+            error.add_note(f"{self.node.name} still runs; it wrote:\n{self.node.log_tail()}")
+            raise
+
     def stop(self) -> None:
         """End the process, by its id."""
-        self.process.terminate()
-        self.process.wait(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.node.stop()
 
 
 class Peers:
-    """Node processes by their configuration; each is started once and kept."""
+    """Node processes by their configuration; each is kept, and started anew when it has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.running: dict[str, Peer] = {}
+        self.ended: list[str] = []
+        self._numbers = itertools.count(1)
 
     def get(self, alias: str, *, store: str = "mysql", **options: Any) -> Peer:
         """Answer the Express application on a database, with these options."""
         require_node()
         key = json.dumps([alias, store, options], sort_keys=True)
+        self._let_go()
         if key not in self.running:
             database = connections[alias].settings_dict
             self.running[key] = Peer(
@@ -97,9 +108,25 @@ class Peers:
                     "PGOPTIONS": options.get("pgoptions", ""),
                     "SESSION_OPTIONS": json.dumps(options.get("session", {})),
                     "STORE_OPTIONS": json.dumps(options.get("store_options", {})),
-                }
+                },
+                self.folder / f"express-{next(self._numbers)}.log",
             )
         return self.running[key]
+
+    def _let_go(self) -> None:
+        for key, peer in list(self.running.items()):
+            if ending := peer.node.ending():
+                self.ended.append(ending)
+                del self.running[key]
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator["Peers"]:
+        """Raise ServerEndedError at the end for those that ended meanwhile; the next is new."""
+        yield self
+        self._let_go()
+        endings, self.ended = self.ended, []
+        if endings:
+            raise ServerEndedError("\n".join(endings))
 
     def stop(self) -> None:
         """End all of them."""

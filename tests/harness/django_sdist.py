@@ -12,6 +12,7 @@ from typing import Any
 
 import django
 
+from tests.harness.lock import source_hash
 from tests.harness.servers import CACHE
 
 # What is taken of the release: the tests of sessions, and MaxMind's addresses for tests.
@@ -36,18 +37,23 @@ def tests_folder() -> Path:
 
 
 def _download(folder: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=django"]
-    command = [*pip, f"--dest={folder}", f"django=={django.__version__}"]
+    wanted = f"django=={django.__version__}"
+    if digest := source_hash("django", django.__version__):
+        wanted += f" --hash={digest}"
+    (folder / "wanted.txt").write_text(wanted)
+    # pip asks the release for its metadata: with the setuptools that is here, not the newest.
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation"]
+    command = [*pip, "--no-binary=django", f"--dest={folder}", "-r", str(folder / "wanted.txt")]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     if answer.returncode:
         reason = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise SdistMissingError(f"Django's source release could not be downloaded: {reason}")
     [archive] = folder.glob("*.tar.gz")
     with tarfile.open(archive) as release:
-        wanted = [one for one in release.getmembers() if any(part in one.name for part in PARTS)]
+        parts = [one for one in release.getmembers() if any(part in one.name for part in PARTS)]
         # Compat: Python 3.11.2, Debian's, has no filters yet.
         safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        release.extractall(folder, wanted, **safely)  # noqa: S202 - Django's own release
+        release.extractall(folder, parts, **safely)  # noqa: S202 - Django's own release
     [unpacked] = folder.glob("*/tests")
     shutil.move(unpacked, folder / "tests")
 

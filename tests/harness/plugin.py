@@ -17,8 +17,6 @@ from tests.harness.databases import Running, running, wanted
 from tests.harness.process import ServerFailedError, private_folder
 from tests.harness.servers import Servers
 
-# Its packages are not in Debian stable, so its absence is named and fails nothing.
-BEST_EFFORT = {"mysql"}
 NOT_RUN_VARIABLE = "SESSIONSTORE_TEST_NOT_RUN"
 
 
@@ -30,12 +28,17 @@ def _only_core(args: list[str]) -> bool:
     return bool(tests) and all(Path(path).resolve().is_relative_to(core) for path in tests)
 
 
+# Those that this process started: a worker of xdist has none.
+_started: list[Servers] = []
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(args: list[str]) -> Generator[None, Any, Any]:
     """Start the servers, unless a controller has done it for this worker."""
     if running() is None:
         servers = Servers(private_folder())
         atexit.register(servers.stop)
+        _started.append(servers)
         if not _only_core(args) and not {"-h", "--help", "--version"} & set(args):
             try:
                 servers.start({*wanted(), "redis", "memcached"} - {"sqlite"})
@@ -53,16 +56,29 @@ def pytest_report_header() -> str:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Under CI a server that is missing is a failure, also when no test asked for it."""
+    """Under CI a server that is missing is a failure, also when no test asked for it.
+
+    One that ended on its own is a failure everywhere.
+    """
     now = running()
-    absent = set(now.missing) - BEST_EFFORT if now else set()
-    if absent and os.environ.get("CI") == "true" and session.exitstatus == 0:
+    absent = now is not None and now.missing and os.environ.get("CI") == "true"
+    if (absent or _endings()) and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _endings() -> list[str]:
+    return [ending for servers in _started for ending in servers.endings()]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """End with what did not run, and why; `make test` joins its runs in one file of lines."""
+    """End with what did not run, and why; `make test` joins its runs in one file of lines.
+
+    Before that, the servers that ended while tests needed them.
+    """
+    for ending in _endings():
+        terminalreporter.section("a server ended")
+        terminalreporter.line(ending)
     reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", [])

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ PREFIX = "sessionstore-tests-"
 
 class ServerFailedError(Exception):
     """A server is installed, but did not come up; the message ends with its log."""
+
+
+class ServerEndedError(Exception):
+    """A server that tests were using has ended; the message says how, and ends with its log."""
 
 
 def free_port(*, and_next: int = 0) -> int:
@@ -118,6 +123,30 @@ class Launched:
             time.sleep(0.02)
         raise ServerFailedError(f"{self.name} did not start:\n{self.log_tail()}")
 
+    def wait_for_line(self, pattern: str, *, seconds: float = 60) -> re.Match[str]:
+        """Return the match of `pattern` in what the process wrote, when it has written it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            ended = self.process.poll() is not None
+            if found := re.search(pattern, self.log.read_text(errors="replace")):
+                return found
+            if ended:
+                break
+            time.sleep(0.02)
+        raise ServerFailedError(f"{self.name} did not start:\n{self.log_tail()}")
+
+    def ending(self, *, seconds: float = 0) -> str | None:
+        """Say how the process ended, and what it wrote last; None when it still runs.
+
+        Who has just lost a connection to it waits a moment: its end is noticed a little later.
+        """
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        return f"{self.name} (process {self.process.pid}) ended {how}; it wrote:\n{self.log_tail()}"
+
     def wait_for_end(self, *, seconds: float = 120) -> None:
         """Return when the process has ended well."""
         try:
@@ -134,6 +163,11 @@ class Launched:
         errors = [line for line in lines if "ERROR" in line or "FATAL" in line]
         return "\n".join([*errors, *lines[-15:]])
 
+    def kill(self) -> None:
+        """End this process as a power cut would, by its id only."""
+        self.process.kill()
+        self.process.wait(10)
+
     def stop(self) -> None:
         """End this process, by its id only: politely first, then for certain."""
         if self.process.poll() is None:
@@ -141,8 +175,7 @@ class Launched:
         try:
             self.process.wait(4)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(10)
+            self.kill()
 
 
 def _polite_signal(name: str) -> signal.Signals:
@@ -151,9 +184,15 @@ def _polite_signal(name: str) -> signal.Signals:
 
 
 def launch(
-    name: str, command: Sequence[str | Path], *, log: Path, account: str | None = None
+    name: str,
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    account: str | None = None,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Launched:
-    """Start `command`, as `account` when given.
+    """Start `command`, as `account` and in `folder` when given, with these variables added.
 
     setpriv makes the kernel end the process when we die, even of SIGKILL. The signal is bound to
     the thread that starts the process, so call this from the main thread.
@@ -169,8 +208,8 @@ def launch(
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*line, "--", *map(str, command)],
-            cwd=log.parent,
-            env={**os.environ, "TMPDIR": str(temporary)},
+            cwd=folder or log.parent,
+            env={**os.environ, "TMPDIR": str(temporary), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

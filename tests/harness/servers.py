@@ -91,6 +91,11 @@ class Servers:
         self.launched.append(running)
         return running
 
+    def endings(self) -> list[str]:
+        """Say of each server that came up and runs no more how it ended."""
+        last = {one.name: one for one in self.launched if one.name in self.ports}
+        return [ending for one in last.values() if (ending := one.ending())]
+
     def stop(self) -> None:
         """End all processes and remove the folder."""
         for running in reversed(self.launched):
@@ -214,7 +219,7 @@ def find_mysql() -> Path:
         answer = subprocess.run([candidate, "--version"], capture_output=True, check=False)
         if answer.returncode == 0 and b"MariaDB" not in answer.stdout:
             return candidate
-    raise ServerMissingError("no mysqld of MySQL proper found: .ci/mysql-server brings one (root)")
+    raise ServerMissingError("no mysqld of MySQL proper found; `make mysql` brings one (Debian)")
 
 
 def _start_mysql(servers):
