@@ -3,14 +3,20 @@
 import threading
 import time
 from importlib import import_module
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import redis
+from django.apps import apps
 from django.conf import settings as django_settings
-from django.contrib.auth.models import User
-from django.db import connections
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections, models, transaction
 from django.utils import timezone
 
+from tests.harness import cleaning
+from tests.harness.cleaning import clean
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 
@@ -28,6 +34,122 @@ def test_the_next_test_finds_the_database_empty(database, round_number):
     """Rows that one test committed are gone in the next."""
     assert User.objects.count() == 0
     User.objects.create_user("ann")
+
+
+MODELS = [
+    model
+    for model in apps.get_models(include_auto_created=True)
+    if model._meta.managed and not model._meta.proxy
+]
+VALUES = {
+    models.BinaryField: b"x",
+    models.BooleanField: True,
+    models.DateTimeField: timezone.now(),
+    models.GenericIPAddressField: "127.0.0.1",
+    models.JSONField: {},
+    models.IntegerField: 1,
+}
+
+
+def write_row(model: type[models.Model], alias: str) -> None:
+    """Write a row of anything, whose foreign keys lead nowhere."""
+    values: dict[str, Any] = {}
+    for field in model._meta.local_concrete_fields:
+        if not (field.null or field.has_default() or isinstance(field, models.AutoField)):
+            kinds = [value for kind, value in VALUES.items() if isinstance(field, kind)]
+            is_key = isinstance(field, models.ForeignKey)
+            values[field.attname] = 1 if is_key else (kinds or ["x"])[0]
+    model(**values).save_base(raw=True, force_insert=True, using=alias)
+
+
+def write_to_each_table(alias: str) -> None:
+    connection = connections[alias]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+    with connection.constraint_checks_disabled():
+        for model in MODELS:
+            write_row(model, alias)
+
+
+def counts(alias: str) -> dict[str, int]:
+    """Count the rows of each table that has some."""
+    found = {model.__name__: model._base_manager.using(alias).count() for model in MODELS}
+    return {name: count for name, count in found.items() if count}
+
+
+def insert_session(cursor: Any) -> None:
+    cursor.execute(
+        "INSERT INTO django_session (session_key, session_data, expire_date)"
+        " VALUES ('k', 'd', '2030-01-01 00:00:00')"
+    )
+
+
+@pytest.mark.parametrize("round_number", [1, 2])
+def test_the_next_test_finds_each_table_as_it_was(database, round_number):
+    """A row in any table is removed, and what migrations wrote about models is there."""
+    about_models = {"ContentType": len(apps.get_models()), "Permission": Permission.objects.count()}
+    assert counts(database) == about_models
+    write_to_each_table(database)
+    assert counts(database).keys() == {model.__name__ for model in MODELS}
+
+
+def test_rows_of_another_connection_are_removed(database):
+    """Who wrote, and whether through Django, does not matter."""
+    clean(database)
+    other = connections[database].copy()
+    other.connect()
+    insert_session(other.connection.cursor())
+    other.close()
+    clean(database)
+    assert "Session" not in counts(database)
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_cleaning_waits_for_who_still_writes(database, commits):
+    """A transaction that ends later leaves nothing: neither what it wrote nor what it revived."""
+    clean(database)
+    if not commits:
+        with connections[database].cursor() as cursor:
+            insert_session(cursor)
+    wrote = threading.Event()
+
+    def write():
+        with transaction.atomic(using=database), connections[database].cursor() as cursor:
+            if commits:
+                insert_session(cursor)
+            else:
+                cursor.execute("DELETE FROM django_session")
+            wrote.set()
+            time.sleep(0.3)
+            transaction.set_rollback(not commits, using=database)
+
+    def clean_then():
+        wrote.wait(10)
+        clean(database)
+        return counts(database)
+
+    _, left = run_together([write, clean_then])
+    assert "Session" not in left
+
+
+def test_nothing_is_flushed_for_a_few_rows(database):
+    """The ordinary test costs a few statements, which is what this is for."""
+    clean(database)
+    User.objects.using(database).create(username="ann")
+    with patch.object(cleaning, "_flush") as flush:
+        clean(database)
+    assert not flush.called
+    assert not User.objects.using(database).exists()
+
+
+def test_lost_content_types_come_back(database):
+    """Tables that are never empty are compared, and written anew when they differ."""
+    clean(database)
+    before = counts(database)
+    ContentType.objects.using(database).all().delete()
+    clean(database)
+    assert counts(database) == before
 
 
 def test_threads_start_together_and_see_one_database(database):

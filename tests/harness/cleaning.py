@@ -1,0 +1,100 @@
+"""Empty the tables that a test has written, instead of all of them.
+
+Django ends each test that commits with `flush`: it empties every table of each alias and lets
+`post_migrate` write the content types and permissions anew. Most tests write into three tables.
+Here the database itself is asked which tables have rows, so that it does not matter who wrote
+them: another process, a thread, a trigger, the driver without Django.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from django.apps import apps
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+from django.test import TransactionTestCase
+
+Rows = list[tuple[Any, ...]]
+
+# What each alias holds right after a flush: the rows of `post_migrate`, by table.
+_initial: dict[str, dict[str, Rows]] = {}
+# Wait, as TRUNCATE does, for whoever writes: what is not committed yet cannot be seen there.
+_LOCK = {"postgresql": "LOCK TABLE {tables} IN SHARE MODE"}
+# InnoDB waits at the row instead; in SQLite the transaction itself is the lock.
+_ANY_ROW = {"mysql": "EXISTS (SELECT 1 FROM {table} LOCK IN SHARE MODE)"}
+
+
+@contextmanager
+def emptying_only_what_was_written() -> Iterator[None]:
+    """Replace the end of Django's TransactionTestCase."""
+    flush_all = TransactionTestCase._fixture_teardown
+
+    def end(test: TransactionTestCase) -> None:
+        if test.available_apps is not None or test.serialized_rollback or test.reset_sequences:
+            flush_all(test)
+            return
+        for alias in test._databases_names(include_mirrors=False):
+            clean(alias)
+
+    with patch.object(TransactionTestCase, "_fixture_teardown", end):
+        yield
+
+
+def clean(alias: str) -> None:
+    """Leave in a database what a flush would leave there.
+
+    Whatever is out of the ordinary ends in a real flush, whose outcome is what the next tests are
+    compared with: the first test of an alias, changed content types or permissions, an error.
+    """
+    try:
+        is_clean = alias in _initial and _is_emptied(alias)
+    except DatabaseError:
+        is_clean = False
+    if not is_clean:
+        _flush(alias)
+    # As `post_migrate` does: the next test may count the statements that fill it.
+    ContentType.objects.clear_cache()
+
+
+def _is_emptied(alias: str) -> bool:
+    """Empty the tables that have rows; tell whether the others have those of a flush."""
+    connection, initial = connections[alias], _initial[alias]
+    with transaction.atomic(using=alias), connection.cursor() as cursor:
+        filled = _filled(connection, cursor)
+        if surplus := filled - initial.keys():
+            with connection.constraint_checks_disabled():
+                for table in sorted(surplus):
+                    cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608 - our own names
+        return all(_rows(connection, cursor, table) == rows for table, rows in initial.items())
+
+
+def _flush(alias: str) -> None:
+    options = {"verbosity": 0, "interactive": False, "database": alias}
+    call_command("flush", **options, reset_sequences=False)
+    connection = connections[alias]
+    with transaction.atomic(using=alias), connection.cursor() as cursor:
+        filled = _filled(connection, cursor)
+        _initial[alias] = {table: _rows(connection, cursor, table) for table in filled}
+
+
+def _filled(connection: BaseDatabaseWrapper, cursor: CursorWrapper) -> set[str]:
+    """Return the tables of models, whatever a router says of them, that have a row."""
+    models = apps.get_models(include_auto_created=True)
+    wanted = {model._meta.db_table for model in models if model._meta.managed}
+    tables = sorted(wanted.intersection(connection.introspection.table_names(cursor)))
+    names = [connection.ops.quote_name(table) for table in tables]
+    if lock := _LOCK.get(connection.vendor):
+        cursor.execute(lock.format(tables=", ".join(names)))
+    any_row = _ANY_ROW.get(connection.vendor, "EXISTS (SELECT 1 FROM {table})")
+    cursor.execute("SELECT " + ", ".join(any_row.format(table=name) for name in names))
+    return {table for table, has_rows in zip(tables, cursor.fetchone(), strict=True) if has_rows}
+
+
+def _rows(connection: BaseDatabaseWrapper, cursor: CursorWrapper, table: str) -> Rows:
+    cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)} ORDER BY 1")  # noqa: S608 - our own names
+    return list(cursor.fetchall())
