@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from tests.harness import cleaning
 from tests.harness.cleaning import clean
+from tests.harness.clock import pauses_skipped
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 
@@ -189,6 +190,19 @@ def test_the_clock_moves_only_when_told(clock):
     clock.advance(minutes=5)
     assert time.time() - before == pytest.approx(300)
     assert timezone.now() == clock.now
+
+
+def test_skipped_pauses_count_but_take_no_time():
+    """A deadline comes as near as if somebody had waited; other threads do wait."""
+    started = time.perf_counter()
+    with pauses_skipped():
+        before = time.monotonic()
+        time.sleep(60)
+        assert time.monotonic() - before >= 60
+        waited = time.perf_counter()
+        run_together([lambda: time.sleep(0.1)])
+        assert time.perf_counter() - waited >= 0.1
+    assert time.perf_counter() - started < 30
 
 
 def test_redis_answers(redis_url):
