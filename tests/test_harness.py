@@ -134,6 +134,24 @@ def test_cleaning_waits_for_who_still_writes(database, commits):
     assert "Session" not in left
 
 
+@pytest.mark.only_on("postgresql")
+def test_dead_rows_and_statistics_are_dropped(database):
+    """An estimate of a table's size must not know of rows that another test had."""
+    clean(database)
+    with connections[database].cursor() as cursor:
+        insert_session(cursor)
+        cursor.execute("ANALYZE django_session")
+        cursor.execute("DELETE FROM django_session")
+    with patch.object(cleaning, "_flush") as flush:
+        clean(database)
+    assert not flush.called
+    with connections[database].cursor() as cursor:
+        cursor.execute(
+            "SELECT relpages, reltuples > 0 FROM pg_class WHERE relname = 'django_session'"
+        )
+        assert cursor.fetchone() == (0, False)
+
+
 def test_nothing_is_flushed_for_a_few_rows(database):
     """The ordinary test costs a few statements, which is what this is for."""
     clean(database)
