@@ -55,8 +55,10 @@ demo-express: .venv/express-installed ## the shop on Django (PORT) and on Expres
 	@$(BIN)/python -m examples.express $(PORT)
 
 # The neighbours need a site of their own, hence two runs; the second ends with what neither ran.
+# Optimization: theirs has one database, SQLite, so it does not start the servers of the others.
 test: .venv/test-installed ## everything, on private servers; ends with what was skipped and why
 	@rm -f .cache/not-run; mkdir -p .cache; export SESSIONSTORE_TEST_NOT_RUN=.cache/not-run; set -x; \
+	SESSIONSTORE_TEST_DATABASES=$${SESSIONSTORE_TEST_DATABASES:-sqlite} \
 	$(PYTEST) tests/ecosystem --ds=tests.ecosystem.settings --cov --cov-report= --cov-fail-under=0; \
 	neighbours=$$?; \
 	$(PYTEST) -n $(JOBS) --dist loadscope -m "not soak" --cov --cov-append --cov-report=term:skip-covered $(ARGS) && \

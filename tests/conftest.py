@@ -11,6 +11,7 @@ import redis
 import time_machine
 from django.core.cache import caches
 
+from tests.harness.cleaning import emptying_only_what_was_written
 from tests.harness.clock import Clock
 from tests.harness.databases import ALIASES, ENGINES, Beside, running, wanted
 
@@ -56,6 +57,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             options = {"transaction": True} | (own.kwargs if own else {})
             options["databases"] = sorted({"default", ALIASES[name], *options.get("databases", ())})
             item.add_marker(pytest.mark.django_db(**options), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_cleaning() -> Iterator[None]:
+    """Empty, after each test that commits, only the tables that have rows."""
+    with emptying_only_what_was_written():
+        yield
 
 
 @pytest.fixture

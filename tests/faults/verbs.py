@@ -8,6 +8,7 @@ from typing import Any
 from tests.faults.figures import share
 from tests.faults.injection import Code, Injection, first_statements_fail
 from tests.faults.sites import Site, browser, key_of, user_of
+from tests.harness.clock import pauses_skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def trial(verb: Verb, fault: AbstractContextManager[Injection], signed_in: Any, 
     """Do it once under the fault; answer "right", or what went wrong."""
     site.rows().delete()
     client = verb.prepare(signed_in, site)
-    with fault as injection:
+    with pauses_skipped(), fault as injection:
         try:
             status = verb.act(client, site)
         except Exception as error:  # noqa: BLE001 - an outcome like a status

@@ -1,6 +1,11 @@
 """A clock that stands still until a test moves it."""
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 from time_machine import Traveller
 
@@ -31,3 +36,26 @@ class Clock:
     def move_to(self, moment: datetime) -> None:
         """Show this moment."""
         self._traveller.move_to(moment)
+
+
+@contextmanager
+def pauses_skipped() -> Iterator[None]:
+    """Let `time.sleep()` of this thread move `time.monotonic()` on instead of waiting.
+
+    So who waits between two tries waits as often and is as near to giving up, in no time.
+    """
+    ours, sleep, monotonic = threading.get_ident(), time.sleep, time.monotonic
+    skipped = 0.0
+
+    def skip(seconds: float) -> None:
+        nonlocal skipped
+        if threading.get_ident() != ours:
+            sleep(seconds)
+        else:
+            skipped += seconds
+
+    with (
+        patch.object(time, "sleep", skip),
+        patch.object(time, "monotonic", lambda: monotonic() + skipped),
+    ):
+        yield
