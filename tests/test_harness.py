@@ -60,9 +60,10 @@ def write_row(model: type[models.Model], alias: str) -> None:
     values: dict[str, Any] = {}
     for field in model._meta.local_concrete_fields:
         if not (field.null or field.has_default() or isinstance(field, models.AutoField)):
-            kinds = [value for kind, value in VALUES.items() if isinstance(field, kind)]
             is_key = isinstance(field, models.ForeignKey)
-            values[field.attname] = 1 if is_key else (kinds or ["x"])[0]
+            held = field.target_field if is_key else field
+            kinds = [value for kind, value in VALUES.items() if isinstance(held, kind)]
+            values[field.attname] = (kinds or [1 if is_key else "x"])[0]
     model(**values).save_base(raw=True, force_insert=True, using=alias)
 
 

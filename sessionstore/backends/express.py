@@ -12,7 +12,7 @@ from typing import Any
 from sessionstore.conf import conf
 from sessionstore.core.express_format import cookie_that_expires, encode, lifetime_ms
 from sessionstore.core.keys import Key
-from sessionstore.core.record import Record
+from sessionstore.core.record import Data, Record
 from sessionstore.express.keys import SidKeyring
 from sessionstore.express.record import OURS, express_settings
 from sessionstore.express.rows import SharedTable
@@ -68,7 +68,7 @@ class SessionStore(SessionBackend):
 
     def draft(
         self,
-        data: dict[str, Any],
+        data: Data,
         key: Key,
         row: Record | None,
         marks: Marks,
@@ -90,9 +90,7 @@ class SessionStore(SessionBackend):
         record.extra = {"cookie": cookie, "derived": derived}
         return drafted
 
-    def _cookie(
-        self, data: dict[str, Any], known: dict[str, Any], record: Record
-    ) -> dict[str, Any]:
+    def _cookie(self, data: Data, known: dict[str, Any], record: Record) -> dict[str, Any]:
         """Return Express's cookie object: its expiry is the session's, all else stays."""
         known = known or _new_cookie()
         if self._ends_with_browser(data):
@@ -108,30 +106,30 @@ class SessionStore(SessionBackend):
 
     # --- expiry
 
-    def end_of(self, data: dict[str, Any], *, seen: int, started: int) -> int:
+    def end_of(self, data: Data, *, seen: int, started: int) -> int:
         if not self._ends_with_browser(data):
             return super().end_of(data, seen=seen, started=started)
         end = seen + express_settings().expiration_ms
         return policy_of(data).deadline(end, last_seen_at=seen, started_at=started)
 
-    def _ends_with_browser(self, data: dict[str, Any]) -> bool:
+    def _ends_with_browser(self, data: Data) -> bool:
         own = data.get(EXPIRY_KEY)
         return conf.expires_at_browser_close if own is None else own == 0
 
-    def _default_seconds(self, data: dict[str, Any]) -> float:
+    def _default_seconds(self, data: Data) -> float:
         """Return the age of a session that sets none; 0 for as long as the browser is open."""
         if conf.expires_at_browser_close:
             return 0
         return _capped(self.get_session_cookie_age(), data)
 
 
-def _capped(seconds: float, data: dict[str, Any]) -> float:
+def _capped(seconds: float, data: Data) -> float:
     """Return an age within the idle timeout: Express slides a session by its cookie's age."""
     idle = policy_of(data).idle_ms
     return seconds if idle is None else min(seconds, idle / 1000)
 
 
-def _in_json(data: dict[str, Any], derived: dict[str, str], record: Record) -> dict[str, Any]:
+def _in_json(data: Data, derived: dict[str, str], record: Record) -> Data:
     """Return what stands in the JSON: without what the cookie or Express's login says."""
     times = {"created_at": record.created_at, "authenticated_at": record.authenticated_at}
     kept = {name: value for name, value in data.items() if name not in derived}

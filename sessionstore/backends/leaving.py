@@ -26,9 +26,9 @@ from sessionstore.core import expiry
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Record
 from sessionstore.moving.adoption import OLD_COOKIE_MS, derived_keys, is_imported, is_old_key
+from sessionstore.session.drafts import table_of
 from sessionstore.session.expiring import EXPIRY_KEY
 from sessionstore.session.sealed import dumps, loads
-from sessionstore.session.store import table_of
 from sessionstore.table.retry import in_transaction, jitter, unavailable
 from sessionstore.table.rows import SqlTable
 

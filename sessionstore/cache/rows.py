@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +40,7 @@ class CachedTable(SqlTable):
 
     def insert(self, record: Record) -> None:
         super().insert(record)
-        self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
+        self._begin(record)
 
     def update(
         self,
@@ -53,7 +54,7 @@ class CachedTable(SqlTable):
             with self._held([replaces]):
                 updated = super().update(record, expected_version, now, replaces=replaces)
             if updated:
-                self.on_commit(lambda: self._cache.begin(record, expiry.now_ms()))
+                self._begin(record)
             return updated
         updated = False
         try:
@@ -140,6 +141,11 @@ class CachedTable(SqlTable):
             yield
         finally:
             self._hold(digests, insist=True)
+
+    def _begin(self, record: Record) -> None:
+        """Tell the cache of a row that has this key from the commit on."""
+        row = replace(record)  # Until then the caller may drop its data.
+        self.on_commit(lambda: self._cache.begin(row, expiry.now_ms()))
 
     def _hold(self, digests: Iterable[bytes], *, insist: bool = False) -> None:
         digests = list(digests)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from .record import Record
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # Before any row ends, to find also those that have.
@@ -47,12 +49,24 @@ class Policy:
 
     def deadline(self, own: int, *, last_seen_at: int, started_at: int) -> int:
         """Answer the smallest of the session's own end, the idle end and the absolute end."""
+        if self.idle_ms is None and self.absolute_ms is None:
+            return own
         ends = [own]
         if self.idle_ms is not None:
             ends.append(last_seen_at + self.idle_ms)
         if self.absolute_ms is not None:
             ends.append(started_at + self.absolute_ms)
         return min(ends)
+
+    def is_young(self, record: Record, *, age_ms: int, now: int) -> bool:
+        """Tell whether neither timeout, nor the site's age, can have ended a row by now.
+
+        An end that the session has set itself is in the row, and no policy makes it another one.
+        """
+        unused = now - record.last_seen_at
+        if unused >= age_ms or (self.idle_ms is not None and unused >= self.idle_ms):
+            return False
+        return self.absolute_ms is None or now - record.started_at < self.absolute_ms
 
     def with_idle(self, idle_ms: int) -> "Policy":
         """Answer the policy of a session that slides and has an idle time of its own."""

@@ -13,8 +13,7 @@ USER_ID_LENGTH = 255
 # The version of a row that importsessions made and no request has used so far.
 IMPORTED = 0
 
-_bound = struct.Struct(">qqi")
-_UNKNOWN = -1
+_bound = struct.Struct(">q?q?i")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,13 @@ class Record:
         """What the data are sealed to: the id, and the columns that decide about a login.
 
         Security: so no blob can be moved to another row, and nobody who can only write the table
-        signs in, or makes a login young again. The length of the user id stands before it: two
-        different rows never have the same bytes.
+        signs in, or makes a login young again. What can be null says whether it is, and how long
+        the user id is stands before it: two different rows never have the same bytes.
         """
-        user = b"" if self.user_id is None else self.user_id.encode()
-        size = _UNKNOWN if self.user_id is None else len(user)
-        signed_in = _UNKNOWN if self.authenticated_at is None else self.authenticated_at
-        return self.id + _bound.pack(self.created_at, signed_in, size) + user
+        at, name = self.authenticated_at, self.user_id
+        user = b"" if name is None else name.encode()
+        known = _bound.pack(self.created_at, at is not None, at or 0, name is not None, len(user))
+        return self.id + known + user
 
     def without_data(self) -> "Record":
         """Return what a session keeps of its row: the payload it holds anyway."""

@@ -9,7 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.express_format import TOMBSTONE
-from sessionstore.core.record import Record
+from sessionstore.core.record import Record, Version
 from sessionstore.express.keys import handle_of_sid, shown_id
 from sessionstore.express.record import TextVersion, express_settings, record_of
 from sessionstore.express.statements import ExpressStatements, compose
@@ -42,7 +42,7 @@ class SharedTable(PlacedTable):
         return handle_of_sid(row_id)
 
     @staticmethod
-    def next_version(version: Any, data: Any) -> TextVersion:
+    def next_version(version: Version, data: object) -> TextVersion:
         return TextVersion(data, follows=None if version is None else version.text)
 
     # --- one row

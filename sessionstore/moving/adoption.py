@@ -26,6 +26,7 @@ from sessionstore.session.engine import Marks
 from sessionstore.session.saving import in_round
 from sessionstore.signals import Reason, session_revoked
 from sessionstore.table.rows import SqlTable
+from sessionstore.table.verbs import Table
 
 from .old_engine import OldEngine, OldSession, old_engine
 
@@ -47,7 +48,7 @@ class Adoption:
     def takes(self, text: str | None) -> bool:
         return conf.adopt_from is not None and is_old_key(text)
 
-    def may_hold(self, session: Any, text: str) -> bool:
+    def may_hold(self, table: Table, text: str) -> bool:
         """Tell whether the cookie may stand for a session of the old engine.
 
         Looks it up only where the answer decides whether a row is made for it.
@@ -56,7 +57,7 @@ class Adoption:
             return True
         now = expiry.now_ms()
         return _engine().holds(text) or any(
-            session.table.fetch(key.digest, now) for key in derived_keys(text)
+            table.fetch(key.digest, now) for key in derived_keys(text)
         )
 
     def adopt(self, session: Any, text: str) -> tuple[Key, Record] | None:

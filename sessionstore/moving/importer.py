@@ -14,7 +14,8 @@ from sessionstore.core.record import IMPORTED, Record
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge, TakenId
 from sessionstore.moving.adoption import derived_keys, record_of
 from sessionstore.moving.old_engine import OldEngine, OldSession
-from sessionstore.session.store import SessionBackend, table_of
+from sessionstore.session.drafts import table_of
+from sessionstore.session.store import SessionBackend
 
 _SIGNED_COOKIES = "django.contrib.sessions.backends.signed_cookies"
 

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sessionstore.core import journal
-from sessionstore.signals import Reason, session_revoked
+from sessionstore.core.record import Data
+from sessionstore.signals import Reason, session_interrupted, session_revoked
 from sessionstore.table.verbs import Table
 
+from .drafts import user_id_in
 from .engine import Engine
 from .known import Known, Standing
 
@@ -55,3 +57,10 @@ def _remove(table: Table, known: Known) -> int:
     if known.key is not None and known.standing is Standing.UNREAD:
         return table.remove_key(known.key.digest) or table.remove_replaced(known.key.digest)
     return 0
+
+
+def tell_interrupted(engine: Engine, known: Known, data: Data | None) -> None:
+    """Tell that a request wanted to save a session that had ended meanwhile."""
+    handle = None if known.record is None else engine.table.handle_of(known.record.id)
+    user_id = user_id_in(data or {})
+    session_interrupted.send(type(engine), handle=handle, user_id=user_id)

@@ -55,7 +55,7 @@ class Adoption(Protocol):
     def takes(self, text: str | None) -> bool:
         """Tell whether a cookie can be one of the other engine, as far as its looks go."""
 
-    def may_hold(self, engine: "Engine", text: str) -> bool:
+    def may_hold(self, table: Table, text: str) -> bool:
         """Tell whether the cookie may stand for a session; looks only where that decides."""
 
     def adopt(self, engine: "Engine", text: str) -> tuple[Key, Record] | None:
@@ -74,7 +74,7 @@ class NoAdoption:
     def takes(self, text: str | None) -> bool:  # noqa: ARG002
         return False
 
-    def may_hold(self, engine: "Engine", text: str) -> bool:  # noqa: ARG002
+    def may_hold(self, table: Table, text: str) -> bool:  # noqa: ARG002
         return False
 
     def adopt(self, engine: "Engine", text: str) -> tuple[Key, Record] | None:  # noqa: ARG002
@@ -143,6 +143,7 @@ if TYPE_CHECKING:
         """
 
         client: Client | None
+        adoption: Adoption
         slides: bool
         records_client: bool
         _session_cache: Data
@@ -157,6 +158,12 @@ if TYPE_CHECKING:
         def _get_session(self, no_load: bool = False) -> Data: ...
         async def _aget_session(self, no_load: bool = False) -> Data: ...
         def _validate_session_key(self, key: str) -> bool: ...
+        @property
+        def keyring(self) -> Keys: ...
+        def read_row(self, record: Record, key: Key) -> Opened | None: ...
+        def has_ended(self, record: Record, opened: Opened) -> bool: ...
+        def end_of(self, data: Data, *, seen: int, started: int) -> int: ...
+        def _opened(self) -> Known: ...
         def _settled(self) -> Known: ...
 
 else:

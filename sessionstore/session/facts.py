@@ -6,7 +6,7 @@ Questions only; none of them changes anything, and what is not said to load neve
 from sessionstore.core import expiry
 
 from .drafts import client_differs
-from .engine import DjangoSession
+from .engine import DjangoSession, Marks
 from .expiring import policy_of
 from .known import UNSET, Answer, Standing, Wish
 from .sealed import dumps
@@ -14,6 +14,9 @@ from .sealed import dumps
 
 class Facts(DjangoSession):
     """The questions of ``store.SessionBackend``."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.known_handle or 'without a row'}>"
 
     @property
     def handle(self) -> str | None:
@@ -81,6 +84,26 @@ class Facts(DjangoSession):
         """
         return self._answer is Answer.KEY or self.is_stored()
 
+    def is_empty(self) -> bool:
+        """Tell whether there is neither a key that could be ours nor any data."""
+        if self.__dict__.get("_session_cache"):
+            return False
+        known = self._opened()
+        if known.shown is not None:
+            return False
+        return known.text is None or not (
+            self.adoption.takes(known.text) and self.adoption.may_hold(self.table, known.text)
+        )
+
+    def exists(self, session_key: str | None) -> bool:
+        """Tell whether a key has a live row; a malformed or forged one costs no SQL."""
+        key = self.keyring.open(session_key)
+        record = None if key is None else self.table.fetch(key.digest, expiry.now_ms())
+        if key is None or record is None:
+            return False
+        opened = self.read_row(record, key)
+        return opened is not None and not self.has_ended(record, opened)
+
     # --- whether there is something to save
 
     def _has_changed(self, payload: bytes | None = None) -> bool:
@@ -119,3 +142,8 @@ class Facts(DjangoSession):
         """
         row = self._known.record
         return row is not None and (row.user_id is not None or row.expires_at <= expiry.now_ms())
+
+    @property
+    def _marks(self) -> Marks:
+        client = self.client if self.records_client else None
+        return Marks(client, self._known.stamp, self.slides)

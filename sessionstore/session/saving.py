@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
+from sessionstore import telemetry
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.codec import is_encrypted
@@ -17,6 +18,7 @@ from sessionstore.core.keys import Key
 from sessionstore.core.merge import Merged, is_same, merge
 from sessionstore.core.record import Data, Record
 from sessionstore.exceptions import TakenId
+from sessionstore.signals import session_merged
 from sessionstore.table.retry import jitter, losses, unavailable
 from sessionstore.table.verbs import Table
 
@@ -28,7 +30,8 @@ from .sealed import data_of, loads
 T = TypeVar("T")
 # On Galera: full jitter of 5 ms x 2^n up to 100 ms, 2 s in all.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOTAL_S = 0.005, 0.100, 2.0
-TOO_BUSY = "Too many requests change this session at once."
+_OPTIMISTIC_TRANSACTS = 2
+_TOO_BUSY = "Too many requests change this session at once."
 
 
 @dataclass(slots=True)
@@ -78,7 +81,7 @@ def write(
         merged = in_round(engine.table, step, lock=lock)
         if merged is not None:
             return merged
-    raise unavailable(TOO_BUSY)
+    raise unavailable(_TOO_BUSY)
 
 
 def drafted(
@@ -191,16 +194,15 @@ def as_stored(tried: Draft) -> Data:
     return tried.data if back is None or is_same(back, tried.data) else back
 
 
-class Tries:
-    """What a transact has tried, to know after a lost connection whether it was carried out."""
+class Tries(Generic[T]):
+    """What a transact has tried last: a lost connection does not tell whether it was done."""
 
     def __init__(self) -> None:
-        self.saved: Saved | None = None
-        self.answer: Any = None
+        self.last: tuple[Saved, T] | None = None
         self._losses = losses()
 
-    def note(self, saved: Saved, answer: Any) -> None:
-        self.saved, self.answer, self._losses = saved, answer, losses()
+    def note(self, last: tuple[Saved, T]) -> None:
+        self.last, self._losses = last, losses()
 
     def arrived(self, theirs: Record) -> bool:
         """Tell whether ``theirs`` is what was tried last.
@@ -208,12 +210,62 @@ class Tries:
         Raises SessionStoreUnavailable when a connection was lost and others wrote on top: nobody
         can know then, and running the change again might count it twice.
         """
-        if self.saved is None:
+        if self.last is None:
             return False
-        tried = self.saved.draft.record
+        tried = self.last[0].draft.record
         if theirs.data == tried.data:
             return True
         if losses() > self._losses and theirs.version > tried.version:
             message = "The connection broke, and whether the change was stored cannot be known."
             raise unavailable(message)
         return False
+
+
+def transact(
+    engine: Engine,
+    known: Callable[[], Known],
+    take: Callable[[Record], None],
+    run: Callable[[], tuple[Saved, T]],
+) -> tuple[Saved, T]:
+    """Run a change on what the row holds, and again when somebody wrote it in between.
+
+    ``known`` tells what is known of the row by now, ``take`` goes on with a row that was read, and
+    ``run`` makes the change. Return what was stored, and what the change answered.
+    """
+    tries: Tries[T] = Tries()
+    for lock in rounds(engine.table, optimistic=_OPTIMISTIC_TRANSACTS):
+        step = partial(_try, engine, tries, known, take, run, lock=lock)
+        done = in_round(engine.table, step, lock=lock)
+        if done is not None:
+            return done
+    raise unavailable(_TOO_BUSY)
+
+
+def _try(
+    engine: Engine,
+    tries: "Tries[T]",
+    known: Callable[[], Known],
+    take: Callable[[Record], None],
+    run: Callable[[], tuple[Saved, T]],
+    *,
+    lock: bool,
+) -> tuple[Saved, T] | None:
+    """Run the change once; None when the row has moved."""
+    if lock or tries.last is not None:
+        theirs = live_row(engine, known(), lock=lock)
+        if tries.arrived(theirs):
+            return tries.last
+        take(theirs)
+    tries.note(run())
+    saved = tries.last[0] if tries.last else None
+    return tries.last if saved and put(engine, known().row, saved) else None
+
+
+def tell_merged(engine: Engine, saved: Saved) -> None:
+    """Tell of a save that met another request's change."""
+    if saved.merged is None:
+        return
+    row, conflicts = saved.draft.record, saved.merged.conflicts
+    telemetry.merged(conflicts=len(conflicts))
+    handle = engine.table.handle_of(row.id)
+    session_merged.send(type(engine), handle=handle, user_id=row.user_id, conflicts=conflicts)

@@ -5,52 +5,48 @@ What the request knows of its row is one value (``known``); this is the only fil
 
 import contextlib
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeVar
 
-from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, InterfaceError
 from django.db.transaction import TransactionManagementError
 
 from sessionstore import telemetry
-from sessionstore.cleaning import clear_expired
 from sessionstore.conf import conf
 from sessionstore.core import expiry, journal
 from sessionstore.core.keys import Key
-from sessionstore.core.merge import Merged, put_in_place
+from sessionstore.core.merge import put_in_place
 from sessionstore.core.record import Client, Data, Record
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.signals import (
     Reason,
     session_created,
     session_cycled,
-    session_interrupted,
-    session_merged,
 )
 from sessionstore.table.receipts import Receipt, receipt_for
-from sessionstore.table.retry import unavailable
-from sessionstore.table.verbs import Table
 
-from . import drafts, ending, reading, saving
-from .engine import Adoption, Draft, Keys, Marks, NoAdoption, in_thread
+from . import ending, reading, saving
+from .drafts import SealedEngine
+from .engine import after_load, in_thread
 from .expiring import Expiry
 from .facts import Facts
 from .known import Answer, Gone, Known, Stamp, Standing, Wish
-from .sealed import Opened, checked_dumps, data_of, dumps, open_row
+from .sealed import Opened, checked_dumps, data_of, dumps
 
 T = TypeVar("T")
 _not_given: Any = object()
 
 # Only a taken key is a reason to try another one, and 136 random bits do not collide twice.
 _CREATE_TRIES = 5
+_SHORTEST_KEY = 8
 _OPTIMISTIC_TRANSACTS = 2
 # So long a request may still be under way that was sent before the key changed.
 REPLACED_MS = 60_000
 
 
-class SessionBackend(Facts, Expiry):
+class SessionBackend(Facts, Expiry, SealedEngine):
     """A session: a dict for the view, and a row in the engine's table."""
 
     # Set by the middleware for the row that a signed-in user leaves.
@@ -61,9 +57,6 @@ class SessionBackend(Facts, Expiry):
     has_new_key = False
     # The reason that session_revoked tells when the session is flushed.
     ends_because = Reason.FLUSHED
-    # What the engine takes sessions over from, and whether its table has columns for the client.
-    adoption: Adoption = NoAdoption()
-    records_client = True
 
     _known: Known
     _wish = Wish.NOTHING
@@ -77,61 +70,6 @@ class SessionBackend(Facts, Expiry):
         self.accessed = False
         self.serializer = conf.serializer
         self._session_key = session_key
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.known_handle or 'without a row'}>"
-
-    # --- the engine's hooks
-
-    @classmethod
-    def get_table(cls) -> Table:
-        """Return a new object for the engine's table; ``table`` asks once."""
-        raise NotImplementedError
-
-    @property
-    def table(self) -> Any:
-        return table_of(type(self))
-
-    @property
-    def keyring(self) -> Keys:
-        return conf.keyring
-
-    def read_row(self, record: Record, key: Key) -> Opened | None:
-        """Return what a row holds; None when it is damaged, which is told."""
-        return open_row(record, key, handle_of=self.table.handle_of)
-
-    def has_ended(self, record: Record, opened: Opened) -> bool:
-        """Tell whether today's policy ends a row: a timeout that was tightened counts at once."""
-        end = self.end_of(opened.data, seen=record.last_seen_at, started=record.started_at)
-        return end <= expiry.now_ms()
-
-    def seal(self, payload: bytes, record: Record, key: Key) -> Any:
-        """Return what stands in the row for serialised data."""
-        return conf.codec.encode(payload, record.bound, key)
-
-    def draft(
-        self,
-        data: Data,
-        key: Key,
-        row: Record | None,
-        marks: Marks,
-        *,
-        payload: bytes | None = None,
-        inserts: bool = False,
-    ) -> Draft:
-        """Return what ``data`` look like under ``key``, in the row that so far is ``row``."""
-        return drafts.draft(self, data, key, row, marks, payload=payload, inserts=inserts)
-
-    @classmethod
-    def extra_columns(cls, data: Data) -> Data:  # noqa: ARG003 - for subclasses
-        """Return the values of the columns that a subclass adds, always all of them.
-
-        Called with {} for the names alone.
-        """
-        return {}
-
-    def has_signed_in(self, user_id: str) -> None:
-        """Do what the engine does when a row has got a user; the row is written."""
 
     # --- the key
 
@@ -147,8 +85,8 @@ class SessionBackend(Facts, Expiry):
     @_session_key.setter
     def _session_key(self, text: str | None) -> None:
         """Take a key that somebody puts in: what is known of a row is known of another one."""
-        is_plausible = text is not None and self._validate_session_key(text)
-        self._known = Known.arriving(text if is_plausible else None)
+        # What Django takes for a key has eight characters at least.
+        self._known = Known.arriving(text if text and len(text) >= _SHORTEST_KEY else None)
 
     def _opened(self) -> Known:
         """Return what is known, with the cookie opened."""
@@ -165,17 +103,6 @@ class SessionBackend(Facts, Expiry):
         if self._known.receipt is not None:
             self._known = self._known.settled()
         return self._known
-
-    def is_empty(self) -> bool:
-        """Tell whether there is neither a key that could be ours nor any data."""
-        if self.__dict__.get("_session_cache"):
-            return False
-        known = self._opened()
-        if known.shown is not None:
-            return False
-        return known.text is None or not (
-            self.adoption.takes(known.text) and self.adoption.may_hold(self, known.text)
-        )
 
     # --- loading
 
@@ -260,9 +187,7 @@ class SessionBackend(Facts, Expiry):
             self._wish = Wish.TOUCH
         return data.pop(key) if default is _not_given else data.pop(key, default)
 
-    async def apop(self, key: str, *default: Any, **named: Any) -> Any:
-        await self._aget_session()
-        return self.pop(key, *default, **named)
+    apop = after_load(pop)
 
     def clear(self) -> None:
         """Drop all data and keep the row; the row is read when it was not, then or at the save."""
@@ -289,7 +214,7 @@ class SessionBackend(Facts, Expiry):
             else:
                 self._save()
         except UpdateError:
-            self._tell_interrupted()
+            ending.tell_interrupted(self, self._known, self.__dict__.get("_session_cache"))
             raise
 
     def _save(self) -> None:
@@ -318,7 +243,7 @@ class SessionBackend(Facts, Expiry):
             self._known = known.ended(self._receipt(known))
             raise
         self._accept(saved)
-        self._tell_merged(saved.merged)
+        saving.tell_merged(self, saved)
 
     def _insert_new(self, known: Known) -> None:
         if known.missed is not None:
@@ -416,28 +341,20 @@ class SessionBackend(Facts, Expiry):
             # Inside another change it is a part of that one: both are stored, or neither.
             return change(self)
         self.save()
-        tries = saving.Tries()
-        for lock in saving.rounds(self.table, optimistic=_OPTIMISTIC_TRANSACTS):
-            step = partial(self._try, change, tries, lock=lock)
-            saved = saving.in_round(self.table, step, lock=lock)
-            if saved is not None:
-                self._accept(saved)
-                answer: T = tries.answer
-                return answer
-        raise unavailable(saving.TOO_BUSY)
+        run = partial(self._run, change)
+        saved, answer = saving.transact(self, lambda: self._known, self._take, run)
+        self._accept(saved)
+        return answer
 
-    def _try(
-        self, change: Callable[[Any], Any], tries: saving.Tries, *, lock: bool
-    ) -> saving.Saved | None:
-        """Run ``change`` once on the stored data and write them; None when the row has moved."""
-        if lock or tries.saved is not None:
-            theirs = saving.live_row(self, self._known, lock=lock)
-            if tries.arrived(theirs):
-                return tries.saved
-            key = self._known.row_key
-            opened = self.read_row(theirs, key)
-            self._known = reading.found(self, self._known, theirs, opened, key)
-            put_in_place(self._session_cache, opened.data if opened else {})
+    def _take(self, theirs: Record) -> None:
+        """Go on with what the row holds now; changes that have not been saved are dropped."""
+        known, key = self._known, self._known.row_key
+        opened = self.read_row(theirs, key)
+        self._known = reading.found(self, known, theirs, opened, key)
+        put_in_place(self._session_cache, opened.data if opened else {})
+
+    def _run(self, change: Callable[[Any], T]) -> tuple[saving.Saved, T]:
+        """Run ``change``; return what the row is to hold, and what it answers."""
         self._is_changing = True
         try:
             answer = change(self)
@@ -448,9 +365,7 @@ class SessionBackend(Facts, Expiry):
             self._is_changing = False
         # Asked for only now: a change that saves on its own must not conflict with itself.
         row, key = self._known.row, self._known.row_key
-        saved = saving.drafted(self, row, key, self._session_cache, self._marks)
-        tries.note(saved, answer)
-        return saved if saving.put(self, row, saved) else None
+        return saving.drafted(self, row, key, self._session_cache, self._marks), answer
 
     # --- keys and ends
 
@@ -472,7 +387,7 @@ class SessionBackend(Facts, Expiry):
                 self._write(new_key=new)
             except Gone:
                 if self._is_over():
-                    self._tell_interrupted()
+                    ending.tell_interrupted(self, self._known, self.__dict__.get("_session_cache"))
                     raise
         if self._known.standing is not Standing.STORED:
             self._known = self._known.taking(new)
@@ -484,7 +399,8 @@ class SessionBackend(Facts, Expiry):
 
     def delete(self, session_key: str | None = None) -> None:
         """Delete a row, this session's when no key is given, without reading it first."""
-        known = self._settled_and_opened()
+        self._opened()
+        known = self._settled()
         if session_key is not None and session_key != known.shown_text:
             known = Known.arriving(session_key)
             known = known.opened(self.keyring.open(session_key))
@@ -496,7 +412,8 @@ class SessionBackend(Facts, Expiry):
 
     def flush(self) -> None:
         """End the session: the row goes, and so do data and key."""
-        ending.end(self, self._settled_and_opened(), self.ends_because)
+        self._opened()
+        ending.end(self, self._settled(), self.ends_because)
         self._forget()
         self._known, self._answer = Known.arriving(None), Answer.NO_KEY
         self._session_cache = {}
@@ -506,15 +423,6 @@ class SessionBackend(Facts, Expiry):
         if events is not None:
             events.flushed = True
 
-    def exists(self, session_key: str | None) -> bool:
-        """Tell whether a key has a live row; a malformed or forged one costs no SQL."""
-        key = self.keyring.open(session_key)
-        record = None if key is None else self.table.fetch(key.digest, expiry.now_ms())
-        if key is None or record is None:
-            return False
-        opened = self.read_row(record, key)
-        return opened is not None and not self.has_ended(record, opened)
-
     def mark_authenticated(self) -> None:
         """Stamp this moment as the one at which the user proved who they are."""
         self._stamp(expiry.now_ms())
@@ -523,28 +431,16 @@ class SessionBackend(Facts, Expiry):
         """Take the stamp away: whoever acts here has not proved to be this user."""
         self._stamp(None)
 
-    @classmethod
-    def clear_expired(cls) -> int:  # type: ignore[override]
-        """Delete expired rows in batches; return how many."""
-        return clear_expired(cls.get_table()).removed
-
     # --- the async names that Django does not hand over itself
 
     acycle_key = in_thread(cycle_key)
     aflush = in_thread(flush)
     areload = in_thread(reload)
     atouch = in_thread(touch)
-
-    async def atransact(self, change: Callable[[Any], T]) -> T:
-        """See transact(); ``change`` is an ordinary function and runs in the thread."""
-        return await sync_to_async(self.transact)(change)
+    # The change is an ordinary function, and runs in the thread too.
+    atransact = in_thread(transact)
 
     # --- below
-
-    @property
-    def _marks(self) -> Marks:
-        client = self.client if self.records_client else None
-        return Marks(client, self._known.stamp, self.slides)
 
     def _stamp(self, stamp: Stamp) -> None:
         self._known = self._settled().stamped(stamp)
@@ -552,27 +448,3 @@ class SessionBackend(Facts, Expiry):
 
     def _receipt(self, known: Known) -> Receipt | None:
         return receipt_for(self.table.alias, last=known.receipt)
-
-    def _settled_and_opened(self) -> Known:
-        self._opened()
-        return self._settled()
-
-    def _tell_merged(self, merged: Merged | None) -> None:
-        if merged is not None:
-            telemetry.merged(conflicts=len(merged.conflicts))
-            session_merged.send(
-                type(self),
-                handle=self.known_handle,
-                user_id=self.user_id,
-                conflicts=merged.conflicts,
-            )
-
-    def _tell_interrupted(self) -> None:
-        user_id = drafts.user_id_in(self.__dict__.get("_session_cache") or {})
-        session_interrupted.send(type(self), handle=self.known_handle, user_id=user_id)
-
-
-@lru_cache(maxsize=32)
-def table_of(engine: type[SessionBackend]) -> Any:
-    """Return the table of an engine; always the same object, which keeps what it has found out."""
-    return engine.get_table()

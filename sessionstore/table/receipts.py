@@ -36,7 +36,7 @@ class Receipt:
     def __call__(self) -> None:
         self._is_called = True
 
-    def __deepcopy__(self, memo: Any) -> "Receipt":
+    def __deepcopy__(self, memo: object) -> "Receipt":
         return self
 
     @property

@@ -15,6 +15,8 @@ from .faults import Fault, classify, is_taken_id
 from .retry import READ, WRITE, attempt, in_transaction, let_go
 
 T = TypeVar("T")
+# What a statement is given for its placeholders.
+Values = Sequence[Any]
 
 # One statement takes so many ids: more would hold locks for too long.
 BATCH = 500
@@ -63,7 +65,7 @@ class PlacedTable:
     def in_transaction(self) -> bool:
         return in_transaction(self.alias)
 
-    def on_commit(self, callback: Callable[[], Any]) -> None:
+    def on_commit(self, callback: Callable[[], object]) -> None:
         alias = self.alias
         if in_transaction(alias) and not connections[alias].in_atomic_block:
             # Whoever commits by hand has no hook for it: Django would raise.
@@ -98,19 +100,17 @@ class PlacedTable:
 
     # --- statements
 
-    def _execute(self, alias: str, sql: str, values: Sequence[Any]) -> int:
+    def _execute(self, alias: str, sql: str, values: Values) -> int:
         # Optimization: cursors end with their function, not by close().
         cursor = connections[alias].cursor()
         cursor.execute(sql, values)
         return int(cursor.rowcount)
 
-    def _write(
-        self, alias: str, sql: str, values: Sequence[Any], *, row: bytes | None = None
-    ) -> int:
+    def _write(self, alias: str, sql: str, values: Values, *, row: bytes | None = None) -> int:
         return attempt(alias, WRITE, lambda: self._execute(alias, sql, values), row=row)
 
     def _write_or_drop(
-        self, alias: str, sql: str, values: Sequence[Any], *, row: bytes | None = None
+        self, alias: str, sql: str, values: Values, *, row: bytes | None = None
     ) -> int:
         """Write what is not worth a wait: 0 when the row is locked."""
 
@@ -124,7 +124,7 @@ class PlacedTable:
 
         return attempt(alias, WRITE, once, row=row)
 
-    def _insert(self, alias: str, sql: str, values: Sequence[Any], *, row: bytes) -> None:
+    def _insert(self, alias: str, sql: str, values: Values, *, row: bytes) -> None:
         """Insert a row. Raises TakenId when its id or digest exists."""
 
         def once() -> None:

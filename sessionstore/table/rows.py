@@ -15,12 +15,14 @@ from django.db.models.deletion import PROTECT, RESTRICT, get_candidate_relations
 
 from sessionstore.core import expiry
 from sessionstore.core.keys import handle_of
-from sessionstore.core.record import IMPORTED, Record
+from sessionstore.core.record import IMPORTED, Record, Version
 
 from .retry import READ, WRITE, attempt, in_transaction
-from .routed import BATCH, RoutedTable
+from .routed import BATCH, RoutedTable, Values
 from .statements import CHANGED, INSERTED, Statements, compose
 
+# A queryset of the model's rows; the stubs of Django know no model that is chosen at run time.
+Rows = Any
 _changed_of = attrgetter(*CHANGED)
 _inserted_of = attrgetter(*INSERTED)
 # A loop over the rows of one user ends when a SELECT finds none; a flood of logins must end it too.
@@ -30,7 +32,7 @@ _ROUNDS = 100
 class SqlTable(RoutedTable):
     """The table of a model; one object serves all threads."""
 
-    first_version: Any = 1
+    first_version: Version = 1
 
     def __init__(self, model: type[Model], extra: Sequence[str] = ()) -> None:
         self.model = model
@@ -41,7 +43,7 @@ class SqlTable(RoutedTable):
     def handle_of(row_id: bytes) -> str:
         return handle_of(row_id)
 
-    def next_version(self, version: Any, data: Any) -> Any:  # noqa: ARG002 - elsewhere the data are the version
+    def next_version(self, version: Version, data: object) -> Version:  # noqa: ARG002 - elsewhere the data are the version
         return self.first_version if version is None else version + 1
 
     # --- one row
@@ -62,7 +64,7 @@ class SqlTable(RoutedTable):
     def update(
         self,
         record: Record,
-        expected_version: Any,
+        expected_version: Version,
         now: int,
         *,
         replaces: bytes | None = None,
@@ -192,7 +194,7 @@ class SqlTable(RoutedTable):
     def _protecting(self) -> list[Any]:
         return [one for one in self._relations if one.on_delete in (PROTECT, RESTRICT)]
 
-    def _removable(self, before: int) -> Any:
+    def _removable(self, before: int) -> Rows:
         """Return the rows that a clean-up may delete: none that others keep by PROTECT."""
         rows = self.objects.filter(expires_at__lt=before)
         for relation in self._protecting:
@@ -201,16 +203,16 @@ class SqlTable(RoutedTable):
             rows = rows.exclude(Exists(keepers))
         return rows
 
-    def _delete(self, rows: Any) -> int:
+    def _delete(self, rows: Rows) -> int:
         """Delete a queryset: by one statement, or with what other models' on_delete asks for."""
         if self._has_relations:
             return self._collect(rows)
         return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
 
-    def _delete_expired(self, rows: Any) -> int:
+    def _delete_expired(self, rows: Rows) -> int:
         return self._delete(rows)
 
-    def _collect(self, rows: Any) -> int:
+    def _collect(self, rows: Rows) -> int:
         """Let Django delete, so that on_delete counts; what is protected ends and stays.
 
         Security: a session that somebody else's table keeps must not go on opening.
@@ -239,12 +241,12 @@ class SqlTable(RoutedTable):
         except KeyError:
             return self._statements.setdefault(alias, compose(alias, self.model, self.extra))
 
-    def _select(self, alias: str, sql: str, values: Sequence[Any]) -> Any:
+    def _select(self, alias: str, sql: str, values: Values) -> Any:
         cursor = connections[alias].cursor()
         cursor.execute(sql, values)
         return cursor.fetchone()
 
-    def _one(self, alias: str, sql: str, values: Sequence[Any]) -> Record | None:
+    def _one(self, alias: str, sql: str, values: Values) -> Record | None:
         row = self._select(alias, sql, values)
         return (
             None if row is None else Record(bytes(row[0]), bytes(row[1]), bytes(row[2]), *row[3:])

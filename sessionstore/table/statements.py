@@ -3,6 +3,9 @@
 
 Optimization: the ORM's own get() costs 280 to 410 us where the same SELECT through Django's cursor
 costs 46 us.
+
+What is written has ``expires_at + 0 > now``: the + 0 keeps MariaDB's optimizer on the primary key.
+By the index of the ends two writers of one row would lock it from both sides: a deadlock.
 """
 
 from collections.abc import Sequence
@@ -49,34 +52,30 @@ def compose(alias: str, model: Any, extra: Sequence[str]) -> Statements:
     def column(name: str) -> str:
         return quote(model._meta.get_field(name).column)
 
-    def assignments(names: Sequence[str]) -> str:
-        return ", ".join(f"{column(name)} = %s" for name in names)
-
     row_id, digest, version = column("id"), column("digest"), column("version")
     previous, cycled = column("previous_digest"), column("cycled_at")
     seen, expires = column("last_seen_at"), column("expires_at")
-    of_version = f"WHERE {row_id} = %s AND {version} = %s"
-    of_live_version = f"{of_version} AND {expires} > %s"
-    inserted, changed = (*INSERTED, *extra), (*CHANGED, *extra)
+    of_version, live = f"WHERE {row_id} = %s AND {version} = %s", f"{expires} + 0 > %s"
+    inserted = [column(name) for name in (*INSERTED, *extra)]
+    changed = ", ".join(f"{column(name)} = %s" for name in (*CHANGED, *extra))
     select = f"SELECT {', '.join(map(column, FETCHED))} FROM {table}"
     find = f"{select} WHERE {row_id} = %s AND {expires} > %s"
+    # SQLite locks by writing, whatever mode its transaction began in.
     sqlite = connection.vendor == "sqlite"
+    write_lock = f"UPDATE {table} SET {version} = {version} WHERE {row_id} = %s"
     return Statements(
         fetch=f"{select} WHERE {digest} = %s AND {expires} > %s",
         find=find,
         lock=find if sqlite else f"{find} FOR UPDATE",
-        # SQLite locks by writing, whatever mode its transaction began in.
-        before_lock=f"UPDATE {table} SET {version} = {version} WHERE {row_id} = %s"
-        if sqlite
-        else None,
-        insert=f"INSERT INTO {table} ({', '.join(map(column, inserted))}) "
+        before_lock=write_lock if sqlite else None,
+        insert=f"INSERT INTO {table} ({', '.join(inserted)}) "
         f"VALUES ({', '.join(['%s'] * len(inserted))})",
-        update=f"UPDATE {table} SET {assignments(changed)} {of_live_version}",
+        update=f"UPDATE {table} SET {changed} {of_version} AND {live}",
         # The old digest first: MySQL computes each value from what stands to the left of it.
         change_key=f"UPDATE {table} SET {previous} = {digest}, "
-        f"{cycled} = %s, {digest} = %s, {assignments(changed)} {of_live_version}",
+        f"{cycled} = %s, {digest} = %s, {changed} {of_version} AND {live}",
         touch=f"UPDATE {table} SET {seen} = %s, {expires} = %s {of_version} "
-        f"AND {seen} < %s AND {expires} > %s",
+        f"AND {seen} < %s AND {live}",
         remove=f"DELETE FROM {table} WHERE {row_id} = %s",
         remove_key=f"DELETE FROM {table} WHERE {digest} = %s",
         remove_replaced=f"DELETE FROM {table} WHERE {previous} = %s",

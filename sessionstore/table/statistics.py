@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import connections
 from django.db.models import BinaryField, Count, Q
@@ -18,6 +17,8 @@ from django.db.models.functions import Length, Substr
 
 from sessionstore.core import expiry
 from sessionstore.core.codec import COMPRESSED, ENCRYPTED, SEALED
+
+from .rows import Rows, SqlTable
 
 SAMPLE = 10_000
 _DIGEST_BYTES = 32
@@ -100,7 +101,7 @@ class Sample:
         return Figure(round(self.total.value * count / len(self.rows)), is_exact=False)
 
 
-def collect(table: Any, *, exact: bool = False, top: int = 10) -> Statistics:
+def collect(table: SqlTable, *, exact: bool = False, top: int = 10) -> Statistics:
     """Look at a sample of ``table``; with ``exact`` count every row as well.
 
     Sizes and ages always come from the sample.
@@ -133,7 +134,7 @@ def collect(table: Any, *, exact: bool = False, top: int = 10) -> Statistics:
     )
 
 
-def take_sample(objects: Any) -> Sample:
+def take_sample(objects: Rows) -> Sample:
     """Read up to ``SAMPLE`` random rows of a queryset of the table."""
     start = secrets.token_bytes(_DIGEST_BYTES)
     ordered = (
@@ -157,13 +158,13 @@ def take_sample(objects: Any) -> Sample:
     return Sample(rows, Figure(round((SAMPLE - 1) * _ALL_DIGESTS / width), is_exact=False))
 
 
-def _oldest_end(objects: Any) -> datetime | None:
+def _oldest_end(objects: Rows) -> datetime | None:
     ends = objects.expired().order_by("expires_at").values_list("expires_at", flat=True)
     found: datetime | None = ends.first()
     return found
 
 
-def _counted(objects: Any) -> Counts:
+def _counted(objects: Rows) -> Counts:
     """Count by one scan of the table."""
     live = Q(expires_at__gt=expiry.now_ms())
     found = objects.aggregate(
@@ -176,7 +177,7 @@ def _counted(objects: Any) -> Counts:
     return Counts(*(Figure(number, is_exact=True) for number in numbers))
 
 
-def _top(objects: Any, sample: Sequence[Row] | None, top: int) -> list[tuple[str, int]]:
+def _top(objects: Rows, sample: Sequence[Row] | None, top: int) -> list[tuple[str, int]]:
     """Answer who has most live sessions: of all users, or of those in the sample; counted."""
     live = objects.live().filter(user_id__isnull=False)
     if sample is not None:
@@ -186,7 +187,7 @@ def _top(objects: Any, sample: Sequence[Row] | None, top: int) -> list[tuple[str
     return list(counted.order_by("-sessions", "user_id")[:top])
 
 
-def _table_bytes(table: Any) -> Figure | None:
+def _table_bytes(table: SqlTable) -> Figure | None:
     """Answer what the table takes on disk with its indexes, where the database knows."""
     connection = connections[table.alias]
     statements = {

@@ -1,9 +1,9 @@
 """What an engine asks of a table of sessions: a few verbs. Everything clever is above them."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from sessionstore.core.record import Record
+from sessionstore.core.record import Record, Version
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Table(Protocol):
     def update(
         self,
         record: Record,
-        expected_version: Any,
+        expected_version: Version,
         now: int,
         *,
         replaces: bytes | None = None,
@@ -85,7 +85,7 @@ class Table(Protocol):
 
     # --- versions and names
 
-    def next_version(self, version: Any, data: Any) -> Any:
+    def next_version(self, version: Version, data: object) -> Version:
         """Return the version of a row whose ``data`` stand over ``version``; None: of a new one."""
 
     def handle_of(self, row_id: bytes) -> str:
@@ -96,7 +96,7 @@ class Table(Protocol):
     def in_transaction(self) -> bool:
         """Tell whether a statement would be a part of a transaction of the caller."""
 
-    def on_commit(self, callback: Callable[[], Any]) -> None:
+    def on_commit(self, callback: Callable[[], object]) -> None:
         """Call back after the caller's transaction has committed; at once without one."""
 
     def under_lock(self, block: Callable[[], T]) -> T:

@@ -10,7 +10,8 @@ from sessionstore.core.codec import Codec
 from sessionstore.core.keys import Keyring
 from sessionstore.core.record import Record
 
-MOMENTS = st.integers(0, 2**53)
+# Whatever a column can hold, and whatever stands for "none" somewhere.
+MOMENTS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, -1, -(2**63), 2**63 - 1])
 texts = st.text(max_size=6) | st.text("\0\xff1a", max_size=20)
 rows = st.builds(
     Record,

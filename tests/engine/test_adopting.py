@@ -81,13 +81,16 @@ def test_nobody_is_logged_out(database):
     assert ours().get().user_id == str(get_user_model().objects.get().pk)
 
 
-def test_the_move_takes_four_statements_once(place, database):
-    """Look up, insert, look again, remove: paid once per session; the next request reads once."""
+def test_the_move_takes_five_statements_once(place, database):
+    """Look up, insert, look again, remove, and look whether the key that is sent opens the row.
+
+    A parallel request may have signed in meanwhile. The next request reads once.
+    """
     client = browser(old_session())
     with record_statements() as seen:
         client.get("/read/")
     tables = ("django_session", "sessionstore_session")
-    assert sum(len(seen.about(table)) for table in tables) == 4
+    assert sum(len(seen.about(table)) for table in tables) == 5
     with record_statements() as seen:
         client.get("/read/")
     assert [len(seen.about(table)) for table in tables] == [0, 1]
@@ -254,15 +257,33 @@ def test_a_login_within_the_minute_ends_the_old_cookie():
     assert browser(cookie).get("/read/").json() == {}
 
 
+def test_an_answer_does_not_take_a_login_away_that_came_meanwhile(place, database):
+    """The key is looked at last: who signs in before that has changed it, and none is sent."""
+
+    def sign_in(cookie):
+        session = SessionStore(cookie)
+        session.load()
+        session.cycle_key()
+        keys.append(session.session_key)
+
+    for gap in range(6, 9):
+        cookie, keys = old_session(), []
+        late = browser(cookie)
+        with asleep_in_gap(gap, partial(sign_in, cookie), tables=TABLES):
+            late.get("/read/")
+        assert (gap, cookie_of(late)) == (gap, cookie)
+        assert (gap, browser(keys[0]).get("/read/").json()) == (gap, {"a": 1})
+
+
 def test_a_late_mover_does_not_undo_a_logout(place, database):
-    """It sleeps before or after any of its four statements while others move it and sign out."""
+    """It sleeps before or after any of its five statements while others move it and sign out."""
 
     def move_and_sign_out(cookie, user):
         client = browser(cookie)
         assert client.get("/user/").content == user
         assert client.get("/sign_out/").status_code == 200
 
-    for gap in range(8):
+    for gap in range(10):
         user = f"user{gap}"
         cookie = signed_in(user)
         late = browser(cookie)

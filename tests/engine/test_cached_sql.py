@@ -20,7 +20,7 @@ from sessionstore.cache import entries as row_cache
 from sessionstore.cache.rows import CachedTable
 from sessionstore.conf import conf
 from sessionstore.models import Session
-from sessionstore.session.store import table_of
+from sessionstore.session.drafts import table_of
 from sessionstore.table.rows import SqlTable
 from tests.engine.old_sessions import make_old_sessions
 from tests.harness.process import free_port
@@ -435,6 +435,29 @@ def test_what_is_rolled_back_never_reaches_the_cache(saved):
         assert SessionStore(saved.session_key)["a"] == 2
         transaction.set_rollback(True)
     assert SessionStore(saved.session_key)["a"] == 1
+
+
+@pytest.mark.parametrize("way", ["new", "new key", "adopted"])
+def test_what_a_block_has_committed_is_in_the_cache(saved, settings, way):
+    """The row as it was written, whatever the session has made of its record since."""
+    settings.SESSIONSTORE_ADOPT_FROM = "django.contrib.sessions.backends.db"
+    [old] = make_old_sessions(1)
+    with transaction.atomic():
+        match way:
+            case "new":
+                session = SessionStore()
+                session["number"] = 0
+                session.save()
+            case "new key":
+                session = SessionStore(saved.session_key)
+                session["number"] = 0
+                session.cycle_key()
+            case "adopted":
+                session = SessionStore(old)
+                session.load()
+    with record_statements() as seen:
+        assert SessionStore(session.session_key)["number"] == 0
+    assert sql(seen) == []
 
 
 def test_an_expired_entry_is_not_believed(saved, clock):

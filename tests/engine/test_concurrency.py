@@ -78,7 +78,7 @@ def test_a_logout_among_fifty_writers_is_final(store, signed_in):
 
 
 def test_a_logout_that_races_with_a_new_key_is_final(store, database):
-    """The row is renamed under the logout's hands; the stock engine loses a third of these."""
+    """The key changes under the logout's hands; the stock engine loses a third of these."""
     for _ in range(20):
         session = store()
         session.update({"_auth_user_id": "7"})

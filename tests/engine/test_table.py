@@ -194,6 +194,27 @@ def test_times_only_move_on(table, row, clock):
     assert not table.touch(row, later + HOUR_MS * 2, end + HOUR_MS * 2)
 
 
+@pytest.mark.only_on("mariadb", "mysql")
+def test_writers_lock_a_row_by_its_primary_key(table, row, database):
+    """By the index of the ends, two writers of one row would lock it from both sides."""
+    sql, which = table._sql(database), [row.id, row.version]
+    keys = {}
+    for name, last in (
+        ("update", [*which, 0]),
+        ("change_key", [*which, 0]),
+        ("touch", [*which, row.last_seen_at + 1, 0]),
+        ("lock", [row.id, 0]),
+        ("remove", [row.id]),
+    ):
+        text = getattr(sql, name)
+        values = [1] * (text.count("%s") - len(last)) + last
+        with connections[database].cursor() as cursor:
+            cursor.execute(f"EXPLAIN {text}", values)
+            [plan] = cursor.fetchall()
+            keys[name] = plan[[column[0] for column in cursor.description].index("key")]
+    assert keys == dict.fromkeys(keys, "PRIMARY")
+
+
 # --- ending
 
 

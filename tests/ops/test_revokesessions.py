@@ -17,7 +17,7 @@ from sessionstore.backends.sql import SessionStore
 from sessionstore.core import expiry
 from sessionstore.management.commands import revokesessions
 from sessionstore.models import Session
-from sessionstore.session.store import table_of
+from sessionstore.session.drafts import table_of
 from sessionstore.users import mass_revocation
 from tests.harness import commands
 from tests.harness.threads import run_together
