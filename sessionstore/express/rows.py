@@ -42,7 +42,7 @@ class SharedTable(PlacedTable):
         return handle_of_sid(row_id)
 
     @staticmethod
-    def next_version(version: Version, data: object) -> TextVersion:
+    def next_version(version: Version, data: Any) -> TextVersion:
         return TextVersion(data, follows=None if version is None else version.text)
 
     # --- one row

@@ -43,7 +43,7 @@ class SqlTable(RoutedTable):
     def handle_of(row_id: bytes) -> str:
         return handle_of(row_id)
 
-    def next_version(self, version: Version, data: object) -> Version:  # noqa: ARG002 - elsewhere the data are the version
+    def next_version(self, version: Version, data: Any) -> Version:  # noqa: ARG002 - elsewhere the data are the version
         return self.first_version if version is None else version + 1
 
     # --- one row

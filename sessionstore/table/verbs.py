@@ -1,7 +1,7 @@
 """What an engine asks of a table of sessions: a few verbs. Everything clever is above them."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sessionstore.core.record import Record, Version
 
@@ -85,7 +85,7 @@ class Table(Protocol):
 
     # --- versions and names
 
-    def next_version(self, version: Version, data: object) -> Version:
+    def next_version(self, version: Version, data: Any) -> Version:
         """Return the version of a row whose ``data`` stand over ``version``; None: of a new one."""
 
     def handle_of(self, row_id: bytes) -> str:
