@@ -15,7 +15,7 @@ LATEST := .venv-latest/bin/python
 NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-express test test-latest lint types bench mysql soak matrix lock lock-check audit doctor clean
+.PHONY: help demo demo-express test test-latest lint types bench bench-revisions mysql soak matrix lock lock-check audit doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench: .venv/dev-installed ## ours against the peers, on MariaDB and SQLite; wri
 
 mysql: ## MySQL proper into .cache, for the tests on it (Debian; apt fetches it from sid)
 	@.ci/mysql-server
+
+bench-revisions: .venv/dev-installed ## this revision against ARGS=REV, in turn, in one run
+	$(BIN)/python -m bench.revisions $(ARGS)
 
 soak: .venv/test-installed ## the long tests
 	$(PYTEST) -m soak -o faulthandler_timeout=3600 $(ARGS)

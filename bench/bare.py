@@ -41,7 +41,7 @@ def now_ms() -> int:
 
 
 def open_driver(alias: str) -> Any:
-    """Answer a connection of the driver itself, in autocommit mode."""
+    """Return a connection of the driver itself, in autocommit mode."""
     options = settings.DATABASES[alias]
     match connections[alias].vendor:
         case "sqlite":

@@ -262,7 +262,7 @@ def _stock_statement(vendor: str, table: str, source: str, expired_every: int) -
 
 
 def _source(vendor: str, first: int, last: int) -> str:
-    """Answer the database's own table of the numbers ``n``, signed."""
+    """Return the database's own table of the numbers ``n``, signed."""
     if vendor == "mysql":
         return f"(SELECT CAST(seq AS SIGNED) AS n FROM seq_{first}_to_{last}) numbers"
     return f"generate_series({first}::bigint, {last}::bigint) AS n"

@@ -55,7 +55,7 @@ def measure(alias: str, database: str, rounds: int) -> list[list[str]]:
 
 
 def _on_alias(base: Any) -> Any:
-    """Answer an engine whose cache has an alias of its own."""
+    """Return an engine whose cache has an alias of its own."""
 
     class OnAlias(base):
         def __init__(self, *args: Any, alias: str) -> None:
@@ -70,7 +70,7 @@ def _on_alias(base: Any) -> Any:
 
 
 def mix(engine: Any) -> int:
-    """Answer the SQL statements of many requests to a few sessions that start in no cache."""
+    """Return the SQL statements of many requests to a few sessions that start in no cache."""
     dice = random.Random(7)  # noqa: S311 - the same mix for everybody
     engine.activate()
     keys = [engine.create(number) for number in range(SESSIONS)]

@@ -38,7 +38,7 @@ def make_durable(alias: str) -> None:
 
 
 def in_words() -> str:
-    """Answer what was measured on, and how busy it was: the slowest cases may be its own."""
+    """Return what was measured on, and how busy it was: the slowest cases may be its own."""
     _, _, load = os.getloadavg()
     return (
         f"{machine.describe({})} {IN_WORDS}. Load average over the last 15 minutes: {load:.0f} on "

@@ -69,7 +69,7 @@ def engine() -> Any:
 
 
 def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[str]]:
-    """Answer a row of the table for each size."""
+    """Return a row of the table for each size."""
     bulk, durable = import_module("bench.bulk"), import_module("bench.durable")
     durable.make_durable(alias)
     found: list[list[str]] = []
@@ -85,7 +85,7 @@ def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[
 
 
 def _timed(stages: list[Any], rounds: int) -> list[str]:
-    """Answer median and 99th percentile of load, save and create, in microseconds."""
+    """Return median and 99th percentile of load, save and create, in microseconds."""
     store = engine()
     times: dict[str, list[int]] = {"load": [], "save": [], "create": []}
     for _ in range(rounds):
@@ -116,7 +116,7 @@ def _any_key(stages: list[Any]) -> str:
 
 
 def _stored(alias: str, size: int) -> list[str]:
-    """Answer the size on disk, the bytes of a row, and how long sessionstats takes."""
+    """Return the size on disk, the bytes of a row, and how long sessionstats takes."""
     statistics = import_module("sessionstore.table.statistics")
     table = import_module("sessionstore.backends.sql").SessionStore.get_table()
     started = time.perf_counter()
@@ -158,7 +158,7 @@ def _report(rows: list[list[str]]) -> None:
 
 
 def _disk(known: list[list[str]], database: str, count: int) -> str:
-    """Answer what so many rows take: as measured, or by the bytes per row of the largest table."""
+    """Return what so many rows take: as measured, or by the bytes per row of the largest table."""
     rows = {row[1]: row for row in known if row[0] == database}
     if not rows:
         return ""

@@ -67,7 +67,7 @@ def _set_weight(process: int, nice: int) -> None:
 def each_database(
     names: dict[str, str], *, pinned: bool = False
 ) -> Iterator[Iterator[tuple[str, str]]]:
-    """Start servers and set Django up; answer alias and title of each database, migrated."""
+    """Start servers and set Django up; return alias and title of each database, migrated."""
     if pinned:
         pin()
     servers = start(list(names))
@@ -116,7 +116,7 @@ def hide_telemetry() -> None:
 
 
 def servers() -> Running:
-    """Answer the servers of this run."""
+    """Return the servers of this run."""
     now = running()
     if now is None:
         raise RuntimeError("run it as: python -m bench")
@@ -124,7 +124,7 @@ def servers() -> Running:
 
 
 def describe(server_versions: dict[str, str]) -> str:
-    """Answer one sentence about date, machine and versions."""
+    """Return one sentence about date, machine and versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), "unknown")
     today = datetime.datetime.now(datetime.UTC).date()

@@ -33,7 +33,7 @@ def measure_memory(engine: Engine, *, requests: int) -> Memory:
 
 
 def _loaded(engine: Engine) -> tuple[int, int, int]:
-    """Answer the bytes of a session's data, of their JSON, and those held once it is loaded."""
+    """Return the bytes of a session's data, of their JSON, and those held once it is loaded."""
     engine.activate()
     session = engine.session()
     session["text"] = secrets.token_hex(PAYLOAD // 2)
@@ -55,7 +55,7 @@ def _loaded(engine: Engine) -> tuple[int, int, int]:
 
 
 def _grown(engine: Engine, requests: int) -> int:
-    """Answer by how many KiB the process grew over reads and writes, after a warm-up."""
+    """Return by how many KiB the process grew over reads and writes, after a warm-up."""
     site = Site(engine)
     _ask(site, requests // 10)
     before = _resident_kib()

@@ -8,7 +8,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def markers(name: str) -> tuple[str, str]:
-    """Answer the lines between which the bench ``name`` writes."""
+    """Return the lines between which the bench ``name`` writes."""
     return f"<!-- bench.{name}: generated -->", f"<!-- bench.{name}: end -->"
 
 
@@ -27,7 +27,7 @@ def write_rows(
 
 
 def read_rows(page: str, name: str) -> list[list[str]]:
-    """Answer the table of the bench ``name`` as it is on the page."""
+    """Return the table of the bench ``name`` as it is on the page."""
     start, end = markers(name)
     return _rows_in((DOCS / page).read_text().partition(start)[2].partition(end)[0])
 

@@ -19,7 +19,7 @@ TARGETS = {
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """Answer a Markdown table whose columns line up."""
+    """Return a Markdown table whose columns line up."""
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     lines = [head, ["-" * width for width in widths], *rows]
     return "\n".join(
@@ -35,7 +35,7 @@ def _names(samples: Samples) -> list[str]:
 
 
 def _grid(samples: Samples, columns: list[str], cell: str) -> str:
-    """Answer one row per engine, one column per operation."""
+    """Return one row per engine, one column per operation."""
     columns = [column for column in columns if any(column == seen for seen, _ in samples)]
     rows = []
     for name in _names(samples):
@@ -57,7 +57,7 @@ def _grid(samples: Samples, columns: list[str], cell: str) -> str:
 
 
 def operations(database: str, samples: Samples) -> str:
-    """Answer medians with ratios, 99th percentiles and statements of one database."""
+    """Return medians with ratios, 99th percentiles and statements of one database."""
     return "\n\n".join(
         [
             f"### {database}",
@@ -72,12 +72,12 @@ def operations(database: str, samples: Samples) -> str:
 
 
 def requests(database: str, samples: Samples) -> str:
-    """Answer the medians of whole requests on one database."""
+    """Return the medians of whole requests on one database."""
     return "\n\n".join([f"On {database}:", _grid(samples, VIEWS, "ratio")])
 
 
 def stages(found: dict[tuple[str, str], Stages]) -> str:
-    """Answer one row per engine: microseconds in Python and in statements."""
+    """Return one row per engine: microseconds in Python and in statements."""
     names = list(dict.fromkeys(name for name, _ in found))
     rows = [
         [
@@ -93,7 +93,7 @@ def stages(found: dict[tuple[str, str], Stages]) -> str:
 
 
 def targets(measured: dict[str, Samples]) -> str:
-    """Answer what was asked for beside what was reached."""
+    """Return what was asked for beside what was reached."""
     rows = []
     for database, wanted in TARGETS.items():
         samples = measured.get(database, {})
@@ -113,7 +113,7 @@ def targets(measured: dict[str, Samples]) -> str:
 
 
 def storage(found: dict[str, dict[str, Stored]]) -> str:
-    """Answer the bytes per session."""
+    """Return the bytes per session."""
     rows = [
         [database, name, str(stored.data), str(stored.with_indexes)]
         for database, engines in found.items()
@@ -123,7 +123,7 @@ def storage(found: dict[str, dict[str, Stored]]) -> str:
 
 
 def memory(found: dict[str, Memory]) -> str:
-    """Answer what stays in memory."""
+    """Return what stays in memory."""
     rows = [
         [
             name,

@@ -31,7 +31,7 @@ class Site:
             engine.activate()
 
     def environ(self, view: str, turn: int) -> dict[str, Any]:
-        """Answer what a server hands over; the page without a session comes without a cookie."""
+        """Return what a server hands over; the page without a session comes without a cookie."""
         if self.engine:
             self.engine.activate()
         headers = {"REMOTE_ADDR": "127.0.0.1", "QUERY_STRING": str(turn)}
@@ -47,7 +47,7 @@ class Site:
         return response.status_code
 
     def time(self, view: str, turns: range) -> list[int]:
-        """Answer the nanoseconds of each request; the first two only warm up."""
+        """Return the nanoseconds of each request; the first two only warm up."""
         times = []
         for turn in [turns.stop, turns.stop + 1, *turns]:
             environ = self.environ(view, turn)

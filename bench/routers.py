@@ -4,7 +4,7 @@ from typing import Any
 
 
 class Router:
-    """Answer one alias for all models; the benchmark changes it between its parts."""
+    """Return one alias for all models; the benchmark changes it between its parts."""
 
     alias = "default"
 

@@ -8,7 +8,7 @@ PADDING = "pLx6MEOLeMa61EqJomTEI1JEzO3joOj37HyVaQXekW9LctXb03rEMU64yTY6BzUZKC97i
 
 
 def data(number: int = 0) -> dict[str, Any]:
-    """Answer the session; another number is another content of the same size."""
+    """Return the session; another number is another content of the same size."""
     session = {
         "_auth_user_id": "1",
         "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
@@ -24,7 +24,7 @@ def data(number: int = 0) -> dict[str, Any]:
 
 
 def cart(number: int) -> dict[str, Any]:
-    """Answer the part that a request changes."""
+    """Return the part that a request changes."""
     return {"lines": {"48213": 1, "99172": 2}, "coupon": f"AUTUMN-{number % 10**6:06d}"}
 
 

@@ -22,7 +22,7 @@ class Written:
     errors: list[str] = field(default_factory=list)
 
     def between(self, start: float, end: float) -> list[float]:
-        """Answer, in order of size, the times of writes that were under way in a period."""
+        """Return, in order of size, the times of writes that were under way in a period."""
         return sorted(
             took for ended, took in self.samples if ended >= start and ended - took <= end
         )
@@ -56,7 +56,7 @@ class Writers:
             process.join(1)
 
     def stop(self) -> Written:
-        """End them and answer what they wrote."""
+        """End them and return what they wrote."""
         self.ended.set()
         written = Written()
         for _ in self.processes:

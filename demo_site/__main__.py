@@ -42,7 +42,7 @@ class Server:
         )
 
     def has_ended(self) -> bool:
-        """Say whether the process is gone."""
+        """Tell whether the process is gone."""
         return self.process.poll() is not None
 
     def age(self) -> float:
@@ -50,7 +50,7 @@ class Server:
         return time.monotonic() - self.started
 
     def is_up(self) -> bool:
-        """Say whether something answers on the port."""
+        """Tell whether something answers on the port."""
         with socket.socket() as probe:
             return probe.connect_ex((HOST, self.port)) == 0
 
@@ -101,7 +101,7 @@ def prepare() -> None:
 
 
 def is_of_a_former_layout() -> bool:
-    """Say whether the file holds a table of sessions that lacks columns of today's."""
+    """Tell whether the file holds a table of sessions that lacks columns of today's."""
     meta = apps.get_model("sessionstore", "Session")._meta
     introspection = connection.introspection
     with connection.cursor() as cursor:
@@ -146,7 +146,7 @@ def greet(ports: list[int]) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Say whether a server could listen on the port."""
+    """Tell whether a server could listen on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -135,7 +135,7 @@ def press(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _state(request: HttpRequest) -> dict[str, str]:
-    """Answer the columns, as the browser sent and the server stored them."""
+    """Return the columns, as the browser sent and the server stored them."""
     hood = look(request)
     cookie = next((c.value for c in hood.cookies if c.name == "sessionid"), NONE)
     if hood.row is None:

@@ -23,7 +23,7 @@ class _Serializer(redis.RedisSerializer):
 
 
 class _KeptClient(redis.RedisCacheClient):
-    """Answers the same client for a server each time; clients of redis-py are thread-safe."""
+    """Return the same client for a server each time; clients of redis-py are thread-safe."""
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, **{"serializer": _Serializer, **options})

@@ -15,7 +15,7 @@ _SHORT_V4, _SHORT_V6 = 24, 48
 
 
 def client_of(request: HttpRequest) -> Client:
-    """Answer what SESSIONSTORE_RECORD_CLIENT lets us record of ``request``."""
+    """Return what SESSIONSTORE_RECORD_CLIENT lets us record of ``request``."""
     if conf.record_client == "nothing":
         return Client()
     # Security: a user agent ends up in logs and pages; control characters do not (ASVS 16.2.5).
@@ -24,12 +24,12 @@ def client_of(request: HttpRequest) -> Client:
 
 
 def remote_addr(request: HttpRequest) -> str | None:
-    """Answer the address of the peer: the client, or the proxy where there is one."""
+    """Return the address of the peer: the client, or the proxy where there is one."""
     return request.META.get("REMOTE_ADDR") or None
 
 
 def forwarded_for(hops: int) -> Callable[[HttpRequest], str | None]:
-    """Answer a callable for SESSIONSTORE_CLIENT_IP_CALLABLE on a site behind ``hops`` proxies.
+    """Return a callable for SESSIONSTORE_CLIENT_IP_CALLABLE on a site behind ``hops`` proxies.
 
     Each proxy appends the address that it saw to X-Forwarded-For, so the ``hops``-th entry from
     the right was written by the outermost proxy that you trust; what stands left of it can be

@@ -42,9 +42,9 @@ def does_not_touch(view: Decorated) -> Decorated:
 def recent_login_required(view: Any = None, *, max_age: MaxAge = RECENTLY) -> Any:
     """Ask for the password again when that was last done more than ``max_age`` (seconds) ago.
 
-    ASVS 7.5.1. Who is not signed in is sent to sign in; who is, to SESSIONSTORE_REAUTH_URL or to
-    our page that asks for the password. Both come back by `next`: to this address, or after a
-    POST, which cannot be repeated, to the page that held the form.
+    ASVS 7.5.1. Whoever is not signed in is sent to sign in; whoever is, to SESSIONSTORE_REAUTH_URL
+    or to our page that asks for the password. Both come back by `next`: to this address, or after
+    a POST, which cannot be repeated, to the page that held the form.
     """
 
     def decorate(view: Decorated) -> Decorated:
@@ -78,7 +78,7 @@ class RecentLoginRequiredMixin(_AnyView):
 def refusal(
     request: HttpRequest, *, max_age: MaxAge, come_back_to: str | None = None
 ) -> HttpResponse | None:
-    """Answer where to send somebody who has not proved lately who they are; None to go on."""
+    """Return where to send somebody who has not proved lately who they are; None to go on."""
     come_back = resolve_url(come_back_to) if come_back_to else _page_of(request)
     if not request.user.is_authenticated:
         return redirect_to_login(come_back)
@@ -88,7 +88,7 @@ def refusal(
 
 
 def session_of(request: HttpRequest) -> SessionBackend:
-    """Answer the request's session; raises ImproperlyConfigured when it is not one of ours."""
+    """Return the request's session; raises ImproperlyConfigured when it is not one of ours."""
     if isinstance(request.session, SessionBackend):
         return request.session
     message = "This page needs SESSION_ENGINE to name an engine of sessionstore."
@@ -96,7 +96,7 @@ def session_of(request: HttpRequest) -> SessionBackend:
 
 
 def is_recent(request: HttpRequest, *, max_age: MaxAge) -> bool:
-    """Say whether the user of this session proved lately enough who they are.
+    """Tell whether the user of this session proved lately enough who they are.
 
     Security: a session that does not know counts as too old.
     """
@@ -106,7 +106,7 @@ def is_recent(request: HttpRequest, *, max_age: MaxAge) -> bool:
 
 
 def _page_of(request: HttpRequest) -> str:
-    """Answer the address to come back to: a GET can be repeated, a POST only from its form."""
+    """Return the address to come back to: a GET can be repeated, a POST only from its form."""
     if request.method in {"GET", "HEAD"}:
         return request.get_full_path()
     referer = request.META.get("HTTP_REFERER", "")

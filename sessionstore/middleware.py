@@ -145,7 +145,7 @@ def _send_key(response: HttpResponseBase, session: SessionBackend) -> None:
 
 
 def _unavailable(response: HttpResponseBase) -> HttpResponseBase:
-    """Answer 503 in place of an error page; the debug page is kept for who develops."""
+    """Answer 503 in place of an error page; the debug page is kept for whoever develops."""
     if not conf.debug or response.status_code < _SERVER_ERROR:
         response = HttpResponse("The site is busy. Please try again.", content_type="text/plain")
     response.status_code = 503

@@ -71,7 +71,7 @@ class MillisecondsField(_BigIntegerField):
 
 
 def user_id_of(user: Any) -> str:
-    """Answer a user's key as a login stores it; from an instance or from a key of any form.
+    """Return a user's key as a login stores it; from an instance or from a key of any form.
 
     Security: "7" and 7, or a UUID with and without dashes, are one user (CVE-2026-82311).
     """
@@ -160,10 +160,11 @@ class AbstractSession(models.Model):
 
     @property
     def is_live(self) -> bool:
+        """Tell whether the row's own end is to come; a timeout tightened since may end it first."""
         return expiry.to_ms(self.expires_at) > expiry.now_ms()
 
     def get_decoded(self) -> dict[str, Any]:
-        """Answer the session's data; empty when damaged, encrypted, or of another serializer."""
+        """Return the session's data; empty when damaged, encrypted, or of another serializer."""
         decoded = conf.codec.decode(bytes(self.data), self._record().bound)
         try:
             return dict(conf.serializer().loads(decoded.payload)) if decoded else {}

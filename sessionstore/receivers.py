@@ -80,7 +80,7 @@ def end_after_delete(instance: Any, using: str, **_: Any) -> None:
 def distrust_impersonation(request: HttpRequest, **_: Any) -> None:
     """Take the stamp away that the login of django-hijack has set.
 
-    Security: who works as another user has not given that user's password, and on the way back
+    Security: whoever works as another user has not given that user's password, and on the way back
     not the own one, so what asks for a recent login goes on asking (ASVS 7.5.1).
     """
     if isinstance(request.session, SessionBackend):

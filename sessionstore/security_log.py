@@ -104,7 +104,8 @@ def _log(
 
 
 def _plain(value: Any) -> str | None:
-    # Security: who picks a user key of text must not write lines of the log (ASVS 16.2.5, 16.4.1).
+    # Security: whoever picks a user key of text must not write lines of the log (ASVS 16.2.5,
+    # 16.4.1).
     return None if value is None else _control.sub("?", str(value))
 
 

@@ -92,7 +92,7 @@ def measured(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 @contextmanager
 def _span(name: str) -> Iterator[Any]:
-    """Answer a span of our own, or None without OpenTelemetry."""
+    """Yield a span of our own, or None without OpenTelemetry."""
     if _trace is None:
         yield None
         return

@@ -50,7 +50,7 @@ class SessionList(ChangeList):
 
 @admin.register(Session)
 class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Look, search and end; for who may delete sessions, the two actions."""
+    """Look, search and end; for whoever may delete sessions, the two actions."""
 
     list_display = (
         *("session", "user", "state", "device", "address"),

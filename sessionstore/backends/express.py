@@ -74,9 +74,12 @@ class SessionStore(SessionBackend):
         marks: Marks,
         *,
         payload: bytes | None = None,
+        changes_key: bool = False,
         inserts: bool = False,
     ) -> Draft:
-        drafted = super().draft(data, key, row, marks, payload=payload, inserts=inserts)
+        drafted = super().draft(
+            data, key, row, marks, payload=payload, changes_key=changes_key, inserts=inserts
+        )
         record, known = drafted.record, {} if row is None else row.extra
         cookie = self._cookie(data, known.get("cookie", {}), record)
         # The derived login is not stored: it would outlive Express's. Django's own takes its place.

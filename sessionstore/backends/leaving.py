@@ -44,7 +44,7 @@ class SessionStore(DjangoSessionStore):
 
     @classmethod
     def get_table(cls) -> SqlTable:
-        """Answer the table that sessions leave; the same object for every request."""
+        """Return the table that sessions leave; the same object for every request."""
         table: SqlTable = table_of(cls.ours)
         return table
 
@@ -94,7 +94,7 @@ class SessionStore(DjangoSessionStore):
     def _leave(
         self, key: Key, to: str, *, only: Callable[[Record], bool] = lambda _: True
     ) -> str | None:
-        """Move a session of ours to the key ``to``, if nobody has; answer that key."""
+        """Move a session of ours to the key ``to``, if nobody has; return that key."""
         for tried in range(1, _TRIES + 1):
             row = self.get_table().fetch(key.digest, expiry.now_ms())
             decoded = None if row is None else conf.codec.decode(row.data, row.bound, key)
@@ -172,7 +172,7 @@ class SessionStore(DjangoSessionStore):
 
 
 def _for_django(data: dict[str, Any]) -> dict[str, Any]:
-    """Answer data whose own end is naive where Django compares it with naive moments."""
+    """Return data whose own end is naive where Django compares it with naive moments."""
     own = data.get(EXPIRY_KEY)
     if not isinstance(own, str):
         return data

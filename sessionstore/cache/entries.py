@@ -61,8 +61,8 @@ class Seen:
 class RowCache:
     """Entries and fences of the rows of one table; ``scope`` tells tables apart.
 
-    Security: a name is a hash of the row's digest and an entry holds the sealed data, so who reads
-    the cache learns no more than who reads the table.
+    Security: a name is a hash of the row's digest and an entry holds the sealed data, so whoever
+    reads the cache learns no more than whoever reads the table.
     """
 
     def __init__(self, scope: str) -> None:
@@ -70,7 +70,7 @@ class RowCache:
         self._breaker = Breaker()
 
     def read(self, digest: bytes, now: int) -> Seen | None:
-        """Answer what the cache knows of a row; None when it cannot be asked."""
+        """Return what the cache knows of a row; None when it cannot be asked."""
         fence_name, name = self._names(digest)
         found = self._breaker.run(lambda cache: cache.get_many([fence_name, name]))
         if found is None:
@@ -135,7 +135,7 @@ class RowCache:
         self._breaker.owe(names if failed is None else failed)
 
     def pay_debts(self) -> bool:
-        """Tell the cache what it could not be told; answer whether it has heard of everything."""
+        """Tell the cache what it could not be told; return whether it has heard of everything."""
         return self._breaker.pay_debts()
 
     def _put(self, name: str, row: Record, now: int, *, until: int | None = None) -> None:
@@ -175,7 +175,7 @@ class Breaker:
         return not (self._debts or self._has_written_off)
 
     def run(self, question: Callable[[Any], T], *, insist: bool = False) -> T | None:
-        """Answer what the cache answers; None when it fails, or has failed a moment ago."""
+        """Return what the cache answers; None when it fails, or has failed a moment ago."""
         if time.monotonic() < self._closed_at and not insist:
             return None
         try:
@@ -215,7 +215,7 @@ class Breaker:
 
 
 def _hold(cache: Any, names: list[str]) -> list[str]:
-    """Put up holds; answer the names of those that failed."""
+    """Put up holds; return the names of those that failed."""
     return list(cache.set_many(dict.fromkeys(names, HOLD), HOLD_S) or ())
 
 

@@ -53,7 +53,7 @@ def _reason(options: dict[str, Any]) -> str | None:
     if backend in REDIS and len(servers) > 1:
         return "it reads from replicas, and one that lags would not know of a logout"
     if backend in MEMCACHED and len(servers) > 1:
-        return "who does not reach one of its servers tells another one of a logout"
+        return "whoever does not reach one of its servers tells another one of a logout"
     if _hides_failures(options):
         return "it hides its failures, so that nobody knows which logout it has not heard of"
     return None

@@ -113,7 +113,8 @@ def check_stored_keys(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            f"{', '.join(holders)} may store keys of sessions: who reads that table can sign in.",
+            f"{', '.join(holders)} may store keys of sessions: "
+            "whoever reads that table can sign in.",
             hint="Keep such a table as secret as passwords, or do without the app: our devices "
             "page shows handles only. Silence this check once you have looked.",
             id="sessionstore.W024",

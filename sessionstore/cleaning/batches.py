@@ -114,7 +114,7 @@ def in_batches(
 
 
 def _ending(pace: Pace, counted: int, *, elapsed: float, stop: Callable[[], bool]) -> Ending | None:
-    """Answer why no further batch begins, or None."""
+    """Return why no further batch begins, or None."""
     if stop():
         return Ending.STOPPED
     if pace.max_seconds is not None and elapsed >= pace.max_seconds:

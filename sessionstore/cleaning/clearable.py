@@ -23,9 +23,9 @@ class Clearable(Protocol):
         """How many seconds to wait after each when nobody says."""
 
     def expired(self, before: int, limit: int, /) -> list[Any]:
-        """Answer at most ``limit`` primary keys of rows that expired before ``before``."""
+        """Return at most ``limit`` primary keys of rows that expired before ``before``."""
 
     def remove_many(self, keys: Iterable[Any], /, *, expired_before: int) -> int:
-        """Delete those of the rows that still are expired; answer how many."""
+        """Delete those of the rows that still are expired; return how many."""
 
     def count_expired(self, before: int, /) -> int: ...

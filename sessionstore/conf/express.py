@@ -107,7 +107,7 @@ def express(value: Any) -> ExpressSettings:
 
 
 def passport_user(data: Mapping[str, Any]) -> Any:
-    """Answer the user's primary key that passport keeps; None when nobody is signed in there."""
+    """Return the user's primary key that passport keeps; None when nobody is signed in there."""
     passport = data.get("passport")
     return passport.get("user") if isinstance(passport, dict) else None
 

@@ -35,7 +35,7 @@ def positive(value: Any) -> int:
 
 
 def duration_ms(value: Any) -> int:
-    """Answer milliseconds of a timedelta or of whole seconds."""
+    """Return milliseconds of a timedelta or of whole seconds."""
     if isinstance(value, timedelta):
         value = value // timedelta(milliseconds=1)
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -79,7 +79,7 @@ def names(value: Any) -> tuple[str, ...]:
 
 
 def dotted(value: Any) -> Callback:
-    """Answer what a dotted path names; a callable is taken as it is."""
+    """Return what a dotted path names; a callable is taken as it is."""
     message = "the dotted path of a callable"
     try:
         found = import_string(value) if isinstance(value, str) else value

@@ -27,7 +27,7 @@ _READ_AT_LEAST = 16 * 1024 * 1024
 _SIZE_BYTES, _SHORTEST_PADDED = 4, 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
     """A payload, and whether it should be written again (old secret or other format)."""
 

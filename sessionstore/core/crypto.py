@@ -14,14 +14,14 @@ _PREFIX = b"sessionstore."
 
 @lru_cache(maxsize=64)
 def derive(secret: str | bytes, purpose: str) -> bytes:
-    """Answer the 32-byte key of ``purpose`` under ``secret``; the PRF of NIST SP 800-108."""
+    """Return the 32-byte key of ``purpose`` under ``secret``; the PRF of NIST SP 800-108."""
     material = secret.encode() if isinstance(secret, str) else secret
     return hmac.digest(material, _PREFIX + purpose.encode(), "sha256")
 
 
 @lru_cache(maxsize=64)
 def _started(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
-    """Answer the inner and the outer hash of HMAC, both with the key read (RFC 2104, 4)."""
+    """Return the inner and the outer hash of HMAC, both with the key read (RFC 2104, 4)."""
     block = key.ljust(hashlib.sha256().block_size, b"\0")
     return (
         hashlib.sha256(bytes(byte ^ 0x36 for byte in block)),
@@ -30,7 +30,7 @@ def _started(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
 
 
 def tag(key: bytes, message: bytes, *, length: int) -> bytes:
-    """Answer the first ``length`` bytes of HMAC-SHA256 over ``message``; ``key`` is from derive().
+    """Return the first ``length`` bytes of HMAC-SHA256 over ``message``; ``key`` is from derive().
 
     Optimization: copies of the two hashes that have read the key; hmac.digest() makes them anew,
     which takes three times as long.

@@ -24,17 +24,17 @@ PRESETS: Mapping[str, tuple[int | None, int]] = {
 
 
 def now_ms() -> int:
-    """Answer the present moment. Everything in the package that asks for the time asks here."""
+    """Return the present moment. Everything in the package that asks for the time asks here."""
     return time.time_ns() // 1_000_000
 
 
 def to_ms(moment: datetime) -> int:
-    """Answer an aware datetime as milliseconds, rounded down; exact in any zone and year."""
+    """Return an aware datetime as milliseconds, rounded down; exact in any zone and year."""
     return (moment - _EPOCH) // _MILLISECOND
 
 
 def to_datetime(milliseconds: int) -> datetime:
-    """Answer milliseconds as an aware datetime in UTC."""
+    """Return milliseconds as an aware datetime in UTC."""
     return _EPOCH + milliseconds * _MILLISECOND
 
 
@@ -48,7 +48,7 @@ class Policy:
     slides: bool = False
 
     def deadline(self, own: int, *, last_seen_at: int, started_at: int) -> int:
-        """Answer the smallest of the session's own end, the idle end and the absolute end."""
+        """Return the smallest of the session's own end, the idle end and the absolute end."""
         if self.idle_ms is None and self.absolute_ms is None:
             return own
         ends = [own]
@@ -69,7 +69,7 @@ class Policy:
         return self.absolute_ms is None or now - record.started_at < self.absolute_ms
 
     def with_idle(self, idle_ms: int) -> "Policy":
-        """Answer the policy of a session that slides and has an idle time of its own."""
+        """Return the policy of a session that slides and has an idle time of its own."""
         idle_ms = idle_ms if self.idle_ms is None else min(idle_ms, self.idle_ms)
         interval = self.touch_interval_ms
         if interval is not None:
@@ -84,7 +84,7 @@ class Policy:
 
 
 def default_touch_interval_ms(idle_ms: int | None) -> int:
-    """Answer the longer of 60 s and a thousandth of the idle time, at most a quarter of it.
+    """Return the longer of 60 s and a thousandth of the idle time, at most a quarter of it.
 
     The quarter keeps a short idle timeout true: somebody who clicks is not signed out.
     """

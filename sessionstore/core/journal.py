@@ -40,7 +40,7 @@ _current: ContextVar[Journal | None] = ContextVar("sessionstore_journal", defaul
 
 
 def current() -> Journal | None:
-    """Answer the journal of the request that runs here; None outside our middleware."""
+    """Return the journal of the request that runs here; None outside our middleware."""
     return _current.get()
 
 
@@ -51,7 +51,7 @@ def begin(request: Any) -> None:
 
 
 def of(request: Any) -> Journal:
-    """Answer the journal that was begun for ``request``."""
+    """Return the journal that was begun for ``request``."""
     journal: Journal = vars(request)[_ON_REQUEST]
     return journal
 
@@ -77,7 +77,7 @@ def forget_loaded(**_: Any) -> None:
 
 
 def session_at_work() -> Any:
-    """Answer the session of the request that runs here, as far as it is known, else None."""
+    """Return the session of the request that runs here, as far as it is known, else None."""
     events = current()
     if events is not None and events.request is not None:
         return getattr(events.request(), "session", None)

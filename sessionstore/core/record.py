@@ -59,16 +59,17 @@ class Record:
 
     @property
     def bound(self) -> bytes:
-        """What the data are sealed to: the id, and the columns that decide about a login.
+        """What the data are sealed to: id and digest, and the columns that decide about a login.
 
-        Security: so no blob can be moved to another row, and nobody who can only write the table
-        signs in, or makes a login young again. What can be null says whether it is, and how long
-        the user id is stands before it: two different rows never have the same bytes.
+        Security: so no blob can be moved to another row, no row given to another key, and nobody
+        who can only write the table signs in, or makes a login young again. What can be null says
+        whether it is, and how long the user id is stands before it: two different rows never have
+        the same bytes.
         """
         at, name = self.authenticated_at, self.user_id
         user = b"" if name is None else name.encode()
         known = _bound.pack(self.created_at, at is not None, at or 0, name is not None, len(user))
-        return self.id + known + user
+        return self.id + self.digest + known + user
 
     def without_data(self) -> "Record":
         """Return what a session keeps of its row: the payload it holds anyway."""

@@ -80,14 +80,14 @@ class ExpressStore:
         return found
 
     def clear(self) -> int:
-        """Log everybody out; answer how many sessions that ended."""
+        """Log everybody out; return how many sessions that ended."""
         ended = 0
         while ids := self.table.live_after(b"", _PAGE):
             ended += self.table.remove_many(ids)
         return ended
 
     def clearExpiredSessions(self) -> int:  # noqa: N802 - the name in express-mysql-session
-        """Delete what expired more than ten minutes ago, in batches; answer how many."""
+        """Delete what expired more than ten minutes ago, in batches; return how many."""
         return clear_expired(self.table).removed
 
     def _fetch(self, sid: str) -> Record | None:

@@ -1,8 +1,8 @@
 """Moves the sessions of the engine that SESSIONSTORE_ADOPT_FROM names, each on its first use.
 
 The new key is derived from the old one under SECRET_KEY, so all requests of a page reach the same
-row, whichever of them moves it. Its INSERT decides: who holds the new row's digest, not yet
-committed, looks whether the old row is still there and takes the INSERT back when it is not.
+row, whichever of them moves it. Its INSERT decides: whoever holds the new row's digest,
+not yet committed, looks whether the old row is still there, or else takes the INSERT back.
 Whoever answers a browser has removed the old row before, so a logout under the new key leaves
 nothing that an old cookie could bring back.
 """
@@ -80,17 +80,14 @@ class Adoption:
 
     def end(self, session: Any, text: str, reason: Reason) -> None:
         """End the session of an old cookie, moved or not."""
-        table: SqlTable = session.table
         for key in derived_keys(text):
-            digest = key.digest
-
-            def end(digest: bytes = digest) -> int:
-                removed = table.remove_key(digest) or table.remove_replaced(digest)
-                self.remove_old(text)
-                return removed
-
-            if delete_for_good(table, end):
+            if delete_for_good(session.table, partial(self._remove, session.table, key, text)):
                 session_revoked.send(type(session), handle=None, user_id=None, reason=reason)
+
+    def _remove(self, table: SqlTable, key: Key, text: str) -> int:
+        removed = table.remove_key(key.digest) or table.remove_replaced(key.digest)
+        self.remove_old(text)
+        return removed
 
     def remove_old(self, text: str) -> None:
         _engine().remove([text])

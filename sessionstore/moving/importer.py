@@ -16,12 +16,13 @@ from sessionstore.moving.adoption import derived_keys, record_of
 from sessionstore.moving.old_engine import OldEngine, OldSession
 from sessionstore.session.drafts import table_of
 from sessionstore.session.store import SessionBackend
+from sessionstore.users.limits import keep_limit
 
 _SIGNED_COOKIES = "django.contrib.sessions.backends.signed_cookies"
 
 
 def why_unusable(path: str) -> str | None:
-    """Answer why no session can be moved from the engine of that dotted path."""
+    """Return why no session can be moved from the engine of that dotted path."""
     try:
         old = OldEngine(path)
     except (ImportError, AttributeError, ValueError, RuntimeError) as error:
@@ -91,7 +92,7 @@ class Importer:
         return done, in_batches(move, self.table, pace=pace, stop=stop, on_batch=on_batch)
 
     def _import(self, batch: Sequence[Any], done: Imported, *, dry_run: bool) -> int:
-        """Move what can be moved; answer how many are here now."""
+        """Move what can be moved; return how many are here now."""
         records: dict[str, Record] = {}
         for row in batch:
             old = self.engine.session_of(row)
@@ -107,6 +108,8 @@ class Importer:
             moved = self._move(records)
             done.moved += moved
             done.here_already += len(records) - moved
+            for user_id in {one.user_id for one in records.values() if one.user_id is not None}:
+                keep_limit(self.store(), user_id)
         return len(records)
 
     def _record(self, old: OldSession, done: Imported) -> Record | None:
@@ -126,7 +129,7 @@ class Importer:
         return record
 
     def _move(self, records: dict[str, Record]) -> int:
-        """Insert here and remove there; answer how many were inserted."""
+        """Insert here and remove there; return how many were inserted."""
         insert = partial(self._insert, records)
         if self.engine.alias == self.table.alias:
 
@@ -151,7 +154,7 @@ class Importer:
         except IntegrityError:
             # A request moves one of them at this moment.
             fresh = {key: one for key, one in fresh.items() if self._insert_one(one)}
-        # Only now: who holds the new ids, and the old rows, is the only one to move them.
+        # Only now: whoever holds the new ids, and the old rows, is the only one to move them.
         gone = set(fresh) - self.engine.lock(fresh)
         if gone:
             self.table.remove_many(fresh[key].id for key in gone)

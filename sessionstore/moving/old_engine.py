@@ -47,7 +47,7 @@ class OldEngine:
         self.model = _model_of(self.store, module)
 
     def read(self, key: str) -> OldSession | None:
-        """Answer the live session of an old cookie, or None."""
+        """Return the live session of an old cookie, or None."""
         if self.model is None:
             store = self.store(key)
             data = store.load()
@@ -56,7 +56,7 @@ class OldEngine:
         return None if row is None else self.session_of(row)
 
     def session_of(self, row: Any) -> OldSession | None:
-        """Answer what a row of the old table holds; None when its data are damaged or empty."""
+        """Return what a row of the old table holds; None when its data are damaged or empty."""
         data = self.store().decode(row.session_data)
         if not data:
             return None
@@ -92,7 +92,7 @@ class OldEngine:
             self._forget(store._cache, [prefix + key for key in keys])
 
     def live_after(self, key: str, limit: int) -> list[Any]:
-        """Answer the next rows of the table in the order of their keys."""
+        """Return the next rows of the table in the order of their keys."""
         rows = self._live.filter(pk__gt=key).order_by("pk")[:limit]
         return attempt(self.alias, READ, lambda: list(rows))
 
@@ -100,7 +100,7 @@ class OldEngine:
         return int(attempt(self.alias, READ, self._live.count))
 
     def lock(self, keys: Iterable[str]) -> set[str]:
-        """Answer which of these rows are still there, and keep others away from them.
+        """Return which of these rows are still there, and keep others away from them.
 
         Inside a transaction. SQLite has no row locks; there the transaction has written before and
         is alone.

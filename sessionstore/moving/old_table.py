@@ -22,7 +22,7 @@ class OldTable(RoutedTable):
         self.model = model
 
     def expired(self, before: int, limit: int) -> list[Any]:
-        """Answer at most ``limit`` primary keys that expired before ``before`` (milliseconds)."""
+        """Return at most ``limit`` primary keys that expired before ``before`` (milliseconds)."""
         keys = self._expired(before).order_by("expire_date").values_list("pk", flat=True)
         return attempt(self.alias, READ, lambda: list(keys[:limit]))
 

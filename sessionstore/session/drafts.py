@@ -1,4 +1,4 @@
-"""What a row will hold: the record that a save makes of a session's data."""
+"""The engine whose rows are sealed: what a save writes, how a row is read, when it has ended."""
 
 from functools import lru_cache
 from typing import Any
@@ -12,50 +12,9 @@ from sessionstore.core.record import USER_ID_LENGTH, Client, Data, Record
 from sessionstore.exceptions import UserIdTooLong
 from sessionstore.table.verbs import Table
 
-from .engine import Adoption, DjangoSession, Draft, Engine, Keys, Marks, NoAdoption
+from .engine import Adoption, DjangoSession, Draft, Keys, Marks, NoAdoption
 from .known import UNSET
 from .sealed import Opened, checked_dumps, open_row
-
-
-def draft(
-    engine: Engine,
-    data: Data,
-    key: Key,
-    row: Record | None,
-    marks: Marks,
-    *,
-    payload: bytes | None = None,
-    inserts: bool = False,
-) -> Draft:
-    """Return what ``data`` look like under ``key``, in the row that so far is ``row``.
-
-    With ``inserts`` in a new one, which is as old as ``row``: no copy outlives the absolute
-    timeout. Raises SessionTooLarge, SessionNotSerializable or UserIdTooLong.
-    """
-    payload = checked_dumps(data) if payload is None else payload
-    now = expiry.now_ms()
-    created_at, authenticated_at, seen = _times(row, marks, now, inserts=inserts)
-    started = created_at if authenticated_at is None else authenticated_at
-    ip, user_agent = _client_columns(data, row, marks.client)
-    known = None if inserts else row
-    record = Record(
-        new_id(now) if known is None else known.id,
-        key.digest,
-        b"",
-        None,
-        user_id_in(data),
-        created_at,
-        authenticated_at,
-        seen,
-        engine.end_of(data, seen=seen, started=started),
-        ip,
-        user_agent,
-        engine.extra_columns(data),
-    )
-    record.data = engine.seal(payload, record, key)
-    written_over = None if known is None else known.version
-    record.version = engine.table.next_version(written_over, record.data)
-    return Draft(record, payload, data)
 
 
 def _times(
@@ -70,7 +29,7 @@ def _times(
 
 
 def user_id_in(data: Data) -> str | None:
-    """Return the user that the data of a session name."""
+    """Return the user that the data of a session name, or None. Raises UserIdTooLong."""
     user_id = data.get(USER_KEY)
     if user_id is None:
         return None
@@ -149,10 +108,38 @@ class SealedEngine(DjangoSession):
         marks: Marks,
         *,
         payload: bytes | None = None,
+        changes_key: bool = False,
         inserts: bool = False,
     ) -> Draft:
-        """Return what ``data`` look like under ``key``, in the row that so far is ``row``."""
-        return draft(self, data, key, row, marks, payload=payload, inserts=inserts)
+        """Return what ``data`` look like in the row that so far is ``row``, opened by ``key``.
+
+        Its digest stays, unless the row ``changes_key``. With ``inserts`` it is a new row, as old
+        as ``row``: no copy outlives the absolute timeout. ``payload`` are the serialised data.
+        Raises SessionTooLarge, SessionNotSerializable or UserIdTooLong.
+        """
+        payload, now = payload or checked_dumps(data), expiry.now_ms()
+        created_at, authenticated_at, seen = _times(row, marks, now, inserts=inserts)
+        started = authenticated_at or created_at
+        ip, user_agent = _client_columns(data, row, marks.client)
+        known = None if inserts else row
+        record = Record(
+            new_id(now) if known is None else known.id,
+            key.digest if known is None or changes_key else known.digest,
+            b"",
+            None,
+            user_id_in(data),
+            created_at,
+            authenticated_at,
+            seen,
+            self.end_of(data, seen=seen, started=started),
+            ip,
+            user_agent,
+            self.extra_columns(data),
+        )
+        record.data = self.seal(payload, record, key)
+        written_over = None if known is None else known.version
+        record.version = self.table.next_version(written_over, record.data)
+        return Draft(record, payload, data)
 
     @classmethod
     def extra_columns(cls, data: Data) -> Data:  # noqa: ARG003 - for subclasses

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
@@ -87,9 +87,8 @@ class NoAdoption:
         """Remove nothing."""
 
 
-@runtime_checkable
 class Engine(Protocol):
-    """The hooks of an engine; a ``SessionStore`` is one, with ``store.SessionBackend`` as default.
+    """The hooks of an engine; a ``SessionStore`` is one, and ``drafts.SealedEngine`` has defaults.
 
     ``client`` is who asks, as far as that is known.
     """
@@ -122,9 +121,10 @@ class Engine(Protocol):
         marks: Marks,
         *,
         payload: bytes | None = None,
+        changes_key: bool = False,
         inserts: bool = False,
     ) -> Draft:
-        """Return what ``data`` look like under ``key``, in the row that so far is ``row``."""
+        """Return what ``data`` look like in the row that so far is ``row``, opened by ``key``."""
 
     def end_of(self, data: Data, *, seen: int, started: int) -> int:
         """Return when a session with these data ends, in milliseconds."""
@@ -157,7 +157,6 @@ if TYPE_CHECKING:
         def table(self) -> Table: ...
         def _get_session(self, no_load: bool = False) -> Data: ...
         async def _aget_session(self, no_load: bool = False) -> Data: ...
-        def _validate_session_key(self, key: str) -> bool: ...
         @property
         def keyring(self) -> Keys: ...
         def read_row(self, record: Record, key: Key) -> Opened | None: ...

@@ -40,7 +40,7 @@ class Expiry(DjangoSession):
     """
 
     def get_expiry_date(self, **given: Any) -> datetime:
-        """Answer the moment at which the session ends; naive when USE_TZ is False.
+        """Return the moment at which the session ends; naive when USE_TZ is False.
 
         ``modification`` is the moment of last use (now, when not given), ``expiry`` stands in for
         the session's own setting.
@@ -49,7 +49,7 @@ class Expiry(DjangoSession):
         return end if conf.use_tz else timezone.make_naive(end)
 
     def get_expiry_age(self, **given: Any) -> int:
-        """Answer the whole seconds until the session ends; the arguments as above."""
+        """Return the whole seconds until the session ends; the arguments as above."""
         seen, own = self._seen_and_own(given)
         # The row's times are cut to milliseconds, which must not cost the age a whole second.
         return (self._ends_at(seen, own) - seen + _MILLISECOND) // timedelta(seconds=1)
@@ -60,8 +60,9 @@ class Expiry(DjangoSession):
     def set_expiry(self, value: Any) -> None:
         """Set when the session ends: seconds from last use, a datetime, a timedelta from now.
 
-        0 means when the browser closes, None the site's policy. A moment is stored in UTC, so
-        that no clock change moves it.
+        0 means when the browser closes, None the site's policy; negative seconds end it at once. A
+        naive datetime counts in the current zone. A moment is stored in UTC, so that no clock
+        change moves it.
         """
         if value is None:
             self.pop(EXPIRY_KEY, None)
@@ -128,7 +129,7 @@ def _storable(value: Any) -> Any:
 
 
 def _aware_now() -> datetime:
-    """Answer Django's idea of now; a naive one that two moments share is the present one of them.
+    """Return Django's idea of now; a naive one that two moments share is the present one of them.
 
     With USE_TZ = False the hour of an autumn clock change comes twice.
     """
@@ -142,6 +143,6 @@ def _aware_now() -> datetime:
 
 
 def _aware(moment: datetime) -> datetime:
-    """Answer a moment in UTC: sums and differences in a zone of its own follow the wall clock."""
+    """Return a moment in UTC: sums and differences in a zone of its own follow the wall clock."""
     aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
     return aware.astimezone(UTC)

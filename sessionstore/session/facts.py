@@ -1,14 +1,15 @@
 """What can be asked of a session: its name, its user, and whether there is something to save.
 
-Questions only; none of them changes anything, and what is not said to load never does.
+Questions only: none changes the data. One that says that it loads may cost a SELECT.
 """
 
 from sessionstore.core import expiry
+from sessionstore.table.receipts import Receipt, receipt_for
 
 from .drafts import client_differs
 from .engine import DjangoSession, Marks
 from .expiring import policy_of
-from .known import UNSET, Answer, Standing, Wish
+from .known import UNSET, Answer, Known, Standing, Wish
 from .sealed import dumps
 
 
@@ -47,7 +48,10 @@ class Facts(DjangoSession):
 
     @property
     def authenticated_at_ms(self) -> int | None:
-        """When the user proved who they are, in milliseconds; None when never or not known."""
+        """When the user proved who they are, in milliseconds; None when never or not known.
+
+        Loads.
+        """
         self._get_session()
         known = self._settled()
         if known.stamp is not UNSET:
@@ -56,7 +60,7 @@ class Facts(DjangoSession):
 
     @property
     def expires_at_ms(self) -> int | None:
-        """When the row ends, if nobody uses it; None when there is no row."""
+        """When the row ends, if nobody uses it; None when there is no row. Loads."""
         self._get_session()
         row = self._known.record
         return None if row is None else row.expires_at
@@ -147,3 +151,6 @@ class Facts(DjangoSession):
     def _marks(self) -> Marks:
         client = self.client if self.records_client else None
         return Marks(client, self._known.stamp, self.slides)
+
+    def _receipt(self, known: Known) -> Receipt | None:
+        return receipt_for(self.table.alias, last=known.receipt)

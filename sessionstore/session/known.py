@@ -88,6 +88,9 @@ class Known:
     def __repr__(self) -> str:
         return f"<Known {self.standing.name}>"
 
+    def __deepcopy__(self, memo: object) -> "Known":
+        return self  # Nobody changes one.
+
     # --- where it begins
 
     @classmethod

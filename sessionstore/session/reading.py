@@ -18,37 +18,37 @@ from .sealed import Opened
 
 
 @dataclass(slots=True)
-class Found:
-    """What is known after a look, and what the row holds; None for no row."""
+class Look:
+    """What is known after a look at the table, and what the row holds; None for no row."""
 
     known: Known
     opened: Opened | None
 
 
-def read(engine: Engine, known: Known) -> Found:
+def read(engine: Engine, known: Known) -> Look:
     """Return what the cookie opens; no row and no key where it opens nothing."""
     if known.standing in (Standing.NEW, Standing.GONE):
-        return Found(known, None)
+        return Look(known, None)
     key, record = look_up(engine, known)
     if key is None or record is None:
         _tell_refused(engine, known.key)
-        return Found(known.missing(), None)
+        return Look(known.missing(), None)
     opened = engine.read_row(record, key)
     if opened is None:
         # Whoever could write to the table must not get a session that goes on under their key.
-        return Found(Known.arriving(None), None)
+        return Look(Known.arriving(None), None)
     if engine.has_ended(record, opened):
         _tell_expired(engine, record)
-        return Found(known.missing(), None)
-    return Found(found(engine, known, record, opened, key), opened)
+        return Look(known.missing(), None)
+    return Look(known_of(engine, known, record, opened, key), opened)
 
 
-def find(engine: Engine, known: Known) -> Known | None:
+def find_row(engine: Engine, known: Known) -> Known | None:
     """Return what is known of the row of a session whose data are there already."""
     key, record = look_up(engine, known)
     if key is None or record is None:
         return None
-    return found(engine, known, record, engine.read_row(record, key), key)
+    return known_of(engine, known, record, engine.read_row(record, key), key)
 
 
 def look_up(engine: Engine, known: Known) -> tuple[Key | None, Record | None]:
@@ -60,7 +60,9 @@ def look_up(engine: Engine, known: Known) -> tuple[Key | None, Record | None]:
     return None, None
 
 
-def found(engine: Engine, known: Known, record: Record, opened: Opened | None, key: Key) -> Known:
+def known_of(
+    engine: Engine, known: Known, record: Record, opened: Opened | None, key: Key
+) -> Known:
     """Return what is known once a row has been read."""
     is_adopted = known.key is None
     return known.found(

@@ -1,7 +1,8 @@
 """How a session gets into its row, and what follows when somebody else wrote the row first.
 
-Nothing here changes the session: what it holds and what it knows of its row come in, and what the
-row holds now goes out. So a transaction around a step may fail and run again.
+Nothing here changes the session, but for what ``transact`` is handed to do so: what it holds and
+what it knows of its row come in, and what the row holds now goes out. So a transaction around a
+step may fail and run again.
 """
 
 import time
@@ -95,9 +96,8 @@ def drafted(
     replaces: bytes | None = None,
 ) -> Saved:
     """Return what ``row`` is to hold; its digest stays, unless the key ``replaces`` one."""
-    draft = engine.draft(data, key, row, marks, payload=payload)
-    if replaces is None:
-        draft.record.digest = row.digest  # Somebody else may have changed the key.
+    changes_key = replaces is not None
+    draft = engine.draft(data, key, row, marks, payload=payload, changes_key=changes_key)
     return Saved(draft, key)
 
 
@@ -243,7 +243,7 @@ def transact(
 
 def _try(
     engine: Engine,
-    tries: "Tries[T]",
+    tries: Tries[T],
     known: Callable[[], Known],
     take: Callable[[Record], None],
     run: Callable[[], tuple[Saved, T]],
@@ -256,9 +256,9 @@ def _try(
         if tries.arrived(theirs):
             return tries.last
         take(theirs)
-    tries.note(run())
-    saved = tries.last[0] if tries.last else None
-    return tries.last if saved and put(engine, known().row, saved) else None
+    last = run()
+    tries.note(last)
+    return last if put(engine, known().row, last[0]) else None
 
 
 def tell_merged(engine: Engine, saved: Saved) -> None:

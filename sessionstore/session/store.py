@@ -25,7 +25,6 @@ from sessionstore.signals import (
     session_created,
     session_cycled,
 )
-from sessionstore.table.receipts import Receipt, receipt_for
 
 from . import ending, reading, saving
 from .drafts import SealedEngine
@@ -41,7 +40,6 @@ _not_given: Any = object()
 # Only a taken key is a reason to try another one, and 136 random bits do not collide twice.
 _CREATE_TRIES = 5
 _SHORTEST_KEY = 8
-_OPTIMISTIC_TRANSACTS = 2
 # So long a request may still be under way that was sent before the key changed.
 REPLACED_MS = 60_000
 
@@ -126,11 +124,10 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
     def _read(self) -> Opened | None:
         """Look what the cookie opens. A second look at a loaded session changes nothing."""
-        known = self._opened()
-        found = reading.read(self, known)
-        if not self.is_loaded or found.opened is None:
-            self._know_found(found.known)
-        return found.opened
+        look = reading.read(self, self._opened())
+        if not self.is_loaded or look.opened is None:
+            self._know_found(look.known)
+        return look.opened
 
     def _know_found(self, known: Known) -> None:
         is_adopted = known.adopted_from is not None and self._known.adopted_from is None
@@ -181,6 +178,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         self._known = known.declined(payload)
 
     def pop(self, key: str, default: Any = _not_given) -> Any:
+        """Remove a key and return its value; KeyError without a default, as `dict.pop`."""
         data = self._session
         # Optimization: Django's asks ``modified``, which here would serialise at each call.
         if key in data:
@@ -246,11 +244,6 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         saving.tell_merged(self, saved)
 
     def _insert_new(self, known: Known) -> None:
-        if known.missed is not None:
-            since = expiry.now_ms() - REPLACED_MS
-            if self.table.was_replaced(known.missed.digest, since):
-                # A new session's cookie would sign out the browser that has just signed in.
-                raise Gone
         if known.promised is None or not self._insert(known.promised):
             self.create()
 
@@ -273,8 +266,14 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         raise CreateError
 
     def _insert(self, key: Key) -> bool:
-        """Insert a row under ``key``; False when that is somebody else's."""
-        known = self._settled()
+        """Insert a row under ``key``; False when that is somebody else's.
+
+        Raises Gone for a request whose own key was replaced a moment ago: the cookie of a new
+        session would sign out the browser that has just signed in.
+        """
+        known, since = self._settled(), expiry.now_ms() - REPLACED_MS
+        if known.missed is not None and self.table.was_replaced(known.missed.digest, since):
+            raise Gone
         data = self._get_session(no_load=True)
         saved = saving.insert(self, data, key, known.record, self._marks)
         if saved is None:
@@ -304,7 +303,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
     def _find_row(self) -> None:
         """Read the row of a session whose data somebody put there without loading it."""
-        known = reading.find(self, self._opened())
+        known = reading.find_row(self, self._opened())
         if known is None:
             raise Gone
         self._know_found(known)
@@ -350,7 +349,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """Go on with what the row holds now; changes that have not been saved are dropped."""
         known, key = self._known, self._known.row_key
         opened = self.read_row(theirs, key)
-        self._known = reading.found(self, known, theirs, opened, key)
+        self._known = reading.known_of(self, known, theirs, opened, key)
         put_in_place(self._session_cache, opened.data if opened else {})
 
     def _run(self, change: Callable[[Any], T]) -> tuple[saving.Saved, T]:
@@ -398,7 +397,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             session_cycled.send(type(self), handle=self.known_handle, user_id=user_id)
 
     def delete(self, session_key: str | None = None) -> None:
-        """Delete a row, this session's when no key is given, without reading it first."""
+        """Delete the row of a key (forged: ignored), or this session's; session_revoked follows."""
         self._opened()
         known = self._settled()
         if session_key is not None and session_key != known.shown_text:
@@ -411,7 +410,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             self._known = known.ended(None if is_final else self._receipt(known))
 
     def flush(self) -> None:
-        """End the session: the row goes, and so do data and key."""
+        """End the session: row, data and key go. Afterwards the object is a visitor's session."""
         self._opened()
         ending.end(self, self._settled(), self.ends_because)
         self._forget()
@@ -445,6 +444,3 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     def _stamp(self, stamp: Stamp) -> None:
         self._known = self._settled().stamped(stamp)
         self.modified = True
-
-    def _receipt(self, known: Known) -> Receipt | None:
-        return receipt_for(self.table.alias, last=known.receipt)

@@ -34,7 +34,7 @@ class Fault(enum.Enum):
 
 
 def code_of(error: BaseException) -> int | str | None:
-    """Answer the driver's code: a number of MySQL or SQLite, a SQLSTATE of PostgreSQL, or None."""
+    """Return the driver's code: a number of MySQL or SQLite, a SQLSTATE of PostgreSQL, or None."""
     cause = error.__cause__ or error
     sqlstate = getattr(cause, "sqlstate", None)
     if isinstance(sqlstate, str):

@@ -36,8 +36,8 @@ class Receipt:
     def __call__(self) -> None:
         self._is_called = True
 
-    def __deepcopy__(self, memo: object) -> "Receipt":
-        return self
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()  # In another process there is no block to wait for.
 
     @property
     def fate(self) -> Fate:

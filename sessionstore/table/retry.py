@@ -22,13 +22,15 @@ T = TypeVar("T")
 logger = logging.getLogger("sessionstore")
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOTAL_S = 0.010, 0.200, 2.0
-# How many connections broke under the statements of this context: who repeats a read-modify-write
-# has to know whether its own write may have arrived.
+# How many connections broke under the statements of this context: whoever repeats a
+# read-modify-write has to know whether its own write may have arrived.
 _losses: ContextVar[int] = ContextVar("sessionstore_losses", default=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
+    """How often an operation is tried, the first time counted."""
+
     tries: int
 
 
@@ -36,6 +38,7 @@ READ, WRITE = Limit(tries=3), Limit(tries=5)
 
 
 def losses() -> int:
+    """Return how many connections have broken under the statements of this context so far."""
     return _losses.get()
 
 
@@ -48,7 +51,7 @@ def in_transaction(alias: str) -> bool:
 
 
 def attempt(alias: str, limit: Limit, operation: Callable[[], T], *, row: bytes | None = None) -> T:
-    """Run ``operation``, again where that can help, and answer what it answers.
+    """Run ``operation``, again where that can help, and return what it returns.
 
     A transient error repeats on the same connection, a lost one on a new one. Inside a transaction
     nothing repeats: the server may have rolled back the caller's own work, and the original error
@@ -129,7 +132,7 @@ def _name(failed: _Failed) -> str:
 
 
 def unavailable(message: str) -> SessionStoreUnavailable:
-    """Answer the error to raise, noted for the middleware: an error page becomes a 503."""
+    """Return the error to raise, noted for the middleware: an error page becomes a 503."""
     error = SessionStoreUnavailable(message)
     events = journal.current()
     if events is not None:
@@ -153,7 +156,7 @@ def let_go(error: BaseException) -> None:
 def jitter(
     tried: int, *, first: float = _FIRST_PAUSE_S, longest: float = _LONGEST_PAUSE_S
 ) -> float:
-    """Answer a random pause in seconds: full jitter of 10 ms x 2^n, up to 200 ms."""
+    """Return a random pause in seconds: full jitter of `first` x 2^`tried`, up to `longest`."""
     longest = min(first * 2**tried, longest)
     return random.uniform(0, longest)  # noqa: S311 - spreads load, keeps no secret
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connections
 from django.db.models import Exists, Model, OuterRef, ProtectedError, RestrictedError
-from django.db.models.deletion import PROTECT, RESTRICT, get_candidate_relations_to_delete
+from django.db.models.deletion import CASCADE, PROTECT, RESTRICT, get_candidate_relations_to_delete
 
 from sessionstore.core import expiry
 from sessionstore.core.keys import handle_of
@@ -191,15 +191,31 @@ class SqlTable(RoutedTable):
         return bool(self._relations)
 
     @cached_property
-    def _protecting(self) -> list[Any]:
-        return [one for one in self._relations if one.on_delete in (PROTECT, RESTRICT)]
+    def _protecting(self) -> list[tuple[Any, str]]:
+        """The models whose rows keep a session, and the way from them to it.
+
+        Also at the end of a cascade: an order that keeps the basket that goes with its session.
+        """
+        found: list[tuple[Any, str]] = []
+        left: list[tuple[Any, str]] = [(self.model, "")]
+        seen: set[Any] = {self.model}
+        while left:
+            model, way = left.pop()
+            one: Any
+            for one in get_candidate_relations_to_delete(model._meta):
+                step = one.field.name + way
+                if one.on_delete in (PROTECT, RESTRICT):
+                    found.append((one.related_model, step))
+                elif one.on_delete is CASCADE and one.related_model not in seen:
+                    seen.add(one.related_model)
+                    left.append((one.related_model, f"__{step}"))
+        return found
 
     def _removable(self, before: int) -> Rows:
         """Return the rows that a clean-up may delete: none that others keep by PROTECT."""
         rows = self.objects.filter(expires_at__lt=before)
-        for relation in self._protecting:
-            to_this = {relation.field.name: OuterRef("pk")}
-            keepers = relation.related_model._base_manager.using(self.alias).filter(**to_this)
+        for model, way in self._protecting:
+            keepers = model._base_manager.using(self.alias).filter(**{way: OuterRef("pk")})
             rows = rows.exclude(Exists(keepers))
         return rows
 

@@ -95,7 +95,7 @@ class Sample:
     total: Figure
 
     def scaled(self, count: int) -> Figure:
-        """Answer how many rows of the table ``count`` rows of the sample stand for."""
+        """Return how many rows of the table ``count`` rows of the sample stand for."""
         if self.total.is_exact:
             return Figure(count, is_exact=True)
         return Figure(round(self.total.value * count / len(self.rows)), is_exact=False)
@@ -178,7 +178,7 @@ def _counted(objects: Rows) -> Counts:
 
 
 def _top(objects: Rows, sample: Sequence[Row] | None, top: int) -> list[tuple[str, int]]:
-    """Answer who has most live sessions: of all users, or of those in the sample; counted."""
+    """Return who has most live sessions: of all users, or of those in the sample; counted."""
     live = objects.live().filter(user_id__isnull=False)
     if sample is not None:
         seen = Counter(row.user_id for row in sample if row.user_id is not None)
@@ -188,7 +188,7 @@ def _top(objects: Rows, sample: Sequence[Row] | None, top: int) -> list[tuple[st
 
 
 def _table_bytes(table: SqlTable) -> Figure | None:
-    """Answer what the table takes on disk with its indexes, where the database knows."""
+    """Return what the table takes on disk with its indexes, where the database knows."""
     connection = connections[table.alias]
     statements = {
         "postgresql": "SELECT pg_total_relation_size(%s::regclass)",

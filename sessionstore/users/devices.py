@@ -41,7 +41,7 @@ class DevicePage:
 
     @property
     def has_others(self) -> bool:
-        """Say whether there is anything to end but the session that asks."""
+        """Tell whether there is anything to end but the session that asks."""
         return self.number > 1 or any(not device.is_this for device in self.devices)
 
 

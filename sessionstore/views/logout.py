@@ -24,7 +24,7 @@ class LogoutView(auth_views.LogoutView):
     template_name = "sessionstore/logged_out.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Ask first; who is not signed in reads that."""
+        """Ask first; whoever is not signed in reads that."""
         if request.user.is_authenticated:
             self.template_name = "sessionstore/logout.html"
         return super().get(request, *args, **kwargs)

@@ -11,7 +11,7 @@ def checked(*, deploy: bool = False) -> list[CheckMessage]:
 
 
 def found(*, deploy: bool = False) -> set[str]:
-    """Answer the ids of their messages."""
+    """Return the ids of their messages."""
     ids = (str(message.id) for message in checked(deploy=deploy))
     return {one for one in ids if one.startswith("sessionstore.")}
 

@@ -15,7 +15,7 @@ OURS = {f"sessionstore.W04{number}" for number in range(8)}
 
 
 def found(alias: str | None) -> set[str]:
-    """Answer the ids of this topic that the checks report."""
+    """Return the ids of this topic that the checks report."""
     databases = [alias] if alias else []
     return {message.id for message in run_checks(databases=databases)} & OURS
 
@@ -68,7 +68,7 @@ def test_postgresql_without_a_lock_timeout_is_told(database, settings):
 
 
 def options_shown(engine: str):
-    """Answer the OPTIONS that the quickstart shows for a database."""
+    """Return the OPTIONS that the quickstart shows for a database."""
     [text] = [
         one for one in re.findall(r"```python\n(.*?)```", QUICKSTART, re.DOTALL) if engine in one
     ]

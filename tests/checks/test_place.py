@@ -18,7 +18,7 @@ OURS = {f"sessionstore.{one}" for one in IDS}
 
 
 def messages(*databases, deploy=True):
-    """Answer what the doctor says of this topic, by its ids."""
+    """Return what the doctor says of this topic, by its ids."""
     found = run_checks(
         tags=["sessionstore"], databases=list(databases), include_deployment_checks=deploy
     )

@@ -38,13 +38,13 @@ class Service(BaseHTTPRequestHandler):
     """Knows the vulnerabilities of its server; also an index that knows no package."""
 
     def do_POST(self) -> None:
-        """Answer which of the packages have any."""
+        """Return which of the packages have any."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["queries"]
         self.server.asked += [query["package"]["name"] for query in asked]
         self._answer({"results": [{"vulns": self.server.known} for _ in asked]})
 
     def do_GET(self) -> None:
-        """Answer what one of them is."""
+        """Return what one of them is."""
         about = self.path.rpartition("/")[2]
         self._answer({"id": about, "modified": "2026-01-01T00:00:00Z", "summary": "sessions leak"})
 

@@ -46,7 +46,7 @@ each_module = pytest.mark.parametrize(
 
 
 def dotted(path: Path) -> str:
-    """Answer the module's full name."""
+    """Return the module's full name."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -55,7 +55,7 @@ NAMES = {dotted(path) for path in MODULES}
 
 
 def targets(node: ast.AST, path: Path) -> list[str]:
-    """Answer the full names of the modules that an import statement names."""
+    """Return the full names of the modules that an import statement names."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
@@ -71,12 +71,12 @@ def targets(node: ast.AST, path: Path) -> list[str]:
 
 
 def imported(path: Path) -> list[str]:
-    """Answer all modules that `path` imports anywhere."""
+    """Return all modules that `path` imports anywhere."""
     return [name for node in ast.walk(ast.parse(path.read_text())) for name in targets(node, path)]
 
 
 def layer_of(module: str) -> int | None:
-    """Answer the line of the design that a module stands on; the package itself has none."""
+    """Return the line of the design that a module stands on; the package itself has none."""
     parts = module.split(".")
     if len(parts) == 1:
         return None
@@ -121,7 +121,7 @@ def test_only_conf_reads_the_settings(path):
 def nested_imports(
     node: ast.AST, functions: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], ast.Import | ast.ImportFrom]]:
-    """Answer imports inside functions, with the names of the functions."""
+    """Yield imports inside functions, with the names of the functions."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from nested_imports(child, (*functions, child.name))
@@ -170,6 +170,18 @@ def test_engines_build_on_each_other_in_one_direction():
     for name, allowed in ENGINES.items():
         inner = {module.rpartition(".")[2] for module in imported(PACKAGE / f"backends/{name}.py")}
         assert inner & (set(ENGINES) - {name}) <= allowed, name
+
+
+def test_docstrings_return_rather_than_answer():
+    """A browser gets an answer; what a function gives back, it returns."""
+    answering = [
+        (str(path.relative_to(PACKAGE)), text.split()[1])
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and (text := ast.get_docstring(node) or "").startswith("Answer ")
+    ]
+    assert sorted(answering) == [("middleware.py", "400"), ("middleware.py", "503")]
 
 
 def assigns(tree: ast.AST, name: str) -> bool:

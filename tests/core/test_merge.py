@@ -128,7 +128,7 @@ def test_merging_changes_none_of_the_three(base, ours, theirs):
 
 
 def nested(depth, **leaf):
-    """Answer a dict of so many levels, with a value on each of them."""
+    """Return a dict of so many levels, with a value on each of them."""
     data = {"level": depth, **leaf}
     for level in range(depth - 1, 0, -1):
         data = {"level": level, "inner": data}
@@ -136,7 +136,7 @@ def nested(depth, **leaf):
 
 
 def comparisons(monkeypatch, *sides):
-    """Answer how many values a merge looks at, and what it makes of them."""
+    """Return how many values a merge looks at, and what it makes of them."""
     looked = []
 
     def counted(one, other):

@@ -72,7 +72,7 @@ STEPS = {
 
 
 def promised():
-    """Answer the rows of the table."""
+    """Return the rows of the table."""
     return dict(re.findall(r"^\| (.+?) \| (\d)(?:,.*)? \|$", PAGE.read_text(), re.MULTILINE))
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def recipe() -> list[str]:
-    """Answer the arguments of ``make doctor`` behind its Python."""
+    """Return the arguments of ``make doctor`` behind its Python."""
     makefile = (ROOT / "Makefile").read_text()
     [line] = re.findall(r"^doctor:.*\n\t\$\(BIN\)/python (.+)$", makefile, re.MULTILINE)
     return shlex.split(line)

@@ -24,7 +24,7 @@ def text(name):
 
 
 def blocks(name, language):
-    """Answer the code blocks of one language."""
+    """Return the code blocks of one language."""
     return re.findall(rf"```{language}\n(.*?)```", text(name), re.DOTALL)
 
 

@@ -15,12 +15,12 @@ HOT_PATH = [
 
 
 def modules(text):
-    """Answer the modules that a part of the map names, in its order."""
+    """Return the modules that a part of the map names, in its order."""
     return re.findall(r"^\| `([\w/]+\.py)` \| .+ \|$", text, re.MULTILINE)
 
 
 def first_column(heading):
-    """Answer the names in the first column of the table that has this heading there."""
+    """Return the names in the first column of the table that has this heading there."""
     rows = PAGE.partition(f"\n| {heading} |")[2].partition("\n\n")[0]
     return re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)
 

@@ -26,7 +26,7 @@ SECTIONS = {
 
 
 def section(command: str) -> str:
-    """Answer the text from a command's heading to the next one."""
+    """Return the text from a command's heading to the next one."""
     page, heading = SECTIONS[command]
     _, found, rest = page.partition(f"\n{heading}\n")
     assert found

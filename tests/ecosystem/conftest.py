@@ -51,7 +51,7 @@ class Table:
         return model.objects.count()
 
     def held(self, key: str) -> dict[str, Any]:
-        """Answer what is stored under a key, empty when nothing is."""
+        """Return what is stored under a key, empty when nothing is."""
         return dict(self.store(key).items())
 
     def user(self, key: str) -> str | None:
@@ -97,6 +97,6 @@ async def close_other_threads(stack: str) -> AsyncIterator[None]:
 
 
 def key_of(client: Client) -> str | None:
-    """Answer the key that the browser holds; a deleted cookie counts as none."""
+    """Return the key that the browser holds; a deleted cookie counts as none."""
     morsel = client.cookies.get(site.SESSION_COOKIE_NAME)
     return morsel.value or None if morsel else None

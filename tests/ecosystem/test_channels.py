@@ -85,7 +85,7 @@ class Browser:
 
 
 async def get(path: str, key: str | None = None) -> tuple[dict[bytes, bytes], bytes]:
-    """Ask for a page; answer its headers and body."""
+    """Ask for a page; return its headers and body."""
     app = ApplicationCommunicator(SessionMiddlewareStack(Page.as_asgi()), scope("http", path, key))
     await app.send_input({"type": "http.request", "body": b""})
     start = await app.receive_output(timeout=5)

@@ -19,7 +19,7 @@ def toolbar(stack: str, settings: Any) -> None:
 
 
 def panel(name: str) -> dict[str, Any]:
-    """Answer what a panel recorded of the newest request."""
+    """Return what a panel recorded of the newest request."""
     store: Any = get_store()
     newest = list(store.request_ids())[-1]
     recorded: dict[str, Any] = store.panel(newest, name)
@@ -41,7 +41,7 @@ def test_it_shows_the_data(client: Client, ann: User) -> None:
 
 
 def statements(table: Table) -> list[str]:
-    """Answer what the newest request asked of the session table."""
+    """Return what the newest request asked of the session table."""
     name = table.store().get_model_class()._meta.db_table
     return [query["sql"] for query in panel("SQLPanel")["queries"] if name in query["sql"]]
 

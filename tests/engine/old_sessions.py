@@ -15,7 +15,7 @@ DJANGO = "django.contrib.sessions.backends.db"
 
 
 def old_session(path=DJANGO, **data) -> str:
-    """Answer the cookie of a session that the old engine stored."""
+    """Return the cookie of a session that the old engine stored."""
     session = import_module(path).SessionStore()
     session.update({"a": 1, **data})
     session.save(must_create=True) if path.startswith("user_sessions") else session.create()
@@ -23,7 +23,7 @@ def old_session(path=DJANGO, **data) -> str:
 
 
 def signed_in(name: str = "ann") -> str:
-    """Answer the old cookie of a new user who has signed in."""
+    """Return the old cookie of a new user who has signed in."""
     user = get_user_model().objects.create_user(name)
     return old_session(
         **{
@@ -35,7 +35,7 @@ def signed_in(name: str = "ann") -> str:
 
 
 def make_old_sessions(number: int) -> list[str]:
-    """Fill Django's table; answer the cookies."""
+    """Fill Django's table; return the cookies."""
     store = DjangoStore()
     keys = [f"{n:032x}" for n in range(number)]
     end = timezone.now() + timedelta(days=1)
@@ -47,5 +47,5 @@ def make_old_sessions(number: int) -> list[str]:
 
 
 def ours():
-    """Answer the rows of our table, to see what has moved."""
+    """Return the rows of our table, to see what has moved."""
     return Session.objects.using(conf.database or "default")

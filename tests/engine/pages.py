@@ -65,12 +65,12 @@ MIDDLEWARE = {
 
 
 def browser(cookie: str) -> Client:
-    """Answer a browser that holds a cookie."""
+    """Return a browser that holds a cookie."""
     client = Client(raise_request_exception=False)
     client.cookies["sessionid"] = cookie
     return client
 
 
 def cookie_of(client: Client) -> str:
-    """Answer the key that a browser holds."""
+    """Return the key that a browser holds."""
     return client.cookies["sessionid"].value

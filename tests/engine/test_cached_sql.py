@@ -89,17 +89,17 @@ def forget(session, *, fence):
 
 
 def names_of(session) -> tuple[str, str]:
-    """Answer the keys of its fence and its entry."""
+    """Return the keys of its fence and its entry."""
     return SessionStore.get_table()._cache._names(digest_of(session))
 
 
 def digest_of(session) -> bytes:
-    """Answer by what the cache knows the row of a session."""
+    """Return by what the cache knows the row of a session."""
     return conf.keyring.open(session.session_key).digest
 
 
 def insert_others(session, number) -> list[bytes]:
-    """Insert so many rows like that of a session, behind the cache's back; answer their ids."""
+    """Insert so many rows like that of a session, behind the cache's back; return their ids."""
     table = SqlSessionStore.get_table()
     row = table.find(session.row_id, 0)
     others = [replace(row, id=n.to_bytes(16), digest=n.to_bytes(32)) for n in range(number)]
@@ -108,7 +108,7 @@ def insert_others(session, number) -> list[bytes]:
 
 
 def as_another_worker():
-    """Answer a table and a cache that share nothing with those of this process."""
+    """Return a table and a cache that share nothing with those of this process."""
     return CachedTable(Session)
 
 

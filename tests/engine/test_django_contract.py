@@ -47,7 +47,7 @@ class Rows:
 
 
 def engine_tests(engine: str, name: str) -> Iterator[type]:
-    """Answer classes of Django's tests for one engine on one database."""
+    """Yield classes of Django's tests for one engine on one database."""
     store = import_module(engine).SessionStore
     here = {"SESSION_ENGINE": engine, "SESSIONSTORE_DATABASE": ALIASES[name]}
     model = SimpleNamespace(objects=Rows(store))

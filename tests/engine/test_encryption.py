@@ -28,7 +28,7 @@ def encrypted(settings):
 
 
 def stored(**data) -> SessionStore:
-    """Answer a session that is in the table."""
+    """Return a session that is in the table."""
     session = SessionStore()
     session.update(data)
     session.create()

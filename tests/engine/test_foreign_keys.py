@@ -1,17 +1,18 @@
 """Models with a foreign key to a session: its `on_delete` counts, whoever ends the session."""
 
+from importlib import import_module
 from io import StringIO
 
 import pytest
 from django.contrib import auth
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import include, path
 
-from tests.owntable.linked import SessionStore
-from tests.owntable.models import Basket, Evidence, LinkedSession, Receipt
+from tests.owntable.models import Basket, Evidence, LinkedSession, Order, Receipt
 
 pytestmark = pytest.mark.urls(__name__)
 
@@ -31,18 +32,27 @@ def sign_out(request):
     return HttpResponse()
 
 
+def flush(request):
+    """End the session without having looked at it."""
+    request.session.flush()
+    return HttpResponse()
+
+
 urlpatterns = [
     path("write/", write),
     path("sign-in/", sign_in),
     path("sign-out/", sign_out),
+    path("flush/", flush),
     path("account/", include("sessionstore.urls")),
 ]
 
 
-@pytest.fixture(autouse=True)
-def linked(settings, database):
-    """Sessions in the table that others refer to."""
-    settings.SESSION_ENGINE = "tests.owntable.linked"
+@pytest.fixture(autouse=True, params=["linked", "linked_cached"])
+def linked(request, settings, database):
+    """Sessions in the table that others refer to, without and with a cache: their SessionStore."""
+    settings.SESSION_ENGINE = f"tests.owntable.{request.param}"
+    yield import_module(settings.SESSION_ENGINE).SessionStore
+    caches["default"].clear()
 
 
 @pytest.fixture
@@ -91,6 +101,10 @@ def by_logout(mine, other, user, handle):
     other.get("/sign-out/")
 
 
+def by_flush(mine, other, user, handle):
+    other.get("/flush/")
+
+
 def by_devices_page(mine, other, user, handle):
     mine.post("/account/devices/revoke/", {"handle": handle})
 
@@ -104,7 +118,7 @@ def by_disabled_account(mine, other, user, handle):
     user.save()
 
 
-ENDS = [by_logout, by_devices_page, by_command]
+ENDS = [by_logout, by_flush, by_devices_page, by_command]
 
 
 @pytest.mark.parametrize("model", [Basket, Receipt, Evidence])
@@ -151,8 +165,8 @@ def test_a_disabled_account_ends_all_its_sessions_with_what_refers_to_them(
     assert left(model) == (links, [])
 
 
-@pytest.mark.parametrize("end", [by_logout, by_devices_page, by_disabled_account])
-def test_a_protected_row_stays_and_opens_nothing(signed_in, user, row_of, link, left, end):
+@pytest.mark.parametrize("end", [by_logout, by_flush, by_devices_page, by_disabled_account])
+def test_a_protected_row_stays_and_opens_nothing(linked, signed_in, user, row_of, link, left, end):
     """An end is an end: the row that somebody else keeps is empty and has expired."""
     mine, other = signed_in(), signed_in()
     row = row_of(other)
@@ -162,14 +176,14 @@ def test_a_protected_row_stays_and_opens_nothing(signed_in, user, row_of, link, 
     links, rows = left(Evidence)
     assert (links, bytes(row.pk) in rows) == ([bytes(row.pk)], True)
     row.refresh_from_db()
-    assert (row.is_live, bytes(row.data), SessionStore().exists(key)) == (False, b"", False)
+    assert (row.is_live, bytes(row.data), linked().exists(key)) == (False, b"", False)
 
 
-def _ended(count):
-    """Answer the rows of sessions that ended an hour ago."""
+def _ended(store, count):
+    """Return the keys of sessions that ended an hour ago."""
     made = []
     for _ in range(count):
-        session = SessionStore()
+        session = store()
         session.set_expiry(-3600)
         session.create()
         made.append(session.session_key)
@@ -183,19 +197,19 @@ def _cleaned():
 
 
 @pytest.mark.parametrize(("model", "links"), [(Basket, []), (Receipt, [None])])
-def test_the_clean_up_does_what_on_delete_says(database, link, left, model, links):
+def test_the_clean_up_does_what_on_delete_says(linked, database, link, left, model, links):
     """In its batches, with rows that nobody refers to."""
     rows = LinkedSession.objects.using(database)
-    first, *_ = _ended(3)
+    first, *_ = _ended(linked, 3)
     link(model, rows.by_key(first).get())
     assert "Deleted 3 expired sessions" in _cleaned()
     assert left(model) == (links, [])
 
 
-def test_the_clean_up_leaves_a_protected_row_alone(database, link, left):
+def test_the_clean_up_leaves_a_protected_row_alone(linked, database, link, left):
     """The others of its batch are deleted, and the clean-up ends."""
     rows = LinkedSession.objects.using(database)
-    first, *_ = _ended(3)
+    first, *_ = _ended(linked, 3)
     row = rows.by_key(first).get()
     link(Evidence, row)
     said = _cleaned()
@@ -215,3 +229,13 @@ def test_a_revocation_by_command_ends_a_protected_session_too(signed_in, row_of,
     assert "Ended 2 sessions" in out.getvalue()
     row.refresh_from_db()
     assert not row.is_live
+
+
+def test_the_clean_up_ends_where_a_cascade_is_kept_further_on(linked, database, link, left):
+    """An order keeps the basket that would go with its session, and so the session's row."""
+    rows = LinkedSession.objects.using(database)
+    first, second, _ = _ended(linked, 3)
+    for key in (first, second):
+        Order.objects.using(database).create(basket=link(Basket, rows.by_key(key).get()))
+    assert linked.clear_expired() == 1
+    assert {bytes(row.pk) for row in rows.all()} == {bytes(pk) for pk in left(Basket)[0]}

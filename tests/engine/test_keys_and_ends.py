@@ -220,6 +220,20 @@ def test_whoever_changes_the_table_signs_nobody_in(store, proved, caplog, column
     assert "damaged" in told.getMessage()
 
 
+def test_a_row_given_to_another_key_opens_nothing(store, proved):
+    """Whoever can write the table and has a cookie of their own does not come in as somebody."""
+    _, row = proved
+    own = store()
+    own["a"] = 1
+    own.save()
+    rows = type(row.get()).objects.using(row.db)
+    digest = rows.get(pk=own.row_id).digest
+    rows.filter(pk=own.row_id).delete()
+    row.update(digest=digest)
+    caches["default"].clear()
+    assert store(own.session_key).load() == {}
+
+
 def test_the_data_of_another_session_of_the_same_user_are_refused(store, proved):
     """With every column that is sealed but the id."""
     session, row = proved

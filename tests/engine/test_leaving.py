@@ -35,7 +35,7 @@ def site(settings):
 
 
 def stored(**data) -> str:
-    """Answer the cookie of a session of ours."""
+    """Return the cookie of a session of ours."""
     session = SqlStore()
     session.update({"a": 1, **data})
     session.save()

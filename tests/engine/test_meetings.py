@@ -36,7 +36,7 @@ class TakenBackError(Exception):
 
 
 def browser(key=None):
-    """Answer a browser that holds a key, and gets error pages."""
+    """Return a browser that holds a key, and gets error pages."""
     client = Client(raise_request_exception=False)
     if key is not None:
         client.cookies["sessionid"] = key
@@ -44,13 +44,13 @@ def browser(key=None):
 
 
 def key_of(client):
-    """Answer the key that a browser holds."""
+    """Return the key that a browser holds."""
     cookie = client.cookies.get("sessionid")
     return cookie.value or None if cookie else None
 
 
 def user_of(key):
-    """Answer who is signed in for whoever sends this key."""
+    """Return who is signed in for whoever sends this key."""
     return browser(key).get("/read/").json()["user"]
 
 
@@ -72,6 +72,13 @@ def read(request):
 def write(request, name):
     meet(request)
     request.session[name] = 1
+    return HttpResponse()
+
+
+def save_early(request):
+    request.session["early"] = 1
+    request.session.save()
+    meet(request)
     return HttpResponse()
 
 
@@ -125,6 +132,7 @@ def deleted_in_a_block(request):
 urlpatterns = [
     path("read/", read),
     path("write/<name>/", write),
+    path("save-early/", save_early),
     path("sign-in/", sign_in),
     path("sign-out/", sign_out),
     path("twice/", twice),
@@ -542,6 +550,27 @@ def test_a_late_save_of_a_visitor_signs_nobody_out(store, saved, encrypted):
     assert store(login.session_key).load() == expected
 
 
+def test_a_late_request_does_not_replace_the_login_that_came_meanwhile(store, signed_in, encrypted):
+    """Its own user came without a new key, which is no login."""
+    late, login = store(signed_in.session_key), store(signed_in.session_key)
+    late.get("a")
+    login.update({**USER, "_auth_user_id": "8", "_auth_user_hash": "i"})
+    login.cycle_key()
+    late.update({"_auth_user_id": "9", "_auth_user_hash": "j", "late": 1})
+    with pytest.raises(UpdateError) if encrypted else contextlib.nullcontext():
+        late.save()
+    stored = store(login.session_key)
+    expected = {} if encrypted else {"late": 1}
+    assert stored.load() == {**USER, "_auth_user_id": "8", "_auth_user_hash": "i", **expected}
+
+
+def test_the_answer_after_an_early_save_carries_no_old_key(saved, user, count):
+    """The view has saved, then somebody signs in, and there is nothing left to save."""
+    response = browser(saved.session_key).get("/save-early/?meanwhile=/sign-in/")
+    assert (response.status_code, count()) == (200, 1)
+    assert "sessionid" not in response.cookies
+
+
 def test_a_late_answer_carries_no_old_key(store, saved, user, encrypted):
     """Else its cookie would sign the browser out."""
     response = browser(saved.session_key).get("/write/late/?load&meanwhile=/sign-in/")
@@ -628,6 +657,20 @@ def test_nothing_that_a_request_does_later_makes_an_ended_session_live(store, en
         act(ended)
     assert not store().exists(key)
     assert not store().exists(ended.session_key)
+
+
+def test_a_visit_that_has_expired_gets_no_new_key(settings, clock, store, database):
+    """An anonymous session that was deleted goes on as a new one; one that has expired does not."""
+    settings.SESSIONSTORE_IDLE_TIMEOUT = 600
+    session = store()
+    session["a"] = 1
+    session.save()
+    clock.advance(seconds=601)
+    with pytest.raises(UpdateError):
+        session.cycle_key()
+    with contextlib.suppress(UpdateError):
+        session.save()
+    assert not any(row.is_live for row in store.get_model_class().objects.using(database))
 
 
 def test_a_transact_does_not_make_an_ended_session_live(store, ended):
@@ -799,3 +842,11 @@ def test_one_search_in_the_security_log_finds_a_whole_life(pages, store, databas
         "Session revoked",
     ]
     assert len(lines) == 5
+
+
+def test_a_session_made_with_a_replaced_key_is_told(store, database, replaced):
+    """`create()`, as shops call it for visitors, is a write like any other."""
+    late = store(replaced[0])
+    late.get("a")
+    with pytest.raises(UpdateError):
+        late.create()

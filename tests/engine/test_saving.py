@@ -16,7 +16,7 @@ TABLE = "sessionstore_session"
 
 
 def verbs(seen):
-    """Answer the first word of each statement on the session table."""
+    """Return the first word of each statement on the session table."""
     return [sql.split()[0] for sql in seen.about(TABLE)]
 
 
@@ -157,7 +157,7 @@ def test_setting_modified_to_true_is_a_touch(store, saved, clock):
 
 
 def database_of(session):
-    """Answer the alias that holds the session."""
+    """Return the alias that holds the session."""
     return session.table.alias
 
 
@@ -310,7 +310,7 @@ def test_a_value_that_cannot_be_stored_is_named(store, saved):
 
 
 def nested(depth, kind):
-    """Answer data of so many levels, the session's own dict among them."""
+    """Return data of so many levels, the session's own dict among them."""
     value = 1
     for _ in range(depth - 1):
         value = {"x": value} if kind == "dicts" else [value]

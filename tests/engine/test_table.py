@@ -32,7 +32,7 @@ def row(table, clock) -> Record:
 
 
 def new_row(now, number=1, **columns) -> Record:
-    """Answer a live row that nobody has stored."""
+    """Return a live row that nobody has stored."""
     times = {"created_at": now, "authenticated_at": None, "last_seen_at": now}
     row = Record(new_id(now), digest(number), b"data", 1, None, **times, expires_at=now + HOUR_MS)
     return replace(row, **columns)
@@ -43,7 +43,7 @@ def digest(number) -> bytes:
 
 
 def stored(table, row):
-    """Answer the row as a model's instance, past the cache."""
+    """Return the row as a model's instance, past the cache."""
     return table.objects.get(pk=row.id)
 
 

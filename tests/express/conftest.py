@@ -70,7 +70,7 @@ def browser(database: str, shared_table, peers: Peers) -> Browser:
 def open_site(
     database: str, shared_table, peers: Peers, *, mark: bool = False, guard: bool = False
 ) -> Browser:
-    """Answer a browser before the two halves, in the layout that the database calls for."""
+    """Return a browser before the two halves, in the layout that the database calls for."""
     postgres = connections[database].vendor == "postgresql"
     if postgres:
         shared_table(mark=mark, guard=guard, layout="connect-pg-simple")

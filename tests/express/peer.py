@@ -35,7 +35,7 @@ class Peer:
     def ask(
         self, path: str, body: Any = None, *, cookie: str | None = None
     ) -> tuple[int, Any, list[str]]:
-        """POST JSON; answer status, JSON (or text) and the Set-Cookie headers."""
+        """POST JSON; return status, JSON (or text) and the Set-Cookie headers."""
         return self.receive(self.send(path, body, cookie=cookie))
 
     def send(self, path: str, body: Any, *, cookie: str | None) -> http.client.HTTPConnection:
@@ -47,7 +47,7 @@ class Peer:
         return connection
 
     def receive(self, connection: http.client.HTTPConnection) -> tuple[int, Any, list[str]]:
-        """Answer what came back."""
+        """Return what came back."""
         with contextlib.closing(connection), self._explained():
             response = connection.getresponse()
             text = response.read().decode()
@@ -91,7 +91,7 @@ class Peers:
         self._numbers = itertools.count(1)
 
     def get(self, alias: str, *, store: str = "mysql", **options: Any) -> Peer:
-        """Answer the Express application on a database, with these options."""
+        """Return the Express application on a database, with these options."""
         require_node()
         key = json.dumps([alias, store, options], sort_keys=True)
         self._let_go()
@@ -145,7 +145,7 @@ class Browser:
     set_cookies: list[str] = field(default_factory=list)
 
     def express(self, *steps: list[Any]) -> dict[str, Any]:
-        """Run steps in Express; answer {id, loaded, session, user}."""
+        """Run steps in Express; return {id, loaded, session, user}."""
         assert self.peer is not None
         status, answer, set_cookies = self.peer.ask("/peer", list(steps), cookie=self._header())
         assert status == 200, answer
@@ -153,7 +153,7 @@ class Browser:
         return answer
 
     def django(self, *steps: list[Any], status: int = 200) -> dict[str, Any]:
-        """Run steps in Django; answer {session, user, key}."""
+        """Run steps in Django; return {session, user, key}."""
         headers = {"cookie": header} if (header := self._header()) else {}
         client = Client(raise_request_exception=False)
         response = client.generic(

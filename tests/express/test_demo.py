@@ -92,5 +92,5 @@ def test_a_visitor_walks_from_one_half_to_the_other(halves):
 
 
 def shown(page: str) -> str:
-    """Answer a page with its quotes as they are read."""
+    """Return a page with its quotes as they are read."""
     return page.replace("&quot;", '"')

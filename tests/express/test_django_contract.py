@@ -33,7 +33,7 @@ LEFT_OUT = "test_empty_session_saved"
 
 
 def on_a_table(name: str, express: dict[str, Any], base: tuple[type, ...]) -> type:
-    """Answer Django's tests on one table of one database."""
+    """Return Django's tests on one table of one database."""
 
     class Group(*base):
         databases = {"default", ALIASES[name]}
@@ -63,7 +63,7 @@ def on_a_table(name: str, express: dict[str, Any], base: tuple[type, ...]) -> ty
 
 
 def middleware_tests(path: str) -> type:
-    """Answer Django's tests of its middleware, for a middleware and this engine."""
+    """Return Django's tests of its middleware, for a middleware and this engine."""
     replaced = patch.multiple(
         contract,
         DatabaseSession=SessionStore,

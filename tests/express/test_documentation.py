@@ -17,13 +17,13 @@ TESTS = "\n".join(path.read_text() for folder in FOLDERS for path in folder.glob
 
 
 def block(language: str, containing: str) -> str:
-    """Answer the code block with these words."""
+    """Return the code block with these words."""
     found = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
     return next(text for text in found if containing in text)
 
 
 def first_column(title: str) -> set[str]:
-    """Answer the words in backticks of the first column of the table under this heading."""
+    """Return the words in backticks of the first column of the table under this heading."""
     table = PAGE.partition(f"| {title} |")[2].partition("\n\n")[0]
     cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}

@@ -32,7 +32,7 @@ def express_session(request, shared_table) -> SessionStore:
 
 
 def stored_text(session: SessionStore, database: str) -> str:
-    """Answer the JSON in the row of this session."""
+    """Return the JSON in the row of this session."""
     with connections[database].cursor() as cursor:
         cursor.execute(
             "SELECT data FROM sessions WHERE session_id = %s", [sid_of(session.session_key)]

@@ -156,7 +156,7 @@ def run(seed: str, variant: str, browser: Browser) -> None:
 
 
 def expected(data: Data | None, session: SessionStore) -> Data:
-    """Answer what Django shows; a browser session of Express has the age 0."""
+    """Return what Django shows; a browser session of Express has the age 0."""
     if data is None:
         return {}
     own = {name: value for name, value in session.items() if name == "_session_expiry"}

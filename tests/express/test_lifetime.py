@@ -14,7 +14,7 @@ DAY = 86_400
 
 
 def cookie_of(browser: Browser, database: str) -> dict[str, object]:
-    """Answer Express's cookie object, as it is in the table."""
+    """Return Express's cookie object, as it is in the table."""
     return json.loads(stored_text(browser, database))["cookie"]
 
 
@@ -215,5 +215,5 @@ def test_the_zone_of_nodes_connections_may_differ_from_djangos(database, shared_
 
 
 def sid_of(cookie: str) -> str:
-    """Answer the plain id in a cookie's value."""
+    """Return the plain id in a cookie's value."""
     return cookie.removeprefix("s%3A").rpartition(".")[0]

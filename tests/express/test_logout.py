@@ -25,7 +25,7 @@ marked_variants = pytest.mark.parametrize("variant", ["mark", "guard"])
 
 @pytest.fixture
 def site(database, shared_table, peers) -> Callable[[str], Browser]:
-    """Answer a browser before two halves on a table without mark, with it, or guarded."""
+    """Return a browser before two halves on a table without mark, with it, or guarded."""
     return lambda variant: open_site(database, shared_table, peers, **VARIANTS[variant])
 
 
@@ -47,7 +47,7 @@ def background():
 
 
 def other_tab(browser: Browser) -> Browser:
-    """Answer a second request of the same browser, with the cookie of now."""
+    """Return a second request of the same browser, with the cookie of now."""
     return Browser(browser.peer, browser.cookie)
 
 

@@ -14,7 +14,7 @@ SECRETS = ["a secret that no check may print"]
 
 
 def ids(**options) -> set[str]:
-    """Answer the ids of our checks about Express, and those of wrong values."""
+    """Return the ids of our checks about Express, and those of wrong values."""
     found = {
         message.id
         for message in run_checks(**{"tags": ["sessionstore"], "databases": [], **options})

@@ -35,7 +35,7 @@ VALUES = [
 
 
 def stored_text(browser: Browser, database: str) -> str:
-    """Answer the JSON of the only row, as it is in the table."""
+    """Return the JSON of the only row, as it is in the table."""
     postgres = connections[database].vendor == "postgresql"
     column, table = ("sess::text", "session") if postgres else ("data", "sessions")
     with connections[database].cursor() as cursor:
@@ -323,7 +323,7 @@ def trust_passport(browser, settings) -> None:
 
 
 def kind(database: str) -> dict[str, str]:
-    """Answer which Node store belongs to a database."""
+    """Return which Node store belongs to a database."""
     return {"store": "pg" if connections[database].vendor == "postgresql" else "mysql"}
 
 
@@ -335,5 +335,5 @@ def make_table(database: str, shared_table, **express) -> None:
 
 
 def without_expires(line: str) -> list[str]:
-    """Answer the parts of a Set-Cookie line but its date, which moves."""
+    """Return the parts of a Set-Cookie line but its date, which moves."""
     return [part for part in line.split("; ") if not part.startswith("Expires=")]

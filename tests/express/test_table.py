@@ -19,7 +19,7 @@ def table(shared_table, database) -> ExpressTable:
 
 
 def told(capsys, *arguments: str) -> str:
-    """Answer what the command prints."""
+    """Return what the command prints."""
     call_command("expresstable", *arguments)
     return capsys.readouterr().out
 

@@ -14,7 +14,7 @@ VERBS = [name for name in NAMES if inspect.isfunction(getattr(Table, name))]
 
 
 def parameters(function) -> list[str]:
-    """Answer kinds, names, types and defaults; whether it is a static method is its own affair."""
+    """Return kinds, names, types and defaults; whether it is a static method is its own affair."""
     found = inspect.signature(function).parameters.values()
     return [f"{one.kind.name} {one}" for one in found if one.name != "self"]
 

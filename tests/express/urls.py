@@ -15,7 +15,7 @@ _gates: dict[str, tuple[threading.Event, threading.Event]] = {}
 
 
 def gate(name: str) -> tuple[threading.Event, threading.Event]:
-    """Answer the two events "it has arrived" and "it may go on" of a request that is held."""
+    """Return the two events "it has arrived" and "it may go on" of a request that is held."""
     return _gates.setdefault(name, (threading.Event(), threading.Event()))
 
 

@@ -89,5 +89,5 @@ def note(row: str, site: Site, part: str, figure: str) -> None:
 
 
 def share(good: int, of: int) -> str:
-    """Answer how many of how many, as the table shows it."""
+    """Return how many of how many, as the table shows it."""
     return f"{good} of {of}"

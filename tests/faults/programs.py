@@ -23,6 +23,8 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 
+from sessionstore.conf import conf
+
 IDLE_S, REPLACED_S = 6000, 60
 ADVANCES_S = (1, 1, 61, 7000)
 USER = {"_auth_user_id": "7", "_auth_user_backend": "b", "_auth_user_hash": "h"}
@@ -158,8 +160,10 @@ class Machine:
 
     @property
     def is_ended(self) -> bool:
-        """Tell whether the session that the view means is no more."""
-        return self.view.life is not None and not self.is_live(self.view.life)
+        """Tell whether the session that the view means is no more, or no more for its key."""
+        view = self.view
+        is_shut_out = conf.encrypt and view.is_overtaken
+        return view.life is not None and (is_shut_out or not self.is_live(view.life))
 
     @property
     def is_dirty(self) -> bool:
@@ -558,6 +562,8 @@ class Machine:
             other.data["cart"] = {"t": number}
         done = self.attempt(session.save)
         live = self.is_live(other.life)
+        if live and conf.encrypt and other.key != self.row.key:
+            live = False  # It cannot read what was encrypted under the new key.
         self.check(done == live, "another request was " + ("" if live else "not ") + "told")
         if done:
             self.row = copy.deepcopy(self.row)

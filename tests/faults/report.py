@@ -53,7 +53,7 @@ def versions() -> str:
 
 
 def cell(figures: dict[str, str]) -> str:
-    """Answer the figures of one row and engine; parts with the same figure stand together."""
+    """Return the figures of one row and engine; parts with the same figure stand together."""
     parts = defaultdict(list)
     for part, figure in sorted(figures.items()):
         parts[figure].append(part)
@@ -61,7 +61,7 @@ def cell(figures: dict[str, str]) -> str:
 
 
 def table(folder: Path) -> str:
-    """Answer the table of all rows, with what was measured for each."""
+    """Return the table of all rows, with what was measured for each."""
     found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     newest = 0.0
     for path in folder.glob("*.json"):

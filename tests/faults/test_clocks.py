@@ -22,7 +22,7 @@ MINUTES = 30
 
 
 def lifetime(site, clock, start: datetime) -> float:
-    """Answer for how many minutes a session of 30 minutes that begins at `start` is accepted."""
+    """Return for how many minutes a session of 30 minutes that begins at `start` is accepted."""
     # As a number: with a zone, it would also change the zone of the process.
     clock.move_to(start.timestamp())
     session = site.store()

@@ -15,7 +15,7 @@ LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def variants(key: str, luck: random.Random) -> Iterator[str]:
-    """Answer cookies that look like `key`, or like nothing, without end."""
+    """Yield cookies that look like `key`, or like nothing, without end."""
     strange = ["\0", "\U0001f36a", "\ud800", "\x7f", "%00", "é", "\u0131", "\u212a", "\\000"]
     sql = ["' OR '1'='1", '" OR 1=1 --', "'; DROP TABLE sessionstore_session; --", "%", "_", "\\"]
     while True:
@@ -46,7 +46,7 @@ def variants(key: str, luck: random.Random) -> Iterator[str]:
 
 
 def flipped(letter: str, luck: random.Random) -> str:
-    """Answer another letter."""
+    """Return another letter."""
     return luck.choice(LETTERS[:32].replace(letter, ""))
 
 

@@ -18,7 +18,7 @@ class CrashError(BaseException):
 
 @contextmanager
 def crash_at(database, number, *, after):
-    """Die before or after the statement with this number; answer whether that came to pass."""
+    """Die before or after the statement with this number; return whether that came to pass."""
     connection = connections[database]
     seen = []
 
@@ -42,12 +42,12 @@ def crash_at(database, number, *, after):
 
 
 def keys_in_table(site, keys):
-    """Answer which of these keys open a row."""
+    """Return which of these keys open a row."""
     return [key for key in keys if key and site.store().exists(key)]
 
 
 def every_crash(site, database, prepare, act):
-    """Crash at each statement, before and after it; answer the client and keys of each."""
+    """Crash at each statement, before and after it; return the client and keys of each."""
     for after in (False, True):
         for number in range(1, 30):
             site.rows().delete()

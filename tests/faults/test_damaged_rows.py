@@ -24,7 +24,7 @@ DEEP = b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 
 def mutants(blob: bytes, other: bytes, luck: random.Random) -> Iterator[bytes]:
-    """Answer damaged, foreign and hostile contents of the column `data`, without end."""
+    """Yield damaged, foreign and hostile contents of the column `data`, without end."""
     plain = json.dumps(USER).encode()
     while True:
         place = luck.randrange(len(blob))
@@ -57,12 +57,12 @@ def sealed(site, key) -> list[bytes]:
 
 
 def as_text(blob: bytes) -> str:
-    """Answer a mutant as the stock engine's text column can hold it."""
+    """Return a mutant as the stock engine's text column can hold it."""
     return blob.decode("latin-1").replace("\0", "0")
 
 
 def measure(site, key) -> tuple[dict, float, float]:
-    """Load a session; answer its data, the milliseconds and the megabytes that it took."""
+    """Load a session; return its data, the milliseconds and the megabytes that it took."""
     # The time of this thread: what other processes of the machine do is not part of it.
     started = time.thread_time()
     data = dict(site.store(key).items())
@@ -86,7 +86,7 @@ def put(site, key, blob) -> None:
 
 
 def contents(site, key) -> tuple[bytes, list[bytes]]:
-    """Answer the row's blob, and hostile ones under a right seal."""
+    """Return the row's blob, and hostile ones under a right seal."""
     if site is OURS:
         return bytes(site.model.objects.by_key(key).get().data), sealed(site, key)
     text = site.model.objects.get(pk=key).session_data

@@ -95,7 +95,7 @@ def user_in_default(db) -> User:
 
 
 def saves(site, alias, keys, rounds, name):
-    """Save again and again, each time another key; answer what was acknowledged, and errors."""
+    """Save again and again, each time another key; return what was acknowledged, and errors."""
     stored, errors = [], []
     with at(alias):
         for number in range(rounds):
@@ -113,7 +113,7 @@ def saves(site, alias, keys, rounds, name):
 
 
 def fight(site, sessions, rounds):
-    """Let 8 threads on each of two nodes write; answer saves, errors, lost changes, kinds."""
+    """Let 8 threads on each of two nodes write; return saves, errors, lost changes, kinds."""
     keys = []
     for _ in range(sessions):
         session = site.store()
@@ -135,7 +135,7 @@ def fight(site, sessions, rounds):
 
 
 def conflicts(cluster) -> int:
-    """Answer how many transactions the nodes have refused or taken back so far."""
+    """Return how many transactions the nodes have refused or taken back so far."""
     names = ("wsrep_local_cert_failures", "wsrep_local_bf_aborts")
     return sum(int(node.status(name)) for node in cluster.nodes for name in names)
 

@@ -155,7 +155,7 @@ def test_a_server_that_has_become_read_only_is_left(database, site, signed_in, s
 
 @contextmanager
 def read_only(database):
-    """Answer an alias of a server that lets nobody write."""
+    """Yield an alias of a server that lets nobody write."""
     if connections[database].vendor == "postgresql":
         options = {"options": "-c default_transaction_read_only=on"}
         with another_alias(database, "readonly_postgresql", OPTIONS=options) as alias:

@@ -41,8 +41,10 @@ def differing(make: Callable[[], Machine], count: int) -> str:
     return f"{len(failing)} of {count}\n{told(make, failing)}" if failing else ""
 
 
-def test_no_program_leaves_anything_but_what_the_model_says(engine, machine):
+@pytest.mark.parametrize("encrypted", [False, True], ids=["signed", "encrypted"])
+def test_no_program_leaves_anything_but_what_the_model_says(engine, machine, settings, encrypted):
     """What the view saw is stored, no end is invented or undone, one session has one key."""
+    settings.SESSIONSTORE_ENCRYPT = encrypted
     make = partial(machine, import_module(engine).SessionStore)
     assert differing(make, SHORT) == ""
 

@@ -18,7 +18,7 @@ LIMIT = 1024 * KIB
 
 
 def payload(size: int, *, dense: bool) -> str:
-    """Answer text so long that the serialised session has `size` bytes."""
+    """Return text so long that the serialised session has `size` bytes."""
     length = size - len('{"a":""}')
     if not dense:
         return "x" * length
@@ -56,7 +56,7 @@ def round_trips(site, where: str) -> None:
 
 
 def round_trip(site, text: str, size: int) -> bool:
-    """Store a session and read it back, or see it refused; answer whether that is right."""
+    """Store a session and read it back, or see it refused; return whether that is right."""
     session = site.store()
     session["a"] = text
     try:

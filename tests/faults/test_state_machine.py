@@ -100,7 +100,7 @@ class Sessions(RuleBasedStateMachine):
         self.clock.stop()
 
     def expected(self, key: str) -> dict:
-        """Answer what a key opens now."""
+        """Return what a key opens now."""
         return self.model[key] if key in self.model and self.now < self.ends[key] else {}
 
     def is_live(self, key: str) -> bool:
@@ -117,7 +117,7 @@ class Sessions(RuleBasedStateMachine):
         assert (session.session_key is not None) == self.is_live(key)
 
     def successor(self, key: str) -> str | None:
-        """Answer the key that has replaced this one; None when that session is not live."""
+        """Return the key that has replaced this one; None when that session is not live."""
         found = [new for new, (old, _) in self.table.previous.items() if old == key]
         return next((new for new in found if self.is_live(new)), None)
 

@@ -88,7 +88,7 @@ def careless(request: HttpRequest) -> HttpResponse:
 
 
 def as_async(view: Any) -> Any:
-    """Answer the view as a coroutine function that uses the async names of the session."""
+    """Return the view as a coroutine function that uses the async names of the session."""
 
     async def read_async(request: HttpRequest) -> HttpResponse:
         user = await request.session.aget("_auth_user_id")

@@ -21,12 +21,12 @@ class Verb:
 
 
 def new_browser(signed_in: Any, site: Site) -> Any:
-    """Answer a browser without a session."""
+    """Return a browser without a session."""
     return browser()
 
 
 def old_browser(signed_in: Any, site: Site) -> Any:
-    """Answer a browser with a session, which remembers its key."""
+    """Return a browser with a session, which remembers its key."""
     client = signed_in()
     client.old_key = key_of(client)
     return client
@@ -42,7 +42,7 @@ def expired_rows(signed_in: Any, site: Site) -> None:
 
 
 def get(url: str) -> Callable[[Any, Site], int]:
-    """Answer a function that asks for a page, and answers its status."""
+    """Return a function that asks for a page, and answers its status."""
     return lambda client, site: client.get(url).status_code
 
 
@@ -53,7 +53,7 @@ def clear(client: Any, site: Site) -> int:
 
 
 def holds(value: str) -> Callable[[Any, Site], bool]:
-    """Answer a function that tells whether a browser's session has this value."""
+    """Return a function that tells whether a browser's session has this value."""
     return lambda client, site: client.get("/read/").json()["value"] == value
 
 
@@ -79,7 +79,7 @@ VERBS = {
 
 
 def trial(verb: Verb, fault: AbstractContextManager[Injection], signed_in: Any, site: Site) -> str:
-    """Do it once under the fault; answer "right", or what went wrong."""
+    """Do it once under the fault; return "right", or what went wrong."""
     site.rows().delete()
     client = verb.prepare(signed_in, site)
     with pauses_skipped(), fault as injection:
@@ -94,7 +94,7 @@ def trial(verb: Verb, fault: AbstractContextManager[Injection], signed_in: Any, 
 
 
 def cases() -> list[tuple[str, int, bool]]:
-    """Answer each verb, how many statements fail, and whether only writes do."""
+    """Return each verb, how many statements fail, and whether only writes do."""
     return [
         (name, times, writes_only)
         for name in VERBS
@@ -119,7 +119,7 @@ def matrix(codes: list[Code], database: str, signed_in: Any, site: Site) -> dict
 
 
 def summary(outcomes: dict[Any, str]) -> str:
-    """Answer the figure of a matrix: how many were right, and how the others ended."""
+    """Return the figure of a matrix: how many were right, and how the others ended."""
     right = sum(outcome == "right" for outcome in outcomes.values())
     others = sorted({outcome for outcome in outcomes.values() if outcome != "right"})
     return share(right, len(outcomes)) + (f" (else {', '.join(others)})" if others else "")

@@ -6,7 +6,7 @@ from django.core.management import call_command
 
 
 def run(command: str, *arguments: str) -> str:
-    """Answer what the command prints. Raises CommandError with its exit code."""
+    """Return what the command prints. Raises CommandError with its exit code."""
     out = StringIO()
     call_command(command, *arguments, stdout=out, stderr=StringIO())
     return out.getvalue()

@@ -46,7 +46,7 @@ class Running:
 
 
 def running() -> Running | None:
-    """Answer what runs; None when no test run has started (mypy, makemigrations)."""
+    """Return what runs; None when no test run has started (mypy, makemigrations)."""
     told = os.environ.get(SERVERS_VARIABLE)
     if told is None:
         return None
@@ -55,7 +55,7 @@ def running() -> Running | None:
 
 
 def wanted() -> list[str]:
-    """Answer the databases that this run asks for: all, unless the environment names some."""
+    """Return the databases that this run asks for: all, unless the environment names some."""
     names = [name for name in os.environ.get(WANTED_VARIABLE, "").split(",") if name]
     unknown = set(names) - set(ALIASES)
     if unknown:
@@ -64,7 +64,7 @@ def wanted() -> list[str]:
 
 
 def sqlite(path: Path) -> dict[str, Any]:
-    """Answer settings for an SQLite file as the documentation recommends them."""
+    """Return settings for an SQLite file as the documentation recommends them."""
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(path),
@@ -78,7 +78,7 @@ def sqlite(path: Path) -> dict[str, Any]:
 
 
 def mysql(port: int) -> dict[str, Any]:
-    """Answer settings for MariaDB or MySQL as the documentation recommends them."""
+    """Return settings for MariaDB or MySQL as the documentation recommends them."""
     return {
         "ENGINE": "django.db.backends.mysql",
         "NAME": "sessionstore",
@@ -96,7 +96,7 @@ def mysql(port: int) -> dict[str, Any]:
 
 
 def postgresql(port: int) -> dict[str, Any]:
-    """Answer settings for PostgreSQL as the documentation recommends them."""
+    """Return settings for PostgreSQL as the documentation recommends them."""
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": "postgres",
@@ -111,7 +111,7 @@ def postgresql(port: int) -> dict[str, Any]:
 
 
 def settings_by_alias(now: Running | None) -> dict[str, dict[str, Any]]:
-    """Answer Django's DATABASES: SQLite always, the others where their server runs."""
+    """Return Django's DATABASES: SQLite always, the others where their server runs."""
     found = {"default": sqlite((now.folder if now else Path()) / "tests.sqlite3")}
     makers = {"mariadb": mysql, "mysql": mysql, "postgresql": postgresql}
     for name, port in (now.ports if now else {}).items():

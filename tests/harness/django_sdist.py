@@ -24,7 +24,7 @@ class SdistMissingError(Exception):
 
 
 def tests_folder() -> Path:
-    """Answer the folder with `sessions_tests`, downloaded on first use."""
+    """Return the folder with `sessions_tests`, downloaded on first use."""
     folder = CACHE / f"django-tests-{django.__version__}"
     if not folder.exists():
         CACHE.mkdir(exist_ok=True)

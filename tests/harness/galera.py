@@ -69,7 +69,7 @@ class Node:
             connection.close()
 
     def status(self, name: str) -> str | None:
-        """Answer one of the node's wsrep variables."""
+        """Return one of the node's wsrep variables."""
         row = self.ask(f"SHOW STATUS LIKE '{name}'")
         return row[1] if row else None
 
@@ -182,7 +182,7 @@ class Galera:
         raise TimeoutError("the cluster did not come to it")
 
     def settings(self, port: int, *, sync_wait: int = 3) -> dict[str, Any]:
-        """Answer settings of a node, or of the proxy, as docs/scale.md recommends them."""
+        """Return settings of a node, or of the proxy, as docs/scale.md recommends them."""
         settings = mysql(port)
         init = settings["OPTIONS"]["init_command"]
         settings["OPTIONS"]["init_command"] = f"{init}, SESSION wsrep_sync_wait={sync_wait}"
@@ -204,7 +204,7 @@ def _is_there(name: str) -> bool:
 
 
 def version() -> str:
-    """Answer the version of the provider, for docs/reliability.md."""
+    """Return the version of the provider, for docs/reliability.md."""
     found = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${Version}", "galera-4"],
         capture_output=True,

@@ -27,7 +27,7 @@ class ServerEndedError(Exception):
 
 
 def free_port(*, and_next: int = 0) -> int:
-    """Answer a TCP port that nobody uses at this moment, nor the `and_next` ports after it.
+    """Return a TCP port that nobody uses at this moment, nor the `and_next` ports after it.
 
     Below the range from which Linux takes the ports of outgoing connections: those of the other
     tests come and go, and one of them would take the port before its server does.
@@ -61,7 +61,7 @@ def private_folder() -> Path:
 
 
 def account_for(name: str) -> str | None:
-    """Answer the account a database server runs under: they refuse to run as root."""
+    """Return the account a database server runs under: they refuse to run as root."""
     if os.geteuid() != 0:
         return None
     try:
@@ -158,7 +158,7 @@ class Launched:
             raise ServerFailedError(f"{self.name} failed:\n{self.log_tail()}")
 
     def log_tail(self) -> str:
-        """Answer the errors and the last lines that the process wrote."""
+        """Return the errors and the last lines that the process wrote."""
         lines = self.log.read_text(errors="replace").splitlines()
         errors = [line for line in lines if "ERROR" in line or "FATAL" in line]
         return "\n".join([*errors, *lines[-15:]])

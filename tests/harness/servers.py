@@ -212,7 +212,7 @@ def _start_memcached(servers):
 
 
 def find_mysql() -> Path:
-    """Answer the path of a `mysqld` that is MySQL proper (Debian links the name to MariaDB)."""
+    """Return the path of a `mysqld` that is MySQL proper (Debian links the name to MariaDB)."""
     wrapper = CACHE / "mysql" / "mysqld"
     candidates = [found for found in (_executable("mysqld"), wrapper) if found and found.exists()]
     for candidate in candidates:

@@ -136,7 +136,7 @@ class Sleeps:
 
 
 def slept(cleaner, settings, monkeypatch, count):
-    """Answer for how long the thread would have slept."""
+    """Return for how long the thread would have slept."""
     sleeps = Sleeps(settings, count)
     monkeypatch.setattr(background, "time", sleeps)
     monkeypatch.setattr(background, "clear_once", lambda *_, **__: None)

@@ -34,7 +34,7 @@ def site(settings):
 
 
 def counts() -> tuple[int, int]:
-    """Answer the rows of the old and of the new table."""
+    """Return the rows of the old and of the new table."""
     return DjangoSession.objects.count(), ours().count()
 
 
@@ -81,6 +81,19 @@ def test_imported_sessions_of_a_user_can_be_revoked():
     run()
     assert SessionStore.get_table().remove_of_user(ours().get().user_id) == 1
     assert browser(cookie).get("/user/").content == b""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_limit_of_a_user_holds_after_an_import(settings):
+    """Nobody signs in, and the sessions that move in count."""
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    login = {"_auth_user_id": "7", "_auth_user_backend": "b", "_auth_user_hash": "h"}
+    cookies = [old_session(**login, number=number) for number in range(4)]
+    other = old_session(**{**login, "_auth_user_id": "8"})
+    run()
+    assert [row.user_id for row in ours().order_by("user_id") if row.is_live] == ["7", "8"]
+    found = [bool(browser(cookie).get("/read/").json()) for cookie in (*cookies, other)]
+    assert (sum(found[:4]), found[4]) == (1, True)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -37,7 +37,7 @@ def collectors():
 
 @pytest.fixture
 def measured(collectors):
-    """Answer what was measured since the last question, as {(name, *values): count}."""
+    """Return what was measured since the last question, as {(name, *values): count}."""
     reader, _ = collectors
 
     def since() -> dict[tuple[str, ...], int]:
@@ -59,7 +59,7 @@ def measured(collectors):
 
 @pytest.fixture
 def spans(collectors):
-    """Answer the spans that ended since the test began."""
+    """Return the spans that ended since the test began."""
     _, exporter = collectors
     exporter.clear()
     return exporter.get_finished_spans

@@ -46,3 +46,12 @@ class Evidence(models.Model):
 
     def __str__(self):
         return f"{type(self).__name__} {self.pk}"
+
+
+class Order(models.Model):
+    """Keeps the basket that would go with its session."""
+
+    basket = models.ForeignKey(Basket, models.PROTECT)
+
+    def __str__(self):
+        return f"{type(self).__name__} {self.pk}"

@@ -113,7 +113,7 @@ class Command(SessionCommand):
 def _tables(store: Any, options: dict[str, Any]) -> list[Clearable]:
     """Return the engine's table, and the one that its sessions are adopted from.
 
-    Who names a database or an engine means that table alone.
+    Whoever names a database or an engine means that table alone.
     """
     database = options["database"]
     if database is not None or options["engine"]:

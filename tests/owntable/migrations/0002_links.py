@@ -6,13 +6,15 @@ from django.db import migrations, models
 from sessionstore.models import AbstractSession
 
 
-def referring(name: str, on_delete: object, **options: object) -> migrations.CreateModel:
-    """Return a table of rows that refer to a session."""
-    link = models.ForeignKey(on_delete=on_delete, to="owntable.linkedsession", **options)
+def referring(
+    name: str, on_delete: object, to: str = "linkedsession", by: str = "session", **options: object
+) -> migrations.CreateModel:
+    """Return a table of rows that refer to a session, or to what refers to one."""
+    link = models.ForeignKey(on_delete=on_delete, to=f"owntable.{to}", **options)
     number = models.BigAutoField(
         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
     )
-    return migrations.CreateModel(name=name, fields=[("id", number), ("session", link)])
+    return migrations.CreateModel(name=name, fields=[("id", number), (by, link)])
 
 
 class Migration(migrations.Migration):
@@ -32,4 +34,5 @@ class Migration(migrations.Migration):
         referring("Basket", django.db.models.deletion.CASCADE),
         referring("Receipt", django.db.models.deletion.SET_NULL, null=True),
         referring("Evidence", django.db.models.deletion.PROTECT),
+        referring("Order", django.db.models.deletion.PROTECT, to="basket", by="basket"),
     ]

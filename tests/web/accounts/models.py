@@ -11,7 +11,7 @@ class UserManager(BaseUserManager):
     """Makes users for tests."""
 
     def create_user(self, username: str, password: str, **fields: object) -> "BaseUser":
-        """Answer a saved user."""
+        """Return a saved user."""
         user = self.model(username=username, **fields)
         user.set_password(password)
         user.save()

@@ -1,0 +1,148 @@
+"""The names that sites import or write into their settings and templates: they stay."""
+
+import logging
+from importlib import import_module, resources
+
+import pytest
+from django.core.management import get_commands
+from django.template.loader import get_template
+
+from sessionstore import exceptions, signals
+from sessionstore.backends.base import SessionBackend
+
+NAMES = {
+    "backends.base": "SessionBackend",
+    "backends.sql": "SessionStore",
+    "backends.cached_sql": "SessionStore",
+    "backends.express": "SessionStore",
+    "backends.leaving": "SessionStore",
+    "caches": "RedisCache",
+    "clients": "client_of forwarded_for remote_addr",
+    "decorators": "RecentLoginRequiredMixin does_not_touch recent_login_required",
+    "forms": "ConfirmForm LoginForm",
+    "middleware": "SessionMiddleware",
+    "models": "AbstractSession Session",
+    "routers": "SessionRouter",
+    "urls": "app_name urlpatterns",
+    "urls.devices": "app_name urlpatterns",
+    "views": (
+        "ConfirmView DevicesView LoginView LogoutView RevokeOthersView RevokeView extend status"
+    ),
+}
+SIGNALS = {
+    "session_created",
+    "session_cycled",
+    "session_expired",
+    "session_interrupted",
+    "session_logged_in",
+    "session_merged",
+    "session_refused",
+    "session_revoked",
+}
+EXCEPTIONS = {
+    "EncryptionUnavailable",
+    "SessionNotSerializable",
+    "SessionStoreError",
+    "SessionStoreUnavailable",
+    "SessionTooLarge",
+    "TakenId",
+    "UserIdTooLong",
+    "WrongSetting",
+}
+COMMANDS = {"clearsessions", "expresstable", "importsessions", "revokesessions", "sessionstats"}
+TEMPLATES = [
+    "_field.html",
+    "_form.html",
+    "_idle_warning.html",
+    "_logout_button.html",
+    "_messages.html",
+    "admin/change_list.html",
+    "admin/statistics.html",
+    "base.html",
+    "confirm.html",
+    "devices.html",
+    "logged_out.html",
+    "login.html",
+    "logout.html",
+]
+PAGES = [
+    "confirm",
+    "devices",
+    "extend",
+    "login",
+    "logout",
+    "revoke",
+    "revoke_others",
+    "status",
+]
+
+
+@pytest.mark.parametrize(("module", "names"), NAMES.items())
+def test_a_module_has_its_names(module, names):
+    """Wherever the code behind them lives."""
+    found = import_module(f"sessionstore.{module}")
+    assert [name for name in names.split() if not hasattr(found, name)] == []
+
+
+@pytest.mark.parametrize("engine", ["sql", "cached_sql", "express"])
+def test_every_engine_is_a_session_backend(engine):
+    """For `isinstance`; the one that leaves is Django's."""
+    store = import_module(f"sessionstore.backends.{engine}").SessionStore
+    assert issubclass(store, SessionBackend)
+
+
+def test_the_signals_are_these():
+    """A new one is added here and to docs/signals.md."""
+    assert {name for name in vars(signals) if name.startswith("session_")} == SIGNALS
+    assert {"Reason", "Refusal"} <= set(vars(signals))
+
+
+def test_the_exceptions_are_these_and_have_one_root():
+    """Whoever catches the root catches all."""
+    own = {name: cls for name, cls in vars(exceptions).items() if isinstance(cls, type)}
+    assert set(own) == EXCEPTIONS
+    assert all(issubclass(cls, exceptions.SessionStoreError) for cls in own.values())
+
+
+def test_the_commands_are_these():
+    """By the app that brings them."""
+    own = {name for name, app in get_commands().items() if app == "sessionstore"}
+    assert own == COMMANDS
+
+
+def test_the_templates_are_these():
+    """Sites override them by their names."""
+    root = resources.files("sessionstore") / "templates" / "sessionstore"
+    assert sorted(str(path.relative_to(root)) for path in root.rglob("*.html")) == TEMPLATES
+    for name in TEMPLATES:
+        get_template(f"sessionstore/{name}")
+
+
+def test_the_tags_are_these():
+    """`{% load sessionstore %}`."""
+    library = import_module("sessionstore.templatetags.sessionstore").register
+    assert set(library.tags) == {"idle_warning", "logout_button"}
+
+
+@pytest.mark.parametrize("urls", ["sessionstore.urls", "sessionstore.urls.devices"])
+def test_the_pages_have_these_names(urls):
+    """In the namespace `sessionstore`; without the two that sign in and out also on their own."""
+    module = import_module(urls)
+    names = {pattern.name for pattern in module.urlpatterns}
+    expected = set(PAGES) - ({"login", "logout"} if urls.endswith("devices") else set())
+    assert (module.app_name, names) == ("sessionstore", expected)
+
+
+@pytest.mark.parametrize(
+    ("module", "attribute", "name"),
+    [
+        ("security_log", "logger", "sessionstore.security"),
+        ("session.sealed", "security_log", "sessionstore.security"),
+        ("table.retry", "logger", "sessionstore"),
+        ("cleaning.background", "logger", "sessionstore"),
+    ],
+)
+def test_the_loggers_are_these_two(module, attribute, name):
+    """LOGGING names them."""
+    logger = getattr(import_module(f"sessionstore.{module}"), attribute)
+    assert logger is logging.getLogger(name)
