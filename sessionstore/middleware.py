@@ -112,7 +112,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 _send_key(response, session)
         elif wants_save:
             _save(session)
-            if not was_loaded or session.may_send_key():
+            is_new = session.session_key != request.COOKIES.get(conf.cookie_name)
+            is_wanted = is_new or conf.save_every_request or session.cookie_is_due()
+            if is_wanted and (not was_loaded or session.may_send_key()):
                 _send_key(response, session)
         if accessed:
             if session.is_shared:

@@ -152,6 +152,7 @@ if TYPE_CHECKING:
         _wish: Wish
         _answer: Answer
         _failure: Exception | None
+        _came_with: Any
 
         @property
         def table(self) -> Table: ...

@@ -1,5 +1,6 @@
 """When the session of a request ends, and how old its cookie may get: the same minimum."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
@@ -31,6 +32,20 @@ def policy_of(data: Any) -> Policy:
     """Return the site's policy, with the shorter idle time that a session's data may ask for."""
     own = data.get(IDLE_KEY)
     return conf.policy.with_idle(int(own * 1000)) if own else conf.policy
+
+
+@dataclass(slots=True)
+class Came:
+    """What a row said when the request came: the browser's cookie was made from that, or before."""
+
+    created_at: int
+    last_seen_at: int
+    own_end: tuple[Any, Any]
+
+
+def own_end_in(data: Data) -> tuple[Any, Any]:
+    """Return what a session's data say of its own end."""
+    return data.get(EXPIRY_KEY), data.get(IDLE_KEY)
 
 
 class Expiry(DjangoSession):
@@ -80,6 +95,23 @@ class Expiry(DjangoSession):
             self[IDLE_KEY] = SHARED_IDLE_S
         else:
             self.pop(IDLE_KEY, None)
+
+    def cookie_is_due(self) -> bool:
+        """Tell whether a browser that has the key already should get its cookie again.
+
+        So it is when the session's own end has changed in this request, and at the first save in
+        each interval of the session's life, to make the cookie live as long as the row. Not at each
+        save: an answer that is on its way when somebody signs in would put the old key back.
+        """
+        came, data = self._came_with, self._session
+        if came is None or came.own_end != own_end_in(data):
+            return True
+        if self.get_expire_at_browser_close():
+            return False
+        longest = policy_of(data).touch_interval_ms or expiry.DEFAULT_TOUCH_INTERVAL_MS
+        interval = max(1, min(longest, self.get_expiry_age() * 1000 // 4))
+        lived, seen = expiry.now_ms() - came.created_at, came.last_seen_at - came.created_at
+        return bool(lived // interval != seen // interval)
 
     @property
     def is_shared(self) -> bool:

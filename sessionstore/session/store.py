@@ -29,7 +29,7 @@ from sessionstore.signals import (
 from . import ending, reading, saving
 from .drafts import SealedEngine
 from .engine import after_load, in_thread
-from .expiring import Expiry
+from .expiring import Came, Expiry, own_end_in
 from .facts import Facts
 from .known import Answer, Gone, Known, Stamp, Standing, Wish
 from .sealed import Opened, checked_dumps, data_of, dumps
@@ -60,6 +60,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     _wish = Wish.NOTHING
     _answer = Answer.NO_KEY
     _failure: Exception | None = None
+    _came_with: Came | None = None
     _is_changing = False
 
     def __init__(self, session_key: str | None = None) -> None:
@@ -127,6 +128,9 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         look = reading.read(self, self._opened())
         if not self.is_loaded or look.opened is None:
             self._know_found(look.known)
+        if self._came_with is None and look.opened is not None:
+            row, own_end = self._known.row, own_end_in(look.opened.data)
+            self._came_with = Came(row.created_at, row.last_seen_at, own_end)
         return look.opened
 
     def _know_found(self, known: Known) -> None:

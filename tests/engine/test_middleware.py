@@ -25,6 +25,11 @@ def nothing(request):
     return HttpResponse("nothing")
 
 
+def end_with_browser(request):
+    request.session.set_expiry(0)
+    return HttpResponse("short")
+
+
 def flush(request):
     request.session.flush()
     return HttpResponse("flushed")
@@ -57,6 +62,7 @@ urlpatterns = [
     path("write", write),
     path("nothing", nothing),
     path("flush", flush),
+    path("end-with-browser", end_with_browser),
     path("cycle-and-fail", cycle_and_fail),
     path("fail", fail),
     path("count", count_on_a_session_that_ends),
@@ -99,6 +105,36 @@ def test_a_read_sends_no_cookie(browser):
     """Nothing changed, so nothing is stored or sent."""
     browser.get("/write")
     assert COOKIE not in browser.get("/read").cookies
+
+
+def test_a_key_that_the_browser_has_is_sent_once_an_interval(browser, database, clock):
+    """An answer on its way when somebody signs in would put the key back that was replaced."""
+    sent = []
+    for second in range(0, 130, 10):
+        if COOKIE in browser.get(f"/write?value={second}").cookies:
+            sent.append(second)
+        clock.advance(seconds=10)
+    assert sent == [0, 60, 120]
+
+
+def test_a_cookie_of_a_minute_lives_as_long_as_it_is_used(browser, database, clock, settings):
+    """It is sent again in time, however often the session is saved."""
+    settings.SESSION_COOKIE_AGE = 60
+    left = 0
+    for second in range(0, 300, 5):
+        response = browser.get(f"/write?value={second}")
+        left = 60 if COOKIE in response.cookies else left - 5
+        assert left > 30
+        clock.advance(seconds=5)
+
+
+def test_an_end_that_has_changed_is_sent_at_once(browser, database, clock):
+    """The cookie's own age has to follow; and one without an age has nothing to renew."""
+    browser.get("/write")
+    response = browser.get("/end-with-browser")
+    assert (response.cookies[COOKIE]["max-age"], browser.get("/read").content) == ("", b"1")
+    clock.advance(hours=1)
+    assert COOKIE not in browser.get("/write?value=2").cookies
 
 
 def test_a_flush_deletes_row_and_cookie(browser, database):

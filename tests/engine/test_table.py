@@ -209,7 +209,7 @@ def test_writers_lock_a_row_by_its_primary_key(table, row, database):
         text = getattr(sql, name)
         values = [1] * (text.count("%s") - len(last)) + last
         with connections[database].cursor() as cursor:
-            cursor.execute(f"EXPLAIN {text}", values)
+            cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {text}", values)
             [plan] = cursor.fetchall()
             keys[name] = plan[[column[0] for column in cursor.description].index("key")]
     assert keys == dict.fromkeys(keys, "PRIMARY")
