@@ -60,9 +60,11 @@ def test_a_browser_session_of_django_is_one_in_express(browser, database):
 
 
 def test_a_browser_session_of_express_is_one_in_django(browser):
-    """A session without maxAge has the age 0 in Django, which sends no Expires either."""
+    """It has the age 0 in Django: nothing to renew, and with a new key no Expires either."""
     browser.express(["set", "a", 1])
     assert browser.django(["set", "b", 1])["session"]["_session_expiry"] == 0
+    assert browser.set_cookies == []
+    browser.django(["cycle"])
     assert "expires" not in browser.set_cookies[0].lower()
 
 
