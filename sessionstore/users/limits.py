@@ -12,9 +12,9 @@ from django.db.models.functions import Coalesce
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.signals import Reason, session_revoked
+from sessionstore.table.routed import BATCH
 
 _ROUNDS = 100
-_BATCH = 500
 
 
 def keep_limit_after_commit(session: Any, user_id: str) -> None:
@@ -32,7 +32,7 @@ def keep_limit(session: Any, user_id: str) -> None:
     ranked = live.annotate(started=Coalesce("authenticated_at", "created_at"))
     ids = ranked.order_by("-started", "-created_at", "-pk").values_list("pk", flat=True)
     for _ in range(_ROUNDS):
-        surplus = [bytes(row_id) for row_id in ids[limit : limit + _BATCH]]
+        surplus = [bytes(row_id) for row_id in ids[limit : limit + BATCH]]
         if not surplus:
             return
         table.remove_many(surplus)

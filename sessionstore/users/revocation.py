@@ -18,9 +18,8 @@ from sessionstore.core.merge import USER_KEY
 from sessionstore.session.ending import delete_for_good
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_revoked
+from sessionstore.table.routed import BATCH
 from sessionstore.table.rows import SqlTable
-
-BATCH = 500
 
 
 def site_session() -> SessionBackend | None:
