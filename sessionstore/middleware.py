@@ -73,10 +73,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
         # Compat: Django's serves a request from which a view has deleted the session.
         session = getattr(request, "session", None)
         try:
+            for deletion in tuple(events.deletions):
+                deletion()
             if not isinstance(session, SessionBackend):
                 return super().process_response(request, response)
-            for deletion in events.deletions:
-                deletion()
             if events.failure is not None and response.status_code >= _SERVER_ERROR:
                 response = _unavailable(response)
             elif not session.failed_to_load:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -27,6 +28,7 @@ from sessionstore.core.keys import Key
 from sessionstore.core.record import Record
 from sessionstore.moving.adoption import OLD_COOKIE_MS, derived_keys, is_imported, is_old_key
 from sessionstore.session.drafts import table_of
+from sessionstore.session.ending import delete_for_good, delete_when_moved
 from sessionstore.session.expiring import EXPIRY_KEY
 from sessionstore.session.sealed import dumps, loads
 from sessionstore.table.retry import in_transaction, jitter, unavailable
@@ -41,6 +43,8 @@ class SessionStore(DjangoSessionStore):
 
     # The engine whose sessions leave.
     ours: type[SqlSessionStore] = SqlSessionStore
+    # The key of the row that this request has moved, and the key that its copy has got.
+    _moved: tuple[Key, str] | None = None
 
     @classmethod
     def get_table(cls) -> SqlTable:
@@ -68,16 +72,34 @@ class SessionStore(DjangoSessionStore):
         text = self.session_key if session_key is None else session_key
         key = conf.keyring.open(text)
         if key is not None:
-            # The signpost goes last: until then nobody can move the session back.
-            self._mark(key)
             text = conf.keyring.key_for_django(key)
         if text is not None:
-            super().delete(text)
+            deletion = partial(self._delete_both, text, key)
+            delete_for_good(deletion, router.db_for_write(self.model), self.get_table().alias)
+
+    def _delete_both(self, text: str, key: Key | None) -> None:
+        # The signpost goes last: until then nobody can move the session back.
+        if key is not None:
+            self._mark(key)
+        super().delete(text)
         if key is not None:
             self.get_table().remove_key(key.digest)
 
     async def adelete(self, session_key: str | None = None) -> None:
         await sync_to_async(self.delete)(session_key)
+
+    def save(self, must_create: bool = False) -> None:
+        if self._moved is not None:
+            # A rollback may have taken the move back, or the half of it that stands in one table.
+            key, to = self._moved
+            if self.session_key == to:
+                self._leave(key, to)
+            else:
+                self._mark(key)
+        super().save(must_create)
+
+    async def asave(self, must_create: bool = False) -> None:
+        await sync_to_async(self.save)(must_create)
 
     @classmethod
     def clear_expired(cls) -> None:
@@ -106,6 +128,7 @@ class SessionStore(DjangoSessionStore):
             if not only(row):
                 return None
             if self._move(key, row, data, to):
+                self._moved = key, to
                 return to
             time.sleep(jitter(tried))
         message = "Too many requests move this session at once."
@@ -125,15 +148,15 @@ class SessionStore(DjangoSessionStore):
             self._insert(to, row, data, alias)
             return True
 
-        if not table.in_transaction():
-            if alias == table.alias or not in_transaction(alias):
-                return bool(table.under_lock(both))
-            # What a rollback takes back there must not be gone here.
-            self._insert(to, row, data, alias)
-            transaction.on_commit(leave_signpost, using=alias)
-            return True
-        with transaction.atomic(using=table.alias):
-            return both()
+        if not table.in_transaction() and not in_transaction(alias):
+            return bool(table.under_lock(both))
+        if alias == table.alias:
+            with transaction.atomic(using=alias):
+                return both()
+        # What a rollback takes back there must not be gone here.
+        self._insert(to, row, data, alias)
+        delete_when_moved(leave_signpost, table.alias, to=alias)
+        return True
 
     def _insert(self, to: str, row: Record, data: dict[str, Any], alias: str) -> None:
         session = self.model(

@@ -7,6 +7,7 @@ Whoever answers a browser has removed the old row before, so a logout under the 
 nothing that an old cookie could bring back.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,21 +17,23 @@ from typing import Any, TypeGuard, TypeVar
 from django.db import transaction
 
 from sessionstore.conf import conf
-from sessionstore.core import expiry
+from sessionstore.core import expiry, journal
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY
-from sessionstore.core.record import IMPORTED, Record
-from sessionstore.exceptions import TakenId
-from sessionstore.session.ending import delete_for_good
+from sessionstore.core.record import IMPORTED, Data, Record
+from sessionstore.exceptions import SessionNotSerializable, TakenId, UserIdTooLong
+from sessionstore.session.ending import delete_for_good, delete_when_moved, tell_revoked
 from sessionstore.session.engine import Marks
 from sessionstore.session.saving import in_round
-from sessionstore.signals import Reason, session_revoked
+from sessionstore.session.sealed import dumps
+from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Table
 
 from .old_engine import OldEngine, OldSession, old_engine
 
 T = TypeVar("T")
+logger = logging.getLogger("sessionstore")
 
 # How long the requests of a page that is loading may still come with the old cookie.
 OLD_COOKIE_MS = 60_000
@@ -73,16 +76,30 @@ class Adoption:
             found = _moved_before(table, text, finished=False)
         except _MovedMeanwhileError:
             return _moved_before(table, text)
+        except (SessionNotSerializable, UserIdTooLong) as error:
+            logger.warning("A session of %s cannot move, and stays there: %s", engine.path, error)
+            return None
         else:
             found = None if record is None else (key, record)
-        table.on_commit(partial(engine.remove, [text]))
+        remove_old = partial(self.remove_old, text)
+        delete_when_moved(remove_old, *self.aliases, to=table.alias)
         return found
+
+    def finish(self, table: Table, text: str) -> None:
+        """Remove the old row once more where no middleware of ours will.
+
+        The site's transaction may have been rolled back, and with it what was removed there.
+        """
+        if journal.current() is None and not table.in_transaction():
+            self.remove_old(text)
 
     def end(self, session: Any, text: str, reason: Reason) -> None:
         """End the session of an old cookie, moved or not."""
+        table: SqlTable = session.table
         for key in derived_keys(text):
-            if delete_for_good(session.table, partial(self._remove, session.table, key, text)):
-                session_revoked.send(type(session), handle=None, user_id=None, reason=reason)
+            remove = partial(self._remove, table, key, text)
+            if delete_for_good(remove, table.alias, *self.aliases):
+                tell_revoked(session, handle=None, user_id=None, reason=reason)
 
     def _remove(self, table: SqlTable, key: Key, text: str) -> int:
         removed = table.remove_key(key.digest) or table.remove_replaced(key.digest)
@@ -92,18 +109,25 @@ class Adoption:
     def remove_old(self, text: str) -> None:
         _engine().remove([text])
 
+    @property
+    def aliases(self) -> list[str]:
+        engine = _engine()
+        return [] if engine.model is None else [engine.alias]
+
 
 def record_of(session: Any, old: OldSession, key: Key, *, version: int) -> Record:
     """Return the row of an old session: its data, user and end; young enough for our policy.
 
     When the user signed in is known only where the old engine kept the creation: a login cycles
     the key. Elsewhere it stays unknown, so that no recent login is made up, and the absolute
-    timeout counts from the move.
+    timeout counts from the move. Raises SessionNotSerializable or UserIdTooLong.
     """
     has_user = USER_KEY in old.data
     signed_in = old.created_at if has_user else None
     marks = Marks(session.client, signed_in)
-    record: Record = session.draft(old.data, key, None, marks, inserts=True).record
+    # What is stored may be read, however large or deep: limits are for what a site writes.
+    payload = _serialized(old.data)
+    record: Record = session.draft(old.data, key, None, marks, payload=payload, inserts=True).record
     now = record.created_at
     return replace(
         record,
@@ -113,6 +137,14 @@ def record_of(session: Any, old: OldSession, key: Key, *, version: int) -> Recor
         ip=record.ip or (old.ip if has_user else None),
         user_agent=record.user_agent or (old.user_agent if has_user else None),
     )
+
+
+def _serialized(data: Data) -> bytes:
+    try:
+        return dumps(data)
+    except (TypeError, ValueError) as error:
+        message = f"SESSION_SERIALIZER cannot store it: {error}"
+        raise SessionNotSerializable(message) from error
 
 
 def is_old_key(text: str | None) -> TypeGuard[str]:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from sessionstore.cleaning import Cleaned, Pace, in_batches
 from sessionstore.core import expiry
 from sessionstore.core.record import IMPORTED, Record
-from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge, TakenId
+from sessionstore.exceptions import SessionNotSerializable, TakenId, UserIdTooLong
 from sessionstore.moving.adoption import derived_keys, record_of
 from sessionstore.moving.old_engine import OldEngine, OldSession
 from sessionstore.session.drafts import table_of
@@ -117,11 +117,11 @@ class Importer:
         taker = self.store()
         try:
             record = record_of(taker, old, derived_keys(old.key)[0], version=IMPORTED)
-        except SessionTooLarge:
-            done.refuse("above SESSIONSTORE_MAX_BYTES")
-            return None
         except SessionNotSerializable:
             done.refuse("not for SESSION_SERIALIZER")
+            return None
+        except UserIdTooLong:
+            done.refuse("the user's key is too long")
             return None
         if record.expires_at <= now:
             done.refuse("past SESSIONSTORE_ABSOLUTE_TIMEOUT")

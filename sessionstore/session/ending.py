@@ -6,6 +6,8 @@ from typing import TypeVar
 from sessionstore.core import journal
 from sessionstore.core.record import Data
 from sessionstore.signals import Reason, session_interrupted, session_revoked
+from sessionstore.table.receipts import Fate, at_commit, receipt_for
+from sessionstore.table.retry import in_transaction
 from sessionstore.table.verbs import Table
 
 from .drafts import user_id_in
@@ -15,18 +17,43 @@ from .known import Known, Standing
 T = TypeVar("T")
 
 
-def delete_for_good(table: Table, deletion: Callable[[], T]) -> T:
-    """Run ``deletion`` and return what it returns.
+def delete_for_good(deletion: Callable[[], T], *aliases: str) -> T:
+    """Run ``deletion``, which writes on these database aliases, and return what it returns.
 
-    Inside a transaction a rollback takes the DELETE back; then the middleware repeats it after
-    the response.
+    Inside a transaction a rollback takes a DELETE back; then the middleware repeats it after the
+    response. Running it twice must do no harm.
     """
     answer = deletion()
     events = journal.current()
-    if events is not None and table.in_transaction():
-        events.add(deletion)
-        table.on_commit(lambda: events.forget(deletion))
+    if events is not None:
+        for alias in filter(in_transaction, set(aliases)):
+            # Once for each alias: all of them have to commit.
+            events.add(deletion)
+            at_commit(alias, lambda: events.forget(deletion))
     return answer
+
+
+def delete_when_moved(deletion: Callable[[], object], *aliases: str, to: str) -> None:
+    """Run ``deletion`` for good, once what the caller's block has put in place on ``to`` is kept.
+
+    A block that is rolled back leaves the session where it was, and nothing may be deleted there.
+    """
+    receipt = receipt_for(to)
+    if receipt is None:
+        delete_for_good(deletion, *aliases)
+        return
+
+    events = journal.current()
+
+    def delete() -> None:
+        if receipt.fate is Fate.COMMITTED:
+            delete_for_good(deletion, *aliases)
+            if events is not None:
+                events.forget(delete)
+
+    if events is not None:
+        events.add(delete)
+    at_commit(to, delete)
 
 
 def end(engine: Engine, known: Known, reason: Reason) -> None:
@@ -41,11 +68,14 @@ def end(engine: Engine, known: Known, reason: Reason) -> None:
             engine.adoption.remove_old(known.adopted_from)
         return removed
 
-    if delete_for_good(engine.table, remove):
+    aliases = [engine.table.alias]
+    if known.adopted_from is not None:
+        aliases += engine.adoption.aliases
+    if delete_for_good(remove, *aliases):
         row = known.record
         handle = None if row is None else engine.table.handle_of(row.id)
         user_id = None if row is None else row.user_id
-        session_revoked.send(type(engine), handle=handle, user_id=user_id, reason=reason)
+        tell_revoked(engine, handle=handle, user_id=user_id, reason=reason)
 
 
 def _remove(table: Table, known: Known) -> int:
@@ -57,6 +87,17 @@ def _remove(table: Table, known: Known) -> int:
     if known.key is not None and known.standing is Standing.UNREAD:
         return table.remove_key(known.key.digest) or table.remove_replaced(known.key.digest)
     return 0
+
+
+def tell_revoked(
+    engine: Engine, *, handle: str | None, user_id: str | None, reason: Reason
+) -> None:
+    """Tell of a session that was ended.
+
+    Security: what a receiver raises is logged by Django, and goes no further. It would keep the
+    ends that are still to come from being made, or the view from making them.
+    """
+    session_revoked.send_robust(type(engine), handle=handle, user_id=user_id, reason=reason)
 
 
 def tell_interrupted(engine: Engine, known: Known, data: Data | None) -> None:

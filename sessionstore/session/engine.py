@@ -61,11 +61,18 @@ class Adoption(Protocol):
     def adopt(self, engine: "Engine", text: str) -> tuple[Key, Record] | None:
         """Return the key and the row that the cookie's session has here; None for no session."""
 
+    def finish(self, table: Table, text: str) -> None:
+        """Do what a rollback has taken back of the move; the session is saved here."""
+
     def end(self, engine: "Engine", text: str, reason: Reason) -> None:
         """End the session of an old cookie, moved or not."""
 
     def remove_old(self, text: str) -> None:
         """Remove the row there once more: a rollback may have brought it back."""
+
+    @property
+    def aliases(self) -> list[str]:
+        """The database aliases of the rows there."""
 
 
 class NoAdoption:
@@ -80,11 +87,18 @@ class NoAdoption:
     def adopt(self, engine: "Engine", text: str) -> tuple[Key, Record] | None:  # noqa: ARG002
         return None
 
+    def finish(self, table: Table, text: str) -> None:
+        """Finish nothing."""
+
     def end(self, engine: "Engine", text: str, reason: Reason) -> None:
         """End nothing."""
 
     def remove_old(self, text: str) -> None:
         """Remove nothing."""
+
+    @property
+    def aliases(self) -> list[str]:
+        return []
 
 
 class Engine(Protocol):

@@ -104,16 +104,25 @@ def data_of(payload: bytes | None) -> Data:
 
 
 def checked_dumps(data: Data) -> bytes:
-    """Return the bytes to store.
+    """Return the bytes to store; the errors are those of the two steps."""
+    return within_limits(blaming_dumps(data), data)
 
-    Raises SessionNotSerializable with the path of the value, or SessionTooLarge with the largest
-    key.
-    """
+
+def blaming_dumps(data: Data) -> bytes:
+    """Return the serialised data. Raises SessionNotSerializable with the path of the value."""
     try:
-        payload = dumps(data)
+        return dumps(data)
     except (TypeError, ValueError) as error:
         message = f"session{_path_to_blame(data)} cannot be stored by SESSION_SERIALIZER: {error}"
         raise SessionNotSerializable(message) from error
+
+
+def within_limits(payload: bytes, data: Data) -> bytes:
+    """Return ``payload``, which is what ``data`` are, if it may be written.
+
+    What is stored already may be above a limit: it was lowered, or the session has moved in.
+    Raises SessionTooLarge with the largest key, or SessionNotSerializable where it is too deep.
+    """
     limit = conf.max_bytes
     if len(payload) > limit:
         sizes = {key: len(dumps({key: value})) for key, value in data.items()}

@@ -20,11 +20,7 @@ from sessionstore.core.keys import Key
 from sessionstore.core.merge import put_in_place
 from sessionstore.core.record import Client, Data, Record
 from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.signals import (
-    Reason,
-    session_created,
-    session_cycled,
-)
+from sessionstore.signals import Reason, session_created, session_cycled
 
 from . import ending, reading, saving
 from .drafts import SealedEngine
@@ -32,7 +28,7 @@ from .engine import after_load, in_thread
 from .expiring import Came, Expiry, own_end_in
 from .facts import Facts
 from .known import Answer, Gone, Known, Stamp, Standing, Wish
-from .sealed import Opened, checked_dumps, data_of, dumps
+from .sealed import Opened, blaming_dumps, data_of, dumps, within_limits
 
 T = TypeVar("T")
 _not_given: Any = object()
@@ -218,6 +214,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         except UpdateError:
             ending.tell_interrupted(self, self._known, self.__dict__.get("_session_cache"))
             raise
+        if self._known.adopted_from is not None:
+            self.adoption.finish(self.table, self._known.adopted_from)
 
     def _save(self) -> None:
         if self._opened().standing is Standing.UNREAD:
@@ -230,8 +228,9 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             self._find_row()
             known = self._known
         # Optimization: serialised once, to compare and to write.
-        payload = checked_dumps(self._session_cache)
+        payload = blaming_dumps(self._session_cache)
         if known.standing is Standing.GONE or self._has_changed(payload):
+            payload = within_limits(payload, self._session_cache)
             self._write(payload=payload, new_key=known.promised)
         elif self._wish is Wish.TOUCH or self._touch_due():
             self.touch()

@@ -3,6 +3,7 @@
 A row that is absent after a block may have been rolled back, or ended by somebody since.
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -17,13 +18,27 @@ class Fate(Enum):
     TAKEN_BACK = auto()
 
 
+class AtCommit:
+    """A callback of ours for the commit. It stands before those of others in Django's list.
+
+    For Django calls none of those that stand behind one that raises, and an end of a session, or
+    what a cache is told of it, must not depend on code that sends a mail.
+    """
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self._callback = callback
+
+    def __call__(self) -> None:
+        self._callback()
+
+
 class Receipt:
     """Tells whether what was written in the present block of the caller is there to stay.
 
     It stands in Django's list of callbacks for the commit, and Django takes it out when it rolls
     the block back, at any depth. Compat: the list, ``connection.run_on_commit``, is not documented;
-    a test pins it for each release. The receipt stands first in it: a callback of somebody else
-    that saves the session, or raises, finds that it has been called.
+    a test pins it for each release. The receipt stands first in it: a callback that saves the
+    session, or raises, finds that it has been called.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -51,6 +66,24 @@ class Receipt:
         is_here = connection is self._connection
         same_block = is_here and set(connection.savepoint_ids) == self._savepoints
         return same_block and self.fate is Fate.OPEN
+
+
+def at_commit(alias: str, callback: Callable[[], object]) -> None:
+    """Call back after the caller's transaction has committed; at once without one.
+
+    At once too where it is managed by hand: there is no hook for that.
+    """
+    connection: Any = connections[alias]
+    if not connection.in_atomic_block:
+        callback()
+        return
+    transaction.on_commit(AtCommit(callback), using=alias)
+    # In a TestCase the callbacks are counted by the tests of other apps.
+    if not connection.atomic_blocks[0]._from_testcase:
+        *waiting, mine = connection.run_on_commit
+        are_ours = [isinstance(function, Receipt | AtCommit) for _, function, _ in waiting]
+        connection.run_on_commit.pop()
+        connection.run_on_commit.insert([*are_ours, False].index(False), mine)
 
 
 def receipt_for(alias: str, *, last: Receipt | None = None) -> Receipt | None:

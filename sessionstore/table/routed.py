@@ -12,6 +12,7 @@ from django.db.models import Model
 from sessionstore.exceptions import TakenId
 
 from .faults import Fault, classify, is_taken_id
+from .receipts import at_commit
 from .retry import READ, WRITE, attempt, in_transaction, let_go
 
 T = TypeVar("T")
@@ -66,12 +67,7 @@ class PlacedTable:
         return in_transaction(self.alias)
 
     def on_commit(self, callback: Callable[[], object]) -> None:
-        alias = self.alias
-        if in_transaction(alias) and not connections[alias].in_atomic_block:
-            # Whoever commits by hand has no hook for it: Django would raise.
-            callback()
-        else:
-            transaction.on_commit(callback, using=alias)
+        at_commit(self.alias, callback)
 
     def under_lock(self, block: Callable[[], T]) -> T:
         """Run ``block``, whose first statement locks a row, in a transaction of its own."""

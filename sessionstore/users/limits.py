@@ -11,7 +11,8 @@ from django.db.models.functions import Coalesce
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
-from sessionstore.signals import Reason, session_revoked
+from sessionstore.session.ending import tell_revoked
+from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
 
 _ROUNDS = 100
@@ -38,4 +39,4 @@ def keep_limit(session: Any, user_id: str) -> None:
         table.remove_many(surplus)
         for row_id in surplus:
             handle = table.handle_of(row_id)
-            session_revoked.send(type(session), handle=handle, user_id=user_id, reason=Reason.LIMIT)
+            tell_revoked(session, handle=handle, user_id=user_id, reason=Reason.LIMIT)

@@ -15,9 +15,9 @@ from django.core.exceptions import ValidationError
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.merge import USER_KEY
-from sessionstore.session.ending import delete_for_good
+from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
-from sessionstore.signals import Reason, session_revoked
+from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
 from sessionstore.table.rows import SqlTable
 
@@ -46,7 +46,7 @@ def revoke_all_of(
     table = session.table
     live = table.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
     ids = [bytes(row_id) for row_id in live.values_list("pk", flat=True)]
-    removed = delete_for_good(table, partial(table.remove_of_user, user_id, but=but))
+    removed = delete_for_good(partial(table.remove_of_user, user_id, but=but), table.alias)
     for row_id in ids:
         if row_id != but:
             _tell(session, row_id, user_id, reason)
@@ -65,7 +65,7 @@ def revoke_each(
     while session is not None and waiting:
         batch, waiting = waiting[:BATCH], waiting[BATCH:]
         ids = [bytes(row.pk) for row in batch]
-        ended += delete_for_good(session.table, partial(session.table.remove_many, ids))
+        ended += delete_for_good(partial(session.table.remove_many, ids), session.table.alias)
         for row in batch:
             _tell(session, bytes(row.pk), row.user_id, reason)
     return ended
@@ -103,4 +103,4 @@ def _claims_a_user(request: Any) -> bool:
 
 def _tell(session: SessionBackend, row_id: bytes, user_id: str | None, reason: Reason) -> None:
     handle = session.table.handle_of(row_id)
-    session_revoked.send(type(session), handle=handle, user_id=user_id, reason=reason)
+    tell_revoked(session, handle=handle, user_id=user_id, reason=reason)

@@ -404,6 +404,47 @@ def test_a_damaged_old_row_is_no_session():
     assert SessionStore(cookie).load() == {}
 
 
+# --- sessions that our limits would not let in
+
+
+def nested(levels: int) -> dict:
+    """Return dicts inside one another."""
+    data: dict = {}
+    for _ in range(levels):
+        data = {"inner": data}
+    return data
+
+
+@pytest.mark.parametrize("encrypt", [False, True])
+@pytest.mark.parametrize("large", [{"text": "x" * 5000}, {"tree": nested(200)}])
+def test_what_is_above_our_limits_moves_and_can_be_signed_out_of(
+    database, settings, large, encrypt
+):
+    """What is stored may be read; the limit binds the next change, and names the key."""
+    settings.SESSIONSTORE_MAX_BYTES = 1000
+    settings.SESSIONSTORE_ENCRYPT = encrypt
+    cookie = old_session(**large)
+    client = browser(cookie)
+    for _ in range(2):
+        assert client.get("/read/").json() == {"a": 1, **large}
+    assert cookie_of(client) != cookie
+    assert client.get("/add/more/").status_code == 500
+    assert client.get("/sign_out/").status_code == 200
+    assert (ours().count(), DjangoSession.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_our_serializer_cannot_write_stays_there(settings, caplog):
+    """A cache holds any object: the visitor is served as a new one, and the log says why."""
+    path = settings.SESSIONSTORE_ADOPT_FROM = "django.contrib.sessions.backends.cache"
+    cookie = old_session(path, moment=timezone.now())
+    client = browser(cookie)
+    assert client.get("/read/").json() == {}
+    assert OldEngine(path).holds(cookie)
+    assert "cannot move, and stays there" in caplog.text
+    assert "datetime is not JSON serializable" in caplog.text
+
+
 # --- many at once
 
 

@@ -4,6 +4,7 @@ import json
 from functools import partial
 
 import pytest
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import CommandError
 from django.db import connection
@@ -109,17 +110,17 @@ def test_requests_that_come_with_an_imported_cookie_at_once_share_a_row():
 
 @pytest.mark.django_db(transaction=True)
 def test_dry_run_moves_nothing_and_names_what_could_not_move(settings):
-    """Damaged rows and those above the limit stay where they are."""
+    """Damaged rows stay where they are; what is above the limit is stored, so it moves."""
     settings.SESSIONSTORE_MAX_BYTES = 1000
-    old_session()
     old_session(big="x" * 2000)
+    old_session(**{SESSION_KEY: "7" * 300})
     DjangoSession.objects.create(
         session_key="d" * 32, session_data="damaged", expire_date=timezone.now().replace(year=2099)
     )
     assert "Would move 1 session in" in run("--dry-run")
     assert counts() == (3, 0)
     told = json.loads(run("--json"))
-    assert told["refused"] == {"above SESSIONSTORE_MAX_BYTES": 1, "damaged or empty": 1}
+    assert told["refused"] == {"the user's key is too long": 1, "damaged or empty": 1}
     assert (told["moved"], counts()) == (1, (2, 1))
 
 
