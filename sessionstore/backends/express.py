@@ -109,11 +109,10 @@ class SessionStore(SessionBackend):
 
     # --- expiry
 
-    def end_of(self, data: Data, *, seen: int, started: int) -> int:
-        if not self._ends_with_browser(data):
-            return super().end_of(data, seen=seen, started=started)
-        end = seen + express_settings().expiration_ms
-        return policy_of(data).deadline(end, last_seen_at=seen, started_at=started)
+    def age_of(self, data: Data) -> int | None:
+        if self._ends_with_browser(data):
+            return express_settings().expiration_ms
+        return super().age_of(data)
 
     def _ends_with_browser(self, data: Data) -> bool:
         own = data.get(EXPIRY_KEY)

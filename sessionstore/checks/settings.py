@@ -1,5 +1,6 @@
 """Checks of the settings themselves; they ask no database."""
 
+import math
 from typing import Any
 
 from django.apps import apps
@@ -9,6 +10,7 @@ from django.db import connections
 from sessionstore.backends.base import SessionBackend
 from sessionstore.checks.engine import runs_on, site_table
 from sessionstore.conf import Conf, conf
+from sessionstore.conf.setting import UNSET
 
 
 def check_values(**_: Any) -> list[CheckMessage]:
@@ -110,6 +112,32 @@ def check_rollbacks(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_touch_interval(**_: Any) -> list[CheckMessage]:
+    """W025: SESSIONSTORE_TOUCH_INTERVAL renews too late what slides, or never."""
+    policy, interval = conf.policy, conf.touch_interval_ms
+    if interval is UNSET or not policy.slides or not runs_on(SessionBackend):
+        return []
+    age_ms = conf.cookie_age * 1000
+    renewed_ms = age_ms if policy.idle_ms is None else min(policy.idle_ms, age_ms)
+    quarter_s = policy.interval_ms(age_ms) / 1000
+    if interval is None:
+        told = f"is None: whoever only reads is signed out after {renewed_ms / 1000:g} s"
+    elif interval > quarter_s * 1000:
+        told = (
+            f"is {interval / 1000:g} s, more than a quarter of the {renewed_ms / 1000:g} s that it "
+            f"renews: it counts as {quarter_s:g} s"
+        )
+    else:
+        return []
+    return [
+        Warning(
+            f"SESSIONSTORE_TOUCH_INTERVAL {told}.",
+            hint=f"Leave it out, or set it to {math.floor(renewed_ms / 4000)} s at most.",
+            id="sessionstore.W025",
+        )
+    ]
+
+
 CHECKS = [
     check_values,
     check_names,
@@ -117,4 +145,5 @@ CHECKS = [
     check_serializer,
     check_middleware,
     check_rollbacks,
+    check_touch_interval,
 ]

@@ -52,7 +52,8 @@ class Conf:
         UNSET,
         lambda value: UNSET if value is UNSET else optional(duration_ms)(value),
         "A read writes the time of last use at most this often; None never writes it. By default "
-        "the longer of 60 seconds and a thousandth of the idle timeout, at most a quarter of it.",
+        "the longer of 60 seconds and a thousandth of the idle timeout. More than a quarter of "
+        "what it renews counts as that quarter.",
     )
     preset = Setting(
         "PRESET",
@@ -198,6 +199,10 @@ class Conf:
     @property
     def cookie_name(self) -> str:
         return settings.SESSION_COOKIE_NAME
+
+    @property
+    def cookie_age(self) -> int:
+        return settings.SESSION_COOKIE_AGE
 
     @property
     def expires_at_browser_close(self) -> bool:

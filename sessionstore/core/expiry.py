@@ -68,6 +68,17 @@ class Policy:
             return False
         return self.absolute_ms is None or now - record.started_at < self.absolute_ms
 
+    def interval_ms(self, age_ms: int | None) -> int:
+        """Return after how long a touch is due, and with it the browser's cookie.
+
+        At the latest after a quarter of what it renews: the idle time, and ``age_ms``, for which
+        the session lives from its last use. None for one that ends at a fixed moment.
+        """
+        longest = self.touch_interval_ms or DEFAULT_TOUCH_INTERVAL_MS
+        if self.idle_ms is not None:
+            longest = min(longest, self.idle_ms // 4)
+        return max(1, longest if age_ms is None else min(longest, age_ms // 4))
+
     def with_idle(self, idle_ms: int) -> "Policy":
         """Return the policy of a session that slides and has an idle time of its own."""
         idle_ms = idle_ms if self.idle_ms is None else min(idle_ms, self.idle_ms)
@@ -76,18 +87,13 @@ class Policy:
             interval = min(interval, default_touch_interval_ms(idle_ms))
         return replace(self, idle_ms=idle_ms, touch_interval_ms=interval, slides=True)
 
-    def touch_due(self, *, last_seen_at: int, now: int) -> bool:
-        """Tell whether a read should move ``last_seen_at`` on."""
+    def touch_due(self, *, last_seen_at: int, now: int, age_ms: int | None) -> bool:
+        """Tell whether a read should move ``last_seen_at`` on; ``age_ms`` as above."""
         if not self.slides or self.touch_interval_ms is None:
             return False
-        return now - last_seen_at >= self.touch_interval_ms
+        return now - last_seen_at >= self.interval_ms(age_ms)
 
 
 def default_touch_interval_ms(idle_ms: int | None) -> int:
-    """Return the longer of 60 s and a thousandth of the idle time, at most a quarter of it.
-
-    The quarter keeps a short idle timeout true: somebody who clicks is not signed out.
-    """
-    if idle_ms is None:
-        return DEFAULT_TOUCH_INTERVAL_MS
-    return min(max(DEFAULT_TOUCH_INTERVAL_MS, idle_ms // 1000), idle_ms // 4)
+    """Return the longer of 60 s and a thousandth of the idle time."""
+    return max(DEFAULT_TOUCH_INTERVAL_MS, (idle_ms or 0) // 1000)

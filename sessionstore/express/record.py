@@ -55,6 +55,7 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
         data.pop(IDLE_KEY, None)
     created, authenticated = map(_time, (times.get("created_at"), times.get("authenticated_at")))
     policy, lifetime = policy_of(data), lifetime_ms(cookie) or express_settings().expiration_ms
+    age = min(lifetime, policy.idle_ms or lifetime)
     record = Record(
         id=row_id,
         digest=row_id,
@@ -64,7 +65,7 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
         created_at=now if created is None else created,
         authenticated_at=authenticated,
         # Django moves the column by the idle timeout at most.
-        last_seen_at=min(expires_at - min(lifetime, policy.idle_ms or lifetime), now),
+        last_seen_at=min(expires_at - age, now),
         expires_at=expires_at,
         extra={
             "data": None if stored is None else data,
@@ -73,8 +74,12 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
         },
     )
     absolute_end = None if policy.absolute_ms is None else record.started_at + policy.absolute_ms
-    has_ended = any(end is not None and end <= now for end in (own_end, absolute_end))
-    return None if has_ended else record
+    fixed_ends = [end for end in (own_end, absolute_end) if end is not None]
+    fixed_end = min(fixed_ends, default=LAST_DATE_MS)
+    if fixed_end < now + age:
+        # The column may stand at that end, and tells no last use; there is nothing left to renew.
+        record.last_seen_at = now
+    return None if fixed_end <= now else record
 
 
 def _own_end(data: dict[str, Any]) -> int | None:

@@ -40,14 +40,13 @@ def user_id_in(data: Data) -> str | None:
     return text
 
 
-def client_differs(row: Record | None, client: Client | None) -> bool:
+def client_differs(row: Record | None, client: Client | None, interval_ms: int) -> bool:
     """Tell whether a signed-in user comes from elsewhere; looked at once a touch interval."""
     if row is None or client is None or row.user_id is None:
         return False
     if (client.ip or row.ip, client.user_agent or row.user_agent) == (row.ip, row.user_agent):
         return False
-    interval = conf.policy.touch_interval_ms or expiry.DEFAULT_TOUCH_INTERVAL_MS
-    return expiry.now_ms() - row.last_seen_at >= interval
+    return expiry.now_ms() - row.last_seen_at >= interval_ms
 
 
 def _client_columns(

@@ -108,8 +108,7 @@ class Expiry(DjangoSession):
             return True
         if self.get_expire_at_browser_close():
             return False
-        longest = policy_of(data).touch_interval_ms or expiry.DEFAULT_TOUCH_INTERVAL_MS
-        interval = max(1, min(longest, self.get_expiry_age() * 1000 // 4))
+        interval = self.touch_interval_ms(data)
         lived, seen = expiry.now_ms() - came.created_at, came.last_seen_at - came.created_at
         return bool(lived // interval != seen // interval)
 
@@ -142,14 +141,27 @@ class Expiry(DjangoSession):
 
     def end_of(self, data: Data, *, seen: int, started: int) -> int:
         """Return when the row of a session with these data ends, in milliseconds."""
-        own = data.get(EXPIRY_KEY)
-        if isinstance(own, str):
-            own = datetime.fromisoformat(own)
-        if isinstance(own, datetime):
-            end = expiry.to_ms(_aware(own))
-        else:
-            end = seen + int((own or self.get_session_cookie_age()) * 1000)
+        age_ms = self.age_of(data)
+        end = _moment_ms(data[EXPIRY_KEY]) if age_ms is None else seen + age_ms
         return policy_of(data).deadline(end, last_seen_at=seen, started_at=started)
+
+    def age_of(self, data: Data) -> int | None:
+        """Return for how many milliseconds such a session lives from its last use.
+
+        None when it ends at a moment that its data name, which nothing renews.
+        """
+        own = data.get(EXPIRY_KEY)
+        if isinstance(own, str | datetime):
+            return None
+        return int((own or self.get_session_cookie_age()) * 1000)
+
+    def touch_interval_ms(self, data: Data) -> int:
+        """Return how long the time of last use may stay behind, in milliseconds."""
+        return policy_of(data).interval_ms(self.age_of(data))
+
+
+def _moment_ms(own: Any) -> int:
+    return expiry.to_ms(_aware(datetime.fromisoformat(own) if isinstance(own, str) else own))
 
 
 def _storable(value: Any) -> Any:

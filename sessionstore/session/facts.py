@@ -131,13 +131,15 @@ class Facts(DjangoSession):
         row = self._known.record
         if row is None or self._wish is Wish.SAVE_NOTHING or not self.slides:
             return False
-        policy = policy_of(self._session_cache)
-        return policy.touch_due(last_seen_at=row.last_seen_at, now=expiry.now_ms())
+        data, now = self._session_cache, expiry.now_ms()
+        age_ms = self.age_of(data)
+        return policy_of(data).touch_due(last_seen_at=row.last_seen_at, now=now, age_ms=age_ms)
 
     def _client_differs(self) -> bool:
         if self._wish is Wish.SAVE_NOTHING or not self.records_client:
             return False
-        return client_differs(self._known.record, self.client)
+        interval_ms = self.touch_interval_ms(self._session_cache)
+        return client_differs(self._known.record, self.client, interval_ms)
 
     def _is_over(self) -> bool:
         """Tell whether an end was final also for whoever asks for a new key: a user's, or in time.

@@ -130,7 +130,8 @@ def _merge_and_put(
     # A late request that has not signed in keeps the login that did.
     keeps_login = has_moved and new_key is None
     merged = merge(base, as_stored(tried.draft), stored, keeps_login=keeps_login)
-    is_marked = marks.stamp is not UNSET or client_differs(theirs, marks.client)
+    interval_ms = engine.touch_interval_ms(stored)
+    is_marked = marks.stamp is not UNSET or client_differs(theirs, marks.client, interval_ms)
     is_due = is_marked or replaces is not None or opened is None or opened.is_stale
     if opened is not None and not is_due and is_same(merged.data, opened.data):
         return Saved(Draft(theirs, opened.payload, merged.data), key, merged)

@@ -104,6 +104,26 @@ def test_djangos_own_middleware_is_told(settings):
     assert "SESSIONSTORE_CLEANUP_INTERVAL cleans nothing" in str(checked())
 
 
+def test_a_touch_interval_that_comes_too_late_is_told(settings):
+    """It counts as a quarter of what it renews; None where sessions slide renews nothing."""
+    settings.SESSIONSTORE_IDLE_TIMEOUT = 60
+    assert "sessionstore.W025" not in found()  # The default is never too long.
+    settings.SESSIONSTORE_IDLE_TIMEOUT, settings.SESSIONSTORE_TOUCH_INTERVAL = None, 601
+    assert "sessionstore.W025" not in found()  # Nothing slides.
+    settings.SESSIONSTORE_IDLE_TIMEOUT = 2400
+    assert "601 s, more than a quarter of the 2400 s" in str(checked())
+    settings.SESSIONSTORE_TOUCH_INTERVAL = 600
+    assert "sessionstore.W025" not in found()
+    settings.SESSION_COOKIE_AGE = 60
+    assert "it counts as 15 s" in str(checked())
+    settings.SESSIONSTORE_TOUCH_INTERVAL = None
+    assert "signed out after 60 s" in str(checked())
+    settings.SESSIONSTORE_IDLE_TIMEOUT = None
+    assert "sessionstore.W025" not in found()
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    assert "sessionstore.W025" in found()
+
+
 DJANGOS_MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionstore.core.expiry import (
+    DAY_MS,
     MINUTE_MS,
     Policy,
     default_touch_interval_ms,
@@ -56,14 +57,14 @@ def test_the_earliest_end_counts(policy, end):
 def test_a_touch_is_due_once_the_interval_has_passed():
     """A busy page does not write at each request."""
     policy = Policy(slides=True, touch_interval_ms=60 * SECOND_MS)
-    assert not policy.touch_due(last_seen_at=0, now=59_999)
-    assert policy.touch_due(last_seen_at=0, now=60_000)
+    assert not policy.touch_due(last_seen_at=0, now=59_999, age_ms=None)
+    assert policy.touch_due(last_seen_at=0, now=60_000, age_ms=None)
 
 
 @pytest.mark.parametrize("policy", [Policy(), Policy(slides=True, touch_interval_ms=None)])
 def test_sessions_that_do_not_slide_are_never_touched(policy):
     """Without an idle timeout a read writes nothing, ever."""
-    assert not policy.touch_due(last_seen_at=0, now=10**15)
+    assert not policy.touch_due(last_seen_at=0, now=10**15, age_ms=MINUTE_MS)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +73,38 @@ def test_sessions_that_do_not_slide_are_never_touched(policy):
         (None, 60 * SECOND_MS),
         (15 * MINUTE_MS, 60 * SECOND_MS),
         (40 * 60 * MINUTE_MS, 144 * SECOND_MS),
-        (60 * SECOND_MS, 15 * SECOND_MS),
     ],
 )
 def test_the_default_interval_follows_the_idle_time(idle, interval):
-    """The longer of 60 s and a thousandth of it, and short idle times still hold."""
+    """The longer of 60 s and a thousandth of it."""
     assert default_touch_interval_ms(idle) == interval
+
+
+@pytest.mark.parametrize(
+    ("policy", "age_s", "interval_s"),
+    [
+        (Policy(), None, 60),
+        (Policy(touch_interval_ms=None), None, 60),
+        (Policy(), 60, 15),
+        (Policy(idle_ms=MINUTE_MS), None, 15),
+        (Policy(idle_ms=MINUTE_MS), 40, 10),
+        (Policy(idle_ms=14 * DAY_MS, touch_interval_ms=DAY_MS), 900, 225),
+        (Policy(idle_ms=14 * DAY_MS, touch_interval_ms=30 * DAY_MS), None, 3.5 * 24 * 3600),
+        (Policy(touch_interval_ms=SECOND_MS), 900, 1),
+        (Policy(), -5, 0.001),
+    ],
+)
+def test_a_touch_comes_in_the_first_quarter_of_what_it_renews(policy, age_s, interval_s):
+    """The idle time and the session's own age, whichever is shorter, whatever the setting says."""
+    age_ms = None if age_s is None else age_s * SECOND_MS
+    assert policy.interval_ms(age_ms) == interval_s * SECOND_MS
+
+
+@given(st.integers(4, 10**11), st.integers(4, 10**11), st.integers(4, 10**11))
+def test_a_click_in_each_quarter_is_never_too_late(idle, age, interval):
+    """However long ago the touch was that is not due again yet."""
+    policy = Policy(idle_ms=idle, touch_interval_ms=interval, slides=True)
+    click_every = min(idle, age) // 4
+    not_due = policy.interval_ms(age) - 1
+    assert not policy.touch_due(last_seen_at=0, now=not_due, age_ms=age)
+    assert not_due + click_every < policy.deadline(age, last_seen_at=0, started_at=0)
