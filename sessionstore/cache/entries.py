@@ -139,7 +139,9 @@ class RowCache:
         return self._breaker.pay_debts()
 
     def _put(self, name: str, row: Record, now: int, *, until: int | None = None) -> None:
-        until = now + ENTRY_S * 1000 if until is None else until
+        # No longer than that either where another host's clock, ahead of this one, has said until.
+        longest = now + ENTRY_S * 1000
+        until = longest if until is None else min(until, longest)
         seconds = (min(until, row.expires_at) - now) // 1000
         if seconds > 0 and len(row.data) < _MOST_BYTES:
             entry = (*_columns_of(row), until)

@@ -121,8 +121,7 @@ class CachedTable(SqlTable):
             return super()._delete(rows.filter(digest__in=sorted(digests)))
 
     def _endable(self, rows: Any) -> Any:
-        """Leave out what has ended, where it may be a protected row that stays as it is."""
-        return rows.filter(expires_at__gt=expiry.now_ms()) if self._protecting else rows
+        return self._not_void(rows) if self._protecting else rows
 
     def _digests_of(self, rows: Any) -> dict[bytes, bytes]:
         """Return the digests of rows by their ids."""

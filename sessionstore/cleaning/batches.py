@@ -10,8 +10,8 @@ from sessionstore.cleaning.clearable import Clearable
 from sessionstore.cleaning.turn import turn
 from sessionstore.core import expiry
 
-# Web servers whose clocks are ten minutes apart must not delete what the other still accepts.
-GRACE_MS = 10 * 60 * 1000
+# Nobody deletes what another web server still accepts.
+GRACE_MS = expiry.CLOCKS_DIFFER_MS
 _LONGEST_NAP_S = 0.1
 
 

@@ -15,6 +15,8 @@ LONG_AGO_MS = 0
 DEFAULT_TOUCH_INTERVAL_MS = 60_000
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+# By so much the clocks of a site's hosts may differ, and nothing is lost or left alive by it.
+CLOCKS_DIFFER_MS = 10 * MINUTE_MS
 # NIST SP 800-63B-4, section 2: idle and overall time of a session at each assurance level.
 PRESETS: Mapping[str, tuple[int | None, int]] = {
     "AAL1": (None, 30 * DAY_MS),

@@ -3,10 +3,15 @@
 Each login writes its own row first and looks at all of them afterwards. Whoever looks last sees
 every row, and whoever looks deletes only what has enough others before it in one fixed order. So
 the rows that stay are always the same, whatever the order of the looks, without any lock.
+
+The order is that of the sign-ins, by the clocks of the hosts on which they happened. One that lies
+ahead of the clock of whoever looks would outrank the login that has just happened, and sign it out.
+So it does not count as newer.
 """
 
 from typing import Any
 
+from django.db.models import BigIntegerField, Case, F, Value, When
 from django.db.models.functions import Coalesce
 
 from sessionstore.conf import conf
@@ -16,6 +21,8 @@ from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
 
 _ROUNDS = 100
+# What signs in at once, on hosts whose clocks are as good as they get, keeps the one order.
+_AT_ONCE_MS = 1000
 
 
 def keep_limit_after_commit(session: Any, user_id: str) -> None:
@@ -29,9 +36,13 @@ def keep_limit(session: Any, user_id: str) -> None:
     limit, table = conf.max_per_user, session.table
     if limit is None:
         return
-    live = table.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
-    ranked = live.annotate(started=Coalesce("authenticated_at", "created_at"))
-    ids = ranked.order_by("-started", "-created_at", "-pk").values_list("pk", flat=True)
+    now = expiry.now_ms()
+    live = table.objects.filter(user_id=user_id, expires_at__gt=now)
+    started = live.annotate(started=Coalesce("authenticated_at", "created_at"))
+    ahead = When(started__gt=now + _AT_ONCE_MS, then=Value(now - expiry.CLOCKS_DIFFER_MS))
+    rank = Case(ahead, default=F("started"), output_field=BigIntegerField())
+    ranked = started.annotate(rank=rank)
+    ids = ranked.order_by("-rank", "-created_at", "-pk").values_list("pk", flat=True)
     for _ in range(_ROUNDS):
         surplus = [bytes(row_id) for row_id in ids[limit : limit + BATCH]]
         if not surplus:

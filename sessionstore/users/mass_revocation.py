@@ -23,8 +23,8 @@ from sessionstore.table.rows import SqlTable
 from sessionstore.users.revocation import revoke_each
 
 _PAGE = 500
-# A table of Express does not tell the sessions that began after the command.
-_PASSES_ON_EXPRESS = 5
+# Visitors come all the time, and not everywhere do their rows tell that they are new.
+_MOST_PASSES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,19 @@ def of_user(user_id: str) -> Which:
     return Which(f"of the user with the id {user_id}", Q(user_id=user_id))
 
 
-def all_until_now() -> Which:
-    """Everybody's; without an end in time, new visitors would make it endless.
+def all_until_now(session: SessionBackend) -> Which:
+    """Everybody's: what the table of ``session`` holds now, whatever the clock of this host says.
 
-    A table of Express knows no creation: there the passes are counted instead.
+    And what logins that are under way put there a moment later, as far as the clock can tell. Those
+    who sign in afterwards are not meant. A table of Express does not tell them.
     """
-    return Which("of everybody", Q(created_at__lte=expiry.now_ms()))
+    words = "of everybody"
+    if not isinstance(session.table, SqlTable):
+        return Which(words)
+    # Ids are time-ordered, but for the clocks that they were made by.
+    newest = session.table.objects.order_by("-pk").values_list("pk", flat=True).first()
+    by_now = Q(created_at__lte=expiry.now_ms())
+    return Which(words, by_now if newest is None else by_now | Q(pk__lte=bytes(newest)))
 
 
 def started_before(moment_ms: int) -> Which:
@@ -76,13 +83,11 @@ def revoke(
 ) -> int:
     """End sessions; return how many. What a stop leaves is still there.
 
-    Ends with a pass that ends nothing: a server whose clock is behind may have put a row among
-    those that were read already. On a table of Express the fifth pass is the last: visitors come
-    all the time, and their new sessions look like any other there.
+    Ends with a pass that ends nothing, for a row may come to lie among those that were read
+    already: of a server whose clock is behind, or of a slow commit. The fifth pass is the last.
     """
     removed, passes, ended = 0, 0, 1
-    most = None if isinstance(session.table, SqlTable) else _PASSES_ON_EXPRESS
-    while ended and passes != most and not stop():
+    while ended and passes < _MOST_PASSES and not stop():
         passes, ended = passes + 1, 0
         for batch in _batches(session, which):
             begun = time.monotonic()
@@ -131,16 +136,21 @@ def _active_among(user_ids: list[str]) -> set[str]:
 
 
 def _batches(session: SessionBackend, which: Which) -> Iterator[Callable[[], int]]:
-    """Return what ends each page of them, by primary key: a table of any size is read once."""
-    table = session.table
+    """Return what ends each page of them, by primary key: a table of any size is read once.
+
+    A page that is not full is the last: what comes after it came later.
+    """
+    table, last = session.table, b""
     if not isinstance(table, SqlTable):
-        sid = b""
-        while ids := table.live_after(sid, _PAGE):
+        while ids := table.live_after(last, _PAGE):
             yield partial(table.remove_many, ids)
-            sid = ids[-1]
+            if len(ids) < _PAGE:
+                return
+            last = ids[-1]
         return
     chosen = table.objects.filter(which.condition).order_by("pk")
-    last = b""
     while found := list(chosen.filter(pk__gt=last).only("user_id")[:_PAGE]):
         yield partial(revoke_each, found, reason=Reason.COMMAND, session=session)
+        if len(found) < _PAGE:
+            return
         last = bytes(found[-1].pk)

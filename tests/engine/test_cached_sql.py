@@ -219,6 +219,20 @@ def test_what_changes_behind_the_cache_is_seen_within_a_minute(
     assert SessionStore(saved.session_key)["n"] == 2
 
 
+@in_redis
+def test_a_clock_ahead_makes_no_entry_live_longer(saved, settings, redis_url, clock):
+    """Else a session that has ended behind the cache would be believed for ten minutes."""
+    settings.SESSIONSTORE_IDLE_TIMEOUT = 1800
+    caches["default"].clear()
+    clock.advance(minutes=12)
+    assert SessionStore(saved.session_key)["a"] == 1
+    clock.advance(minutes=-10)
+    assert SessionStore(saved.session_key).touch()
+    with redis.Redis.from_url(redis_url) as client:
+        entry = caches["default"].make_key(names_of(saved)[1])
+        assert 0 < client.ttl(entry) <= row_cache.ENTRY_S
+
+
 # --- what it reveals
 
 

@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 from django.contrib import auth
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import caches
 from django.core.management import call_command
 from django.http import HttpResponse
@@ -177,6 +178,27 @@ def test_a_protected_row_stays_and_opens_nothing(linked, signed_in, user, row_of
     assert (links, bytes(row.pk) in rows) == ([bytes(row.pk)], True)
     row.refresh_from_db()
     assert (row.is_live, bytes(row.data), linked().exists(key)) == (False, b"", False)
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_protected_row_opens_nothing_by_any_clock(
+    linked, signed_in, user, row_of, link, clock, minutes
+):
+    """Neither one that had only minutes left by the clock of whoever ends it, nor a late save."""
+    other = signed_in()
+    row = row_of(other)
+    link(Evidence, row)
+    late = linked(other.cookies["sessionid"].value)
+    late.set_expiry(300)
+    late.save()
+    clock.advance(minutes=minutes)
+    by_disabled_account(None, other, user, row.handle)
+    clock.advance(minutes=-minutes)
+    late["b"] = 2
+    with pytest.raises(UpdateError):
+        late.save()
+    row.refresh_from_db()
+    assert (row.is_live, bytes(row.data)) == (False, b"")
 
 
 def _ended(store, count):

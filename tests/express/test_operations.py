@@ -69,8 +69,21 @@ def test_visitors_who_come_meanwhile_do_not_make_it_endless(table):
         assert next(visits) < 200
         stored()
 
-    which = mass_revocation.all_until_now()
+    which = mass_revocation.all_until_now(SessionStore())
     assert mass_revocation.revoke(SessionStore(), which, on_batch=visit) >= 2
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_all_sessions_end_whatever_the_clock_of_this_host_says(table, clock, minutes):
+    """One that ends soon is over by a clock that is ahead, and opens on the other hosts."""
+    run("revokesessions", "--all", "--no-input")
+    session = SessionStore()
+    session.set_expiry(300)
+    session.save()
+    clock.advance(minutes=minutes)
+    assert run("revokesessions", "--all", "--no-input") == "Ended 1 session of everybody.\n"
+    clock.advance(minutes=-minutes)
+    assert SessionStore(session.session_key).load() == {}
 
 
 @pytest.mark.only_on("sqlite", "mariadb")

@@ -218,7 +218,7 @@ def test_revocations_are_logged(database, ann, caplog):
 def test_visitors_who_come_meanwhile_do_not_make_it_endless(database, monkeypatch):
     """Sessions that began after the command are not meant."""
     add_rows(1, expires_in_s=IN_AN_HOUR, alias=database)
-    which = mass_revocation.all_until_now()
+    which = mass_revocation.all_until_now(SessionStore())
 
     def visit(_: int) -> None:
         now = expiry.now_ms() + int(timedelta(minutes=1).total_seconds() * 1000)
@@ -226,6 +226,40 @@ def test_visitors_who_come_meanwhile_do_not_make_it_endless(database, monkeypatc
 
     assert mass_revocation.revoke(SessionStore(), which, on_batch=visit) == 1
     assert count_rows(database) == 1
+
+
+@pytest.mark.parametrize("apart", [{"seconds": -5}, {"minutes": -10}, {"minutes": 10}])
+def test_all_sessions_end_whatever_the_clock_of_this_host_says(database, clock, apart):
+    """It may be behind the clocks of those who signed the users in, or ahead."""
+    add_rows(3, expires_in_s=300, alias=database, created_at=clock.now_ms)
+    clock.advance(**apart)
+    assert end("--all") == "Ended 3 sessions of everybody.\n"
+    assert count_rows(database) == 0
+
+
+def test_a_row_from_the_future_does_not_make_it_endless(database, clock):
+    """Nor does it take those along who sign in while it runs, but for a few at its end."""
+    clock.advance(days=365)
+    add_rows(1, expires_in_s=IN_AN_HOUR, alias=database)
+    clock.advance(days=-365)
+    which = mass_revocation.all_until_now(SessionStore())
+
+    def visit(_: int) -> None:
+        add_rows(1, expires_in_s=IN_AN_HOUR, alias=database)
+
+    assert mass_revocation.revoke(SessionStore(), which, on_batch=visit) == 5
+    assert count_rows(database) == 1
+
+
+def test_a_login_that_was_under_way_ends_too(database, monkeypatch):
+    """Its row was made before the command, and committed after the last page was read."""
+    add_rows(1, expires_in_s=IN_AN_HOUR, alias=database)
+    which = mass_revocation.all_until_now(SessionStore())
+    late = iter([partial(add_rows, 1, expires_in_s=IN_AN_HOUR, alias=database)])
+    ended = mass_revocation.revoke(
+        SessionStore(), which, on_batch=lambda _: next(late, lambda: None)()
+    )
+    assert (ended, count_rows(database)) == (2, 0)
 
 
 @pytest.mark.only_on("sqlite")

@@ -337,6 +337,28 @@ def test_twenty_logins_at_once_leave_as_many_as_allowed(database, settings, user
     assert sum(map(is_in, browsers)) == 3
 
 
+@pytest.mark.parametrize("ahead", [{"seconds": 5}, {"minutes": 10}, {"days": 365}])
+def test_a_login_is_not_ended_by_one_from_a_clock_ahead(settings, user, clock, ahead):
+    """The one that has just happened stays, on a host whose clock is behind."""
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    clock.advance(**ahead)
+    before = signed_in(user)
+    clock.advance(**{unit: -size for unit, size in ahead.items()})
+    now = signed_in(user)
+    assert (is_in(before), is_in(now), sessions_of(user)) == (False, True, 1)
+
+
+def test_a_login_from_a_clock_ahead_is_newer_than_old_ones(settings, user, clock):
+    """It counts as ten minutes old, not as the oldest."""
+    settings.SESSIONSTORE_MAX_PER_USER = 2
+    oldest = signed_in(user)
+    clock.advance(minutes=30)
+    ahead = signed_in(user)
+    clock.advance(minutes=-5)
+    now = signed_in(user)
+    assert [is_in(one) for one in (oldest, ahead, now)] == [False, True, True]
+
+
 def test_a_login_too_many_leaves_another_of_its_millisecond(settings, user, clock):
     """One of them has to go, whoever looks, and its logout ends no other."""
     engine = import_module(settings.SESSION_ENGINE).SessionStore

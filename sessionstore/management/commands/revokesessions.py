@@ -110,7 +110,7 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
         except ValueError as error:
             raise CommandError(str(error)) from None
     if options["all"]:
-        return [mass_revocation.all_until_now()]
+        return [mass_revocation.all_until_now(session)]
     if options["inactive"]:
         return [
             mass_revocation.of_user(user_id)
