@@ -1,16 +1,20 @@
 # ruff: noqa: DJ001 - null is "nobody" and "not recorded", which an empty string could not say
 """The session table, its fields and its queries."""
 
-from datetime import UTC, datetime
+import warnings
+from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.conf import conf
+from sessionstore.conf.zones import aware, shown
 from sessionstore.core import expiry
 from sessionstore.core.keys import DIGEST_BYTES, ID_BYTES, handle_of, id_of
 from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH, Record
@@ -47,27 +51,47 @@ class UserIdField(_CharField):
 
 
 class MillisecondsField(_BigIntegerField):
-    """Milliseconds since 1970 UTC in the table, an aware datetime in Python.
+    """Milliseconds since 1970 UTC in the table, in Python what a DateTimeField answers and takes.
 
-    A number means one moment, whatever USE_TZ, the server's zone or the clock change says.
+    A number means one moment, whatever USE_TZ, the server's zone or the clock change says. A
+    datetime is aware, or with USE_TZ = False naive in TIME_ZONE.
     """
 
+    # Those of numbers would compare them with datetimes.
+    validators: Any = ()
+
     def from_db_value(self, value: int | None, *_: Any) -> datetime | None:
-        return None if value is None else expiry.to_datetime(value)
+        return None if value is None else shown(expiry.to_datetime(value))
 
     def to_python(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return datetime.fromisoformat(value)
-        return expiry.to_datetime(value) if isinstance(value, int) else value
+        if isinstance(value, int):
+            return shown(expiry.to_datetime(value))
+        return _datetimes.to_python(value)
 
     def get_prep_value(self, value: Any) -> int | None:
-        if isinstance(value, datetime):
-            return expiry.to_ms(value if value.tzinfo else value.replace(tzinfo=UTC))
-        return value if value is None else int(value)
+        if value is None or isinstance(value, int | float):
+            return None if value is None else int(value)
+        moment = _datetimes.to_python(value)
+        if conf.use_tz and timezone.is_naive(moment):
+            message = f"{self} received a naive datetime ({moment}) while USE_TZ is True."
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return expiry.to_ms(aware(moment, naive_in=timezone.get_default_timezone()))
 
     def value_to_string(self, obj: models.Model) -> str:
+        """Return the moment in UTC, for a naive one is none when the clock is put back."""
         value = self.value_from_object(obj)
-        return "" if value is None else value.isoformat()
+        return "" if value is None else aware(self.to_python(value)).isoformat()
+
+    def formfield(self, **options: Any) -> Any:
+        """Return a field for a datetime, also to the admin, which brings the box for a number."""
+        widget = options.get("widget")
+        if isinstance(widget, type) and issubclass(widget, forms.NumberInput):
+            del options["widget"]
+        return models.Field.formfield(self, **{"form_class": forms.DateTimeField, **options})
+
+
+# What it makes of texts and dates, with its messages.
+_datetimes: Any = models.DateTimeField()
 
 
 def user_id_of(user: Any) -> str:
@@ -161,7 +185,7 @@ class AbstractSession(models.Model):
     @property
     def is_live(self) -> bool:
         """Tell whether the row's own end is to come; a timeout tightened since may end it first."""
-        return expiry.to_ms(self.expires_at) > expiry.now_ms()
+        return expiry.to_ms(aware(self.expires_at)) > expiry.now_ms()
 
     def get_decoded(self) -> dict[str, Any]:
         """Return the session's data; empty when damaged, encrypted, or of another serializer."""
@@ -175,7 +199,7 @@ class AbstractSession(models.Model):
         """Return the row as the engine knows rows."""
         moments = {name: getattr(self, name) for name in _MOMENTS}
         times: dict[str, Any] = {
-            name: None if at is None else expiry.to_ms(at) for name, at in moments.items()
+            name: None if at is None else expiry.to_ms(aware(at)) for name, at in moments.items()
         }
         return Record(
             id=bytes(self.id),

@@ -29,6 +29,7 @@ from django.utils.translation import gettext_lazy as _
 from sessionstore.admin.charts import draw
 from sessionstore.admin.filters import LastSeenFilter, OwnerFilter, StateFilter
 from sessionstore.admin.users import ids_named, names_of
+from sessionstore.conf.zones import aware, zone
 from sessionstore.models import Session
 from sessionstore.signals import Reason
 from sessionstore.users.revocation import revoke_all_of, revoke_each
@@ -232,5 +233,6 @@ def _location(action_location: Any) -> dict[str, Any]:
 def _time(moment: Any) -> str | None:
     if moment is None:
         return None
-    shown = date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
-    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), shown)
+    at = localtime(aware(moment), zone())
+    shown = date_format(at, "SHORT_DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), shown)

@@ -18,11 +18,11 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.db import SessionStore as DjangoSessionStore
 from django.db import IntegrityError, router, transaction
-from django.utils import timezone
 
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
 from sessionstore.cleaning import clear_expired
 from sessionstore.conf import conf
+from sessionstore.conf.zones import shown
 from sessionstore.core import expiry
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Record
@@ -162,7 +162,7 @@ class SessionStore(DjangoSessionStore):
         session = self.model(
             session_key=to,
             session_data=self.encode(_for_django(data)),
-            expire_date=_naive_if_needed(expiry.to_datetime(row.expires_at)),
+            expire_date=shown(expiry.to_datetime(row.expires_at)),
         )
         try:
             with transaction.atomic(using=alias):
@@ -199,8 +199,4 @@ def _for_django(data: dict[str, Any]) -> dict[str, Any]:
     own = data.get(EXPIRY_KEY)
     if not isinstance(own, str):
         return data
-    return {**data, EXPIRY_KEY: _naive_if_needed(datetime.fromisoformat(own)).isoformat()}
-
-
-def _naive_if_needed(moment: datetime) -> datetime:
-    return moment if conf.use_tz else timezone.make_naive(moment)
+    return {**data, EXPIRY_KEY: shown(datetime.fromisoformat(own)).isoformat()}

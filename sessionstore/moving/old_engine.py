@@ -11,6 +11,7 @@ from typing import Any
 from django.db import models, router
 from django.utils import timezone
 
+from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.table.retry import READ, WRITE, attempt
 
@@ -159,6 +160,4 @@ def _model_of(store: Any, module: Any) -> type[models.Model] | None:
 
 
 def _ms(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    return expiry.to_ms(timezone.make_aware(moment) if timezone.is_naive(moment) else moment)
+    return None if moment is None else expiry.to_ms(aware(moment))

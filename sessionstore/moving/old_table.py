@@ -5,10 +5,10 @@ from typing import Any
 
 from django.contrib.sessions.backends.db import SessionStore as DjangoSessionStore
 from django.db.models import Model
-from django.utils import timezone
 
 from sessionstore.cleaning import Clearable
 from sessionstore.conf import conf
+from sessionstore.conf.zones import shown
 from sessionstore.core import expiry
 from sessionstore.moving.old_engine import old_engine
 from sessionstore.table.retry import READ, WRITE, attempt
@@ -35,10 +35,7 @@ class OldTable(RoutedTable):
         return int(attempt(self.alias, READ, self._expired(before).count))
 
     def _expired(self, before: int) -> Any:
-        moment = expiry.to_datetime(before)
-        if not conf.use_tz:
-            moment = timezone.make_naive(moment)
-        return self.objects.filter(expire_date__lt=moment)
+        return self.objects.filter(expire_date__lt=shown(expiry.to_datetime(before)))
 
 
 def tables_to_clear(store: Any) -> Iterator[Clearable]:

