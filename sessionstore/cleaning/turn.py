@@ -31,13 +31,24 @@ def turn(alias: str, table: str) -> AbstractContextManager[bool]:
     """
     connection: Any = connections[alias]
     if connection.vendor == "postgresql":
-        return _by_connection(connection.copy(), table, _take_on_postgresql)
+        return _by_connection(_another(connection), table, _take_on_postgresql)
     if connection.vendor == "mysql":
-        return _by_connection(connection.copy(), table, _take_on_mysql)
+        return _by_connection(_another(connection), table, _take_on_mysql)
     # SQLite has no such locks, but all its users are on one machine.
     if fcntl is None or connection.is_in_memory_db():
         return nullcontext(True)
     return _by_file(str(connection.settings_dict["NAME"]), table)
+
+
+def _another(connection: Any) -> Any:
+    """Return a further connection to the same database, never one of Django's pool.
+
+    The lock's waits in a transaction, in which no pool takes one back; and a pool of one has no
+    second one to lend.
+    """
+    own = connection.copy()
+    own.settings_dict["OPTIONS"].pop("pool", None)
+    return own
 
 
 @contextmanager

@@ -8,11 +8,17 @@ import enum
 import re
 
 _MYSQL_TRANSIENT = {1020, 1205, 1213, 3572}
+_MYSQL_FULL = {1040, 1135, 1203, 1226}
 _MYSQL_LOST = {
-    *(1047, 1053, 1290, 1792, 1836, 1927),
-    *(2002, 2003, 2006, 2013, 2014, 2045, 2055, 4031),
+    *(1047, 1053, 1152, 1290, 1792, 1836, 1927, 3032, 4031),
+    *range(1156, 1162),  # packets that came out of order, or not at all
+    # The client library's: no connection was made (2001 to 2005, 2012, 2015 to 2018, 2026), or the
+    # one that was made is out of step or gone.
+    *(2000, 2001, 2002, 2003, 2004, 2005, 2006, 2008, 2012, 2013, 2014, 2015, 2016, 2017, 2018),
+    *(2026, 2027, 2045, 2048, 2050, 2055, 5013, 5014, 5015),
 }
 _POSTGRES_TRANSIENT = {"40001", "40P01", "55P03"}
+_POSTGRES_FULL = {"53300"}
 _POSTGRES_LOST = {"57P01", "57P02", "57P03", "57P05", "25P03", "25006"}
 _SQLITE_TRANSIENT = {5, 6}  # SQLITE_BUSY and SQLITE_LOCKED with all their extended codes
 _SQLITE_TAKEN_ID, _SQLITE_UNIQUE = 1555, 2067  # SQLITE_CONSTRAINT_PRIMARYKEY and _UNIQUE
@@ -20,22 +26,35 @@ _MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
 _MISSING_TABLE = {1146, "42P01"}
 _names_our_key = re.compile(r"for key '([^']*\.)?(PRIMARY|digest)'$").search
 _CLOSED = ("closed", "Lost connection", "gone away", "server closed the connection", "terminating")
-# psycopg reports a failed connect without its code; these texts are 53300, 28P01 and 3D000.
-_REFUSED = ("too many clients", "connection slots", "authentication failed", "does not exist")
+# psycopg reports a failed connect without its code; these texts are 53300 (and PgBouncer's), and
+# 28P01 and 3D000.
+_CROWDED = ("too many clients", "connection slots", "too many connections", "no more connections")
+_REFUSED = ("authentication failed", "does not exist")
+_POOL, _POOL_FULL = "psycopg_pool", {"PoolTimeout", "TooManyRequests"}
 _LIBPQ_BAD = 1  # ConnStatusType CONNECTION_BAD
 
 
 class Fault(enum.Enum):
-    """TRANSIENT: again on this connection. LOST: again on a new one. PERMANENT: raise at once."""
+    """What to do about an error.
+
+    TRANSIENT: again on this connection. LOST: again on a new one. FULL: no connection is to be had
+    now; once more, for whoever keeps asking makes it worse. PERMANENT: raise at once.
+    """
 
     TRANSIENT = "transient"
     LOST = "lost"
+    FULL = "full"
     PERMANENT = "permanent"
 
 
 def code_of(error: BaseException) -> int | str | None:
-    """Return the driver's code: a number of MySQL or SQLite, a SQLSTATE of PostgreSQL, or None."""
+    """Return the driver's code: a number of MySQL or SQLite, a SQLSTATE of PostgreSQL, or None.
+
+    The errors of psycopg's pool have none; their names take its place.
+    """
     cause = error.__cause__ or error
+    if type(cause).__module__.partition(".")[0] == _POOL:
+        return type(cause).__name__
     sqlstate = getattr(cause, "sqlstate", None)
     if isinstance(sqlstate, str):
         return sqlstate
@@ -59,22 +78,28 @@ def classify(error: BaseException, *, connection_closed: bool = False) -> Fault:
         return Fault.TRANSIENT if busy else Fault.PERMANENT
     if code in _MYSQL_TRANSIENT or code in _POSTGRES_TRANSIENT:
         return Fault.TRANSIENT
+    if code in _MYSQL_FULL or code in _POSTGRES_FULL or code in _POOL_FULL:
+        return Fault.FULL
     if code in _MYSQL_LOST or code in _POSTGRES_LOST:
         return Fault.LOST
     if isinstance(code, str) and code.startswith("08"):
         return Fault.LOST
     # mysqlclient answers (0, '') on a connection that is closed already; psycopg no code at all.
-    if code in (None, 0) and (connection_closed or _tells_of_loss(cause)):
-        return Fault.LOST
+    if code in (None, 0):
+        return _told_without_code(cause, connection_closed=connection_closed)
     return Fault.PERMANENT
 
 
-def _tells_of_loss(cause: BaseException) -> bool:
+def _told_without_code(cause: BaseException, *, connection_closed: bool) -> Fault:
     text = str(cause)
+    if any(words in text for words in _CROWDED):
+        return Fault.FULL
+    if connection_closed:
+        return Fault.LOST
     if any(words in text for words in _REFUSED):
-        return False
+        return Fault.PERMANENT
     is_bad = getattr(getattr(cause, "pgconn", None), "status", None) == _LIBPQ_BAD
-    return is_bad or any(words in text for words in _CLOSED)
+    return Fault.LOST if is_bad or any(words in text for words in _CLOSED) else Fault.PERMANENT
 
 
 def is_taken_id(error: BaseException) -> bool:

@@ -35,6 +35,8 @@ class Limit:
 
 
 READ, WRITE = Limit(tries=3), Limit(tries=5)
+# Of whom neither the server nor the pool lets in: all who wait would ask at once, again and again.
+WHEN_FULL = Limit(tries=2)
 
 
 def losses() -> int:
@@ -53,7 +55,8 @@ def in_transaction(alias: str) -> bool:
 def attempt(alias: str, limit: Limit, operation: Callable[[], T], *, row: bytes | None = None) -> T:
     """Run ``operation``, again where that can help, and return what it returns.
 
-    A transient error repeats on the same connection, a lost one on a new one. Inside a transaction
+    A transient error repeats on the same connection, a lost one on a new one; where no connection
+    is to be had it is tried once more. Inside a transaction
     nothing repeats: the server may have rolled back the caller's own work, and the original error
     goes up. Permanent errors go up at once. Raises SessionStoreUnavailable when the tries or the
     2 seconds are used up, and from then on at once until the request ends. ``row`` is the id that
@@ -88,10 +91,12 @@ def _again(failed: _Failed, operation: Callable[[], T]) -> T:
         fault = _fault(failed.alias, failed.error)
         if fault is Fault.PERMANENT:
             raise failed.error
+        pause = jitter(tried)
         if fault is Fault.LOST:
             _reconnect(failed.alias, check_pool=tried == 1)
-        pause = jitter(tried)
-        if tried == failed.limit.tries or time.monotonic() + pause >= failed.ends_at:
+        elif fault is Fault.FULL:
+            failed.limit, pause = WHEN_FULL, jitter(tried, first=_LONGEST_PAUSE_S)
+        if tried >= failed.limit.tries or time.monotonic() + pause >= failed.ends_at:
             break
         _tell_retry(failed, fault, tried + 1)
         let_go(failed.error)

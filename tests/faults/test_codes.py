@@ -9,6 +9,7 @@ from sessionstore.core.keys import handle_of
 from tests.faults.figures import note, share
 from tests.faults.injection import (
     ALWAYS,
+    FULL,
     LOST,
     PERMANENT,
     TRANSIENT,
@@ -61,6 +62,31 @@ def test_permanent_errors_are_told_at_once(database, site, signed_in):
     note("permanent", site, database, share(trials - len(wrong), trials) + others)
     if site is OURS:
         assert wrong == {}
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+@pytest.mark.parametrize("url", ["/read/", "/write/", "/cycle/", "/logout/", "/broken/"])
+def test_a_server_that_is_full_is_asked_twice(database, site, signed_in, url):
+    """Not now is no error of ours: 503 at the second try, and nobody is signed out."""
+    seen = {}
+    for code in FULL[connections[database].vendor]:
+        client = signed_in()
+        key = key_of(client)
+        with first_statements_fail(database, code, ALWAYS) as injection:
+            seen[code] = client.get(url).status_code, injection.fired
+        assert key_of(client) == key
+        assert user_of(key) is not None
+    assert set(seen.values()) == {(503, 2)}
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_a_server_that_has_room_again_answers(database, site, signed_in):
+    """The second try finds it."""
+    for code in FULL[connections[database].vendor]:
+        client = signed_in()
+        with first_statements_fail(database, code, 1) as injection:
+            assert client.get("/write/").json()["value"] == "new"
+        assert injection.fired == 1
 
 
 def test_the_stores_own_error_is_the_databases(database, site, signed_in):
