@@ -54,6 +54,7 @@ for check in deployment.CHECKS:
     register(check, deploy=True)
 for check in (*express.DATABASE_CHECKS, *cleanup.DATABASE_CHECKS, *databases.DATABASE_CHECKS):
     register(check, Tags.database)
-# The first migrate runs the checks above before it makes the table; these would stop it.
-for check in place.DEPLOYMENT_CHECKS:
+# The first migrate runs the checks above before it makes the table; these would stop it, or tell
+# a developer what a developer does not need.
+for check in (*place.DEPLOYMENT_CHECKS, *databases.DEPLOYMENT_CHECKS):
     register(check, Tags.database, deploy=True)

@@ -10,6 +10,13 @@ from sessionstore.checks.engine import table_on
 from sessionstore.conf import conf
 
 LONGEST_LOCK_WAIT_S = 5
+# By the names of mysqlclient and PyMySQL (seconds), and of libpq (seconds, and milliseconds).
+TIMEOUTS = {
+    "mysql": (("connect_timeout", 3), ("read_timeout", 10), ("write_timeout", 10)),
+    "postgresql": (("connect_timeout", 3), ("tcp_user_timeout", 10_000)),
+}
+# Where these stand, the timeouts may be in a file that we do not see.
+_FILES = {"read_default_file", "service"}
 # Reads (1), and updates and deletes (2), wait until the node has caught up.
 _SYNC_WAIT = 3
 # MySQL has the one name since 5.7, MariaDB had the other until 11.1.
@@ -129,6 +136,42 @@ def check_packet(databases: Sequence[str] | None = None, **_: Any) -> list[Check
     ]
 
 
+def check_timeouts(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W049: a database that is there and never answers holds each request for ever."""
+    table = table_on(databases)
+    if table is None:
+        return []
+    connection = connections[table.alias]
+    missing = _missing_timeouts(connection.vendor, connection.settings_dict)
+    if not missing:
+        return []
+    return [
+        Warning(
+            f"A database that never answers would hold each request for very long: OPTIONS of "
+            f"{table.alias!r} lacks {', '.join(missing)}.",
+            hint=f"Set {missing} there, above what a lock may wait; docs/reliability.md tells what "
+            f"each of them ends.",
+            id="sessionstore.W049",
+        )
+    ]
+
+
+def _missing_timeouts(vendor: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what OPTIONS lacks, with values that suit sessions."""
+    options = settings["OPTIONS"]
+    if options.keys() & _FILES:
+        return {}
+    wanted: dict[str, Any] = dict(TIMEOUTS.get(vendor, ()))
+    missing = {name: value for name, value in wanted.items() if not options.get(name)}
+    if str(settings["HOST"]).startswith("/"):
+        missing.pop("tcp_user_timeout", None)
+    pool = options.get("pool")
+    if pool and not (isinstance(pool, dict) and pool.get("timeout")):
+        # psycopg's own lets each request wait for 30 s.
+        missing["pool"] = {"timeout": 3}
+    return missing
+
+
 def _connection(databases: Sequence[str] | None, vendor: str) -> Any:
     """Return the connection to the session table; None when it is of another vendor."""
     table = table_on(databases)
@@ -160,3 +203,4 @@ DATABASE_CHECKS = [
     check_galera,
     check_packet,
 ]
+DEPLOYMENT_CHECKS = [check_timeouts]

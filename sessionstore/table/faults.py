@@ -25,7 +25,11 @@ _SQLITE_TAKEN_ID, _SQLITE_UNIQUE = 1555, 2067  # SQLITE_CONSTRAINT_PRIMARYKEY an
 _MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
 _MISSING_TABLE = {1146, "42P01"}
 _names_our_key = re.compile(r"for key '([^']*\.)?(PRIMARY|digest)'$").search
-_CLOSED = ("closed", "Lost connection", "gone away", "server closed the connection", "terminating")
+_LOST = (
+    *("closed", "Lost connection", "gone away", "server closed the connection", "terminating"),
+    *("timeout expired", "failed to resolve host"),  # psycopg at the connect
+    "Packet sequence number wrong",  # PyMySQL
+)
 # psycopg reports a failed connect without its code; these texts are 53300 (and PgBouncer's), and
 # 28P01 and 3D000.
 _CROWDED = ("too many clients", "connection slots", "too many connections", "no more connections")
@@ -99,7 +103,7 @@ def _told_without_code(cause: BaseException, *, connection_closed: bool) -> Faul
     if any(words in text for words in _REFUSED):
         return Fault.PERMANENT
     is_bad = getattr(getattr(cause, "pgconn", None), "status", None) == _LIBPQ_BAD
-    return Fault.LOST if is_bad or any(words in text for words in _CLOSED) else Fault.PERMANENT
+    return Fault.LOST if is_bad or any(words in text for words in _LOST) else Fault.PERMANENT
 
 
 def is_taken_id(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connections
 
+from sessionstore.checks.databases import check_timeouts
 from tests.checks.messages import Router
 from tests.faults.conftest import another_alias
 
@@ -83,6 +84,61 @@ def test_the_options_of_the_quickstart_pass(database, settings):
     with another_alias(database, "shown", replace={"OPTIONS": options}) as alias:
         settings.SESSIONSTORE_DATABASE = alias
         assert found(alias) == set()
+
+
+def impatience(alias: str) -> list[str]:
+    """Return what `check --deploy` says of timeouts that the alias lacks."""
+    messages = run_checks(databases=[alias], include_deployment_checks=True)
+    return [one.msg for one in messages if one.id == "sessionstore.W049"]
+
+
+def test_the_timeouts_of_the_quickstart_are_enough(database, settings):
+    """A database that never answers holds nobody for ever."""
+    options = options_shown(connections.settings[database]["ENGINE"])
+    with another_alias(database, "shown", replace={"OPTIONS": options}) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert impatience(alias) == []
+
+
+LACKING = {
+    "connect_timeout": ("mariadb", "mysql", "postgresql"),
+    "read_timeout": ("mariadb", "mysql"),
+    "write_timeout": ("mariadb", "mysql"),
+    "tcp_user_timeout": ("postgresql",),
+}
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+@pytest.mark.parametrize(("name", "databases"), LACKING.items(), ids=LACKING)
+def test_a_timeout_that_is_missing_is_told(database, settings, name, databases):
+    """0 is none; what the driver of another database calls so is nothing here."""
+    options = {**options_shown(connections.settings[database]["ENGINE"]), name: 0}
+    if database not in databases:
+        del options[name]
+    with another_alias(database, "hasty", replace={"OPTIONS": options}) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert bool(impatience(alias)) is (database in databases)
+        assert found(alias) == set()  # without --deploy nothing is said
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    ("changes", "lacks"),
+    [
+        ({"OPTIONS": {"pool": True}}, ["pool"]),
+        ({"OPTIONS": {"pool": {"max_size": 4}}}, ["pool"]),
+        ({"OPTIONS": {"pool": {"timeout": 2}}}, []),
+        ({"OPTIONS": {"service": "shop", "connect_timeout": 0}}, []),
+        ({"HOST": "/run/postgresql", "OPTIONS": {"tcp_user_timeout": 0}}, []),
+    ],
+)
+def test_what_waits_is_asked_for_its_timeout(database, settings, changes, lacks):
+    """A pool does, for 30 s; a socket of this machine and a file of libpq's are another matter."""
+    shown = {"OPTIONS": options_shown(connections.settings[database]["ENGINE"])}
+    with another_alias(database, "hasty", replace=shown, **changes) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        told = "".join(one.msg for one in check_timeouts(databases=[alias]))
+        assert [name for name in ("pool", "connect", "tcp") if name in told] == lacks
 
 
 @pytest.mark.only_on("sqlite")

@@ -21,6 +21,19 @@ def test_what_another_connection_would_meet_too_is_permanent(code):
     assert classify(Exception(code, "")) is Fault.PERMANENT
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connection timeout expired",
+        "failed to resolve host 'db.internal': [Errno -3] Temporary failure in name resolution",
+        "Packet sequence number wrong - got 3 expected 1",
+    ],
+)
+def test_a_loss_that_has_no_code_is_known_by_its_words(text):
+    """psycopg at the connect, and PyMySQL."""
+    assert classify(Exception(text)) is Fault.LOST
+
+
 FULL = [
     "FATAL:  sorry, too many clients already",
     "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",

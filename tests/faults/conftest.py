@@ -11,7 +11,11 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests.faults.sites import OURS, Site, browser
+from tests.faults.own_server import Own, wait_for_answer
+from tests.faults.sites import OURS, STOCK, Site, browser
+from tests.harness.databases import mysql, postgresql
+from tests.harness.process import private_folder
+from tests.harness.servers import STARTERS
 
 
 def _ensure_connection(connection: BaseDatabaseWrapper) -> None:
@@ -65,3 +69,24 @@ def another_alias(
         connections[name].close()
         del connections[name]
         del connections.settings[name]
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def own(request, site, settings, db) -> Iterator[tuple[str, Own]]:
+    """The alias of a server of its own, with the tables of both engines."""
+    servers = Own(private_folder())
+    try:
+        for _ in STARTERS[request.param](servers):
+            pass
+        port = servers.ports[request.param]
+        make = mysql if request.param == "mariadb" else postgresql
+        settings.SESSIONSTORE_DATABASE = alias = f"own_{request.param}"
+        root = {"NAME": "mysql"} if request.param == "mariadb" else {}
+        with another_alias("default", alias, replace={**make(port), **root}):
+            wait_for_answer(alias)
+            with connections[alias].schema_editor() as editor:
+                for one in (OURS, STOCK):
+                    editor.create_model(one.model)
+            yield alias, servers
+    finally:
+        servers.stop()

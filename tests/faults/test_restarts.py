@@ -1,82 +1,19 @@
 """A database that is killed and started again under load."""
 
-import os
-import signal
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, close_old_connections, connections
+from django.db import close_old_connections
 
-from tests.faults.conftest import another_alias
 from tests.faults.figures import note
-from tests.faults.sites import BOTH, OURS, STOCK, browser, key_of
-from tests.harness.databases import mysql, postgresql
-from tests.harness.process import private_folder
-from tests.harness.servers import STARTERS, Servers
+from tests.faults.sites import BOTH, OURS, browser, key_of
 from tests.harness.threads import run_together
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default"])
 both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
-
-
-class Own(Servers):
-    """A server of this test alone, which can be killed and started again."""
-
-    def launch(self, name, command, *, account):
-        """Note how it is started: with commits that outlive a kill, as on a site."""
-        lasting = {
-            "--innodb-flush-log-at-trx-commit=0": "--innodb-flush-log-at-trx-commit=1",
-            "synchronous_commit=off": "synchronous_commit=on",
-        }
-        command = [lasting.get(part, part) for part in command]
-        self.__dict__["last"] = (name, command, account)
-        return super().launch(name, command, account=account)
-
-    def kill_and_restart(self) -> None:
-        """End it as a power cut would, and start it again on the same data."""
-        name, command, account = self.__dict__["last"]
-        process = self.launched.pop()
-        os.kill(process.process.pid, signal.SIGKILL)
-        process.process.wait(10)
-        for stale in self.folder.glob("*/data/postmaster.pid"):
-            stale.unlink()
-        self.launch(name, command, account=account).wait_for_port(self.ports[name])
-
-
-@pytest.fixture(params=["mariadb", "postgresql"])
-def own(request, site, settings, db) -> Iterator[tuple[str, Own]]:
-    """The alias of a server of its own, with the tables of both engines."""
-    servers = Own(private_folder())
-    try:
-        for _ in STARTERS[request.param](servers):
-            pass
-        port = servers.ports[request.param]
-        make = mysql if request.param == "mariadb" else postgresql
-        settings.SESSIONSTORE_DATABASE = alias = f"own_{request.param}"
-        root = {"NAME": "mysql"} if request.param == "mariadb" else {}
-        with another_alias("default", alias, replace={**make(port), **root}):
-            wait_for_answer(alias)
-            with connections[alias].schema_editor() as editor:
-                for one in (OURS, STOCK):
-                    editor.create_model(one.model)
-            yield alias, servers
-    finally:
-        servers.stop()
-
-
-def wait_for_answer(alias: str) -> None:
-    """Return when the server lets us in; PostgreSQL opens its port some time before."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            return connections[alias].ensure_connection()
-        except OperationalError:
-            time.sleep(0.05)
-    raise TimeoutError(alias)
 
 
 @both_sites

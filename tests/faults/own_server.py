@@ -1,0 +1,70 @@
+"""A server of one test alone, which may be killed, restarted and frozen."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import OperationalError, connections
+
+from tests.harness.servers import Servers
+
+
+class Own(Servers):
+    """A server of this test alone, which can be killed and started again."""
+
+    def launch(self, name, command, *, account):
+        """Note how it is started: with commits that outlive a kill, as on a site."""
+        lasting = {
+            "--innodb-flush-log-at-trx-commit=0": "--innodb-flush-log-at-trx-commit=1",
+            "synchronous_commit=off": "synchronous_commit=on",
+        }
+        command = [lasting.get(part, part) for part in command]
+        self.__dict__["last"] = (name, command, account)
+        return super().launch(name, command, account=account)
+
+    def kill_and_restart(self) -> None:
+        """End it as a power cut would, and start it again on the same data."""
+        name, command, account = self.__dict__["last"]
+        process = self.launched.pop()
+        os.kill(process.process.pid, signal.SIGKILL)
+        process.process.wait(10)
+        for stale in self.folder.glob("*/data/postmaster.pid"):
+            stale.unlink()
+        self.launch(name, command, account=account).wait_for_port(self.ports[name])
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop its processes: what is connected stays so, and nobody answers.
+
+        A shell that reads from a pipe of ours lets them go on, also when we are killed.
+        """
+        pid = self.launched[-1].process.pid
+        thaw = ["sh", "-c", 'while read one; do all="$all $one"; done; kill -CONT $all']
+        with subprocess.Popen(thaw, stdin=subprocess.PIPE) as shell:
+            # The one that makes the others stops first.
+            stop(pid, shell)
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                stop(int(child), shell)
+            yield
+
+
+def stop(pid: int, shell: "subprocess.Popen[bytes]") -> None:
+    """Freeze a process that `shell` will let go on."""
+    shell.stdin.write(f"{pid}\n".encode())
+    shell.stdin.flush()
+    os.kill(pid, signal.SIGSTOP)
+
+
+def wait_for_answer(alias: str) -> None:
+    """Return when the server lets us in; PostgreSQL opens its port some time before."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            return connections[alias].ensure_connection()
+        except OperationalError:
+            time.sleep(0.05)
+    raise TimeoutError(alias)
