@@ -3,11 +3,12 @@
 import ipaddress
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from django.http import HttpRequest
 
 from sessionstore.conf import conf
+from sessionstore.core.forwarded import X_FORWARDED_FOR, Proxies, address_of
 from sessionstore.core.record import USER_AGENT_LENGTH, Client
 
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -31,26 +32,27 @@ def remote_addr(request: HttpRequest) -> str | None:
 def forwarded_for(hops: int) -> Callable[[HttpRequest], str | None]:
     """Return a callable for SESSIONSTORE_CLIENT_IP_CALLABLE on a site behind ``hops`` proxies.
 
-    Each proxy appends the address that it saw to X-Forwarded-For, so the ``hops``-th entry from
-    the right was written by the outermost proxy that you trust; what stands left of it can be
-    made up by the client. With fewer entries than that the request did not come through the
-    proxies, and the peer's own address is the answer.
+    The same as SESSIONSTORE_TRUSTED_PROXIES = ``hops``, for whoever wants to go on from there.
     """
     if hops < 1:
         message = f"hops must be 1 or more, it is {hops!r}"
         raise ValueError(message)
+    return partial(_told_by, Proxies(X_FORWARDED_FOR, count=hops))
 
-    def forwarded(request: HttpRequest) -> str | None:
-        entries = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        entry = entries[-hops].strip() if len(entries) >= hops else ""
-        return entry or remote_addr(request)
 
-    return forwarded
+def _told_by(proxies: Proxies, request: HttpRequest) -> str | None:
+    peer, told = remote_addr(request), request.META.get(proxies.header)
+    return _client_of(proxies, peer or "", told or "")
 
 
 def _recorded_address(request: HttpRequest) -> str | None:
+    proxies, special = conf.trusted_proxies, conf.client_ip
+    if proxies is None or special is not remote_addr:
+        told = special(request)
+    else:
+        told = _told_by(proxies, request)
     try:
-        return _shown(conf.client_ip(request) or "", shortened=conf.record_client == "shortened")
+        return _shown(told or "", shortened=conf.record_client == "shortened")
     except ValueError:
         return None  # A unix socket has no address, and a made-up one is none.
 
@@ -58,10 +60,13 @@ def _recorded_address(request: HttpRequest) -> str | None:
 # Optimization: most requests come from an address that was seen before; parsing it takes 3 us.
 @lru_cache(maxsize=1024)
 def _shown(text: str, *, shortened: bool) -> str:
-    address = ipaddress.ip_address(text)
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or ipaddress.IPv6Address(int(address))  # drops a zone id
+    address = address_of(text)
     if shortened:
         prefix = _SHORT_V4 if address.version == 4 else _SHORT_V6
         return str(ipaddress.ip_network((address, prefix), strict=False).network_address)
     return str(address)
+
+
+@lru_cache(maxsize=256)
+def _client_of(proxies: Proxies, peer: str, told: str) -> str | None:
+    return proxies.client_of(peer, told)

@@ -56,5 +56,9 @@ for check in (*express.DATABASE_CHECKS, *cleanup.DATABASE_CHECKS, *databases.DAT
     register(check, Tags.database)
 # The first migrate runs the checks above before it makes the table; these would stop it, or tell
 # a developer what a developer does not need.
-for check in (*place.DEPLOYMENT_CHECKS, *databases.DEPLOYMENT_CHECKS):
+for check in (
+    *place.DEPLOYMENT_CHECKS,
+    *databases.DEPLOYMENT_CHECKS,
+    *deployment.DATABASE_CHECKS,
+):
     register(check, Tags.database, deploy=True)

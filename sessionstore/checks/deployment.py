@@ -1,18 +1,25 @@
 """Checks of a configuration that is about to face the world (``check --deploy``)."""
 
+from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 
 import django
 from django.apps import apps
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
+from django.db import DatabaseError, InterfaceError
 
+from sessionstore.checks.engine import table_on
 from sessionstore.conf import conf
 from sessionstore.core.expiry import DAY_MS
+from sessionstore.table.rows import SqlTable
 
 # Releases before these have known holes in their sessions (ASVS 15.2.1).
 SAFE_RELEASES = {(5, 2): (5, 2, 16), (6, 0): (6, 0, 7)}
 LONGEST_MS = 30 * DAY_MS
+# So many of the newest rows are looked at, and so many addresses are no coincidence.
+NEWEST, ENOUGH = 1_000, 10
 _KEY_COLUMNS = {"session_key", "session_id", "sessionid"}
 
 
@@ -122,6 +129,31 @@ def check_stored_keys(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_recorded_addresses(
+    databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """W026: every address that is recorded is the same private one, most likely of a proxy."""
+    table = table_on(databases)
+    if not isinstance(table, SqlTable):
+        return []
+    try:
+        newest = table.objects.order_by("-pk").values_list("ip", flat=True)[:NEWEST]
+        addresses = [address for address in newest if address is not None]
+    except (DatabaseError, InterfaceError):
+        return []  # E040 and E041 tell.
+    if len(addresses) < ENOUGH or len(set(addresses)) > 1 or ip_address(addresses[0]).is_global:
+        return []
+    return [
+        Warning(
+            f"The newest {len(addresses)} addresses that are recorded are all {addresses[0]}, "
+            f"which is most likely that of a proxy.",
+            hint="Set SESSIONSTORE_TRUSTED_PROXIES to the number of proxies before the site; "
+            "silence this if there is none, and all users sit behind that address.",
+            id="sessionstore.W026",
+        )
+    ]
+
+
 CHECKS = [
     check_django,
     check_cookie_flags,
@@ -129,3 +161,4 @@ CHECKS = [
     check_absolute_timeout,
     check_stored_keys,
 ]
+DATABASE_CHECKS = [check_recorded_addresses]

@@ -9,6 +9,7 @@ from django.db import connections
 
 from sessionstore.backends.base import SessionBackend
 from sessionstore.checks.engine import runs_on, site_table
+from sessionstore.clients import remote_addr
 from sessionstore.conf import Conf, conf
 from sessionstore.conf.setting import UNSET
 
@@ -35,6 +36,19 @@ def check_names(**_: Any) -> list[CheckMessage]:
         )
         for name in conf.names_with_prefix()
         if name not in known
+    ]
+
+
+def check_addresses(**_: Any) -> list[CheckMessage]:
+    """E006: two settings say who the client is."""
+    if conf.trusted_proxies is None or conf.client_ip is remote_addr:
+        return []
+    return [
+        Error(
+            "SESSIONSTORE_TRUSTED_PROXIES does nothing beside SESSIONSTORE_CLIENT_IP_CALLABLE.",
+            hint="Remove one of them; the callable is for what the proxies cannot tell.",
+            id="sessionstore.E006",
+        )
     ]
 
 
@@ -141,6 +155,7 @@ def check_touch_interval(**_: Any) -> list[CheckMessage]:
 CHECKS = [
     check_values,
     check_names,
+    check_addresses,
     check_app_order,
     check_serializer,
     check_middleware,

@@ -18,6 +18,7 @@ from sessionstore.conf.values import (
     one_of,
     optional,
     positive,
+    proxies,
     text,
 )
 from sessionstore.core.codec import Codec
@@ -80,12 +81,19 @@ class Conf:
         "What is recorded of a signed-in client: address and user agent, the address shortened "
         "to /24 or /48, or nothing.",
     )
+    trusted_proxies = Setting(
+        "TRUSTED_PROXIES",
+        None,
+        optional(proxies),
+        "How many proxies of yours are before the site, or a list of their addresses and networks: "
+        "what they write into X-Forwarded-For is believed. {'Forwarded': ...} for RFC 7239's.",
+    )
     client_ip = Setting(
         "CLIENT_IP_CALLABLE",
         "sessionstore.clients.remote_addr",
         dotted,
-        "The dotted path of a callable that answers a request's address; X-Forwarded-For is not "
-        "trusted by default.",
+        "The dotted path of a callable that answers a request's address, where "
+        "SESSIONSTORE_TRUSTED_PROXIES cannot tell it.",
     )
     clear_site_data = Setting(
         "CLEAR_SITE_DATA",

@@ -3,11 +3,14 @@
 The message completes the sentence "SETTING must be ...".
 """
 
+import ipaddress
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from django.utils.module_loading import import_string
+
+from sessionstore.core.forwarded import FORWARDED, X_FORWARDED_FOR, Network, Proxies
 
 T = TypeVar("T")
 Callback = Callable[..., Any]
@@ -96,3 +99,32 @@ def mapping(value: Any) -> dict[str, Any]:
         message = "a dict"
         raise ValueError(message)
     return value
+
+
+_HEADERS = {"X-Forwarded-For": X_FORWARDED_FOR, "Forwarded": FORWARDED}
+
+
+def proxies(value: Any) -> Proxies:
+    """Return whose word is taken: a number, a list of networks, or a dict of a header to either."""
+    header, trusted = "X-Forwarded-For", value
+    if isinstance(value, dict) and len(value) == 1:
+        [(header, trusted)] = value.items()
+    try:
+        if isinstance(trusted, list | tuple):
+            networks = tuple(map(_network, names(trusted) or names(None)))
+            return Proxies(_HEADERS[header], networks=networks)
+        return Proxies(_HEADERS[header], count=positive(trusted))
+    except (KeyError, ValueError):
+        message = (
+            "the number of proxies before the site, a list of their addresses and networks, or a "
+            "dict of 'X-Forwarded-For' or 'Forwarded' to either"
+        )
+        raise ValueError(message) from None
+
+
+def _network(text: str) -> Network:
+    network = ipaddress.ip_network(text)
+    if network.prefixlen == 0:
+        # Security: whoever trusts all takes the client's own word.
+        raise ValueError
+    return network

@@ -19,6 +19,7 @@ RIGHT = {
     "SESSIONSTORE_MAX_PER_USER": 5,
     "SESSIONSTORE_RECORD_CLIENT": "shortened",
     "SESSIONSTORE_CLIENT_IP_CALLABLE": "sessionstore.clients.remote_addr",
+    "SESSIONSTORE_TRUSTED_PROXIES": {"Forwarded": ["10.0.0.0/8", "2001:db8::1"]},
     "SESSIONSTORE_CLEAR_SITE_DATA": ["cookies"],
     "SESSIONSTORE_REAUTH_URL": "login",
     "SESSIONSTORE_ADOPT_FROM": "django.contrib.sessions.backends.db",
@@ -36,6 +37,10 @@ WRONG = {
     "SESSIONSTORE_MAX_PER_USER": [0, "many"],
     "SESSIONSTORE_RECORD_CLIENT": [True, "some"],
     "SESSIONSTORE_CLIENT_IP_CALLABLE": ["no.such.module", "sessionstore.clients.nothing", None],
+    "SESSIONSTORE_TRUSTED_PROXIES": [
+        *(0, True, "1", "10.0.0.1", [], [1], ["nginx"], ["10.0.0.1/8"], ["0.0.0.0/0"], ["::/0"]),
+        *({}, {"X-Real-IP": 1}, {"Forwarded": 1, "X-Forwarded-For": 1}, {"Forwarded": "1"}),
+    ],
     "SESSIONSTORE_CLEAR_SITE_DATA": ["cookies", [1]],
     "SESSIONSTORE_REAUTH_URL": ["", 3],
     "SESSIONSTORE_ADOPT_FROM": ["", 3],

@@ -19,6 +19,8 @@ def test_the_peer_is_the_client_by_default(rf):
     [
         (1, "203.0.113.9", "203.0.113.9"),
         (1, "evil, 203.0.113.9", "203.0.113.9"),
+        (1, "203.0.113.9:51234", "203.0.113.9"),
+        (1, "[2001:db8::1]:443", "2001:db8::1"),
         (2, "evil, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
         (2, "203.0.113.9", "192.0.2.7"),
         (1, "", "192.0.2.7"),
@@ -45,9 +47,38 @@ def test_the_callable_is_a_setting(rf, settings):
     assert client_of(request).ip == "203.0.113.9"
 
 
+def test_what_trusted_proxies_tell_is_recorded(rf, settings):
+    """A number of them, or their networks; in the header of choice, and in no other."""
+    headers = {"X-Forwarded-For": "1.2.3.4, 203.0.113.9:51234", "Forwarded": "for=198.51.100.7"}
+    request = rf.get("/", REMOTE_ADDR="10.0.0.1", headers=headers)
+    for trusted, address in (
+        (None, "10.0.0.1"),
+        (1, "203.0.113.9"),
+        (["10.0.0.0/8"], "203.0.113.9"),
+        (["192.0.2.0/24"], "10.0.0.1"),
+        ({"Forwarded": 1}, "198.51.100.7"),
+        ({"Forwarded": ["10.0.0.1"]}, "198.51.100.7"),
+    ):
+        settings.SESSIONSTORE_TRUSTED_PROXIES = trusted
+        assert client_of(request).ip == address
+    settings.SESSIONSTORE_TRUSTED_PROXIES = 1
+    settings.SESSIONSTORE_RECORD_CLIENT = "shortened"
+    assert client_of(request).ip == "203.0.113.0"
+
+
+def test_a_callable_goes_before_the_proxies(rf, settings):
+    """It is for what is special; E006 tells that the other one does nothing."""
+    settings.SESSIONSTORE_TRUSTED_PROXIES = {"Forwarded": 1}
+    settings.SESSIONSTORE_CLIENT_IP_CALLABLE = BEHIND_PROXY
+    headers = {"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=198.51.100.7"}
+    assert client_of(rf.get("/", headers=headers)).ip == "203.0.113.9"
+
+
 @pytest.mark.parametrize(
     ("address", "all_of_it", "shortened"),
     [
+        ("192.0.2.77:51234", "192.0.2.77", "192.0.2.0"),
+        ("[2001:db8:1:2::3]:443", "2001:db8:1:2::3", "2001:db8:1::"),
         ("192.0.2.77", "192.0.2.77", "192.0.2.0"),
         ("2001:db8:1:2::3", "2001:db8:1:2::3", "2001:db8:1::"),
         ("::ffff:192.0.2.77", "192.0.2.77", "192.0.2.0"),
