@@ -12,6 +12,7 @@ from sessionstore.checks.engine import runs_on, site_table
 from sessionstore.clients import remote_addr
 from sessionstore.conf import Conf, conf
 from sessionstore.conf.setting import UNSET
+from sessionstore.session.sealed import writes_anew
 
 
 def check_values(**_: Any) -> list[CheckMessage]:
@@ -78,6 +79,23 @@ def check_serializer(**_: Any) -> list[CheckMessage]:
             f"SESSION_SERIALIZER = {path!r} would run code that it finds in the session table.",
             hint="Use 'django.contrib.sessions.serializers.JSONSerializer'.",
             id="sessionstore.E002",
+        )
+    ]
+
+
+def check_comparison(**_: Any) -> list[CheckMessage]:
+    """W005: bytes that differ each time do not tell whether a session has changed."""
+    try:
+        if site_table() is None or not writes_anew({"a": 1}):
+            return []
+    except (ImportError, TypeError, ValueError):
+        return []  # The first save tells.
+    return [
+        Warning(
+            f"SESSION_SERIALIZER = {conf.serializer_path!r} writes the same data differently each "
+            f"time: whether a session has changed takes reading it twice more.",
+            hint="To encrypt sessions set SESSIONSTORE_ENCRYPT, which compares before it encrypts.",
+            id="sessionstore.W005",
         )
     ]
 
@@ -158,6 +176,7 @@ CHECKS = [
     check_addresses,
     check_app_order,
     check_serializer,
+    check_comparison,
     check_middleware,
     check_rollbacks,
     check_touch_interval,

@@ -10,7 +10,7 @@ from .drafts import client_differs
 from .engine import DjangoSession, Marks
 from .expiring import policy_of
 from .known import UNSET, Answer, Known, Standing, Wish
-from .sealed import dumps
+from .sealed import differs, dumps
 
 
 class Facts(DjangoSession):
@@ -118,12 +118,12 @@ class Facts(DjangoSession):
         return is_marked or is_promised or self._client_differs() or self._differs(payload)
 
     def _differs(self, payload: bytes | None = None) -> bool:
-        """Compare the data with the loaded bytes. Data that cannot be written have changed."""
+        """Compare the data with those that were loaded. What cannot be written has changed."""
         data, base = self._session_cache, self._known.payload
         if base is None:
             return bool(data)
         try:
-            return (dumps(data) if payload is None else payload) != base
+            return differs(dumps(data) if payload is None else payload, base)
         except (TypeError, ValueError):
             return True
 

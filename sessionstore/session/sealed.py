@@ -11,6 +11,7 @@ from django.contrib.sessions.serializers import JSONSerializer
 from sessionstore import telemetry
 from sessionstore.conf import conf
 from sessionstore.core.keys import Key
+from sessionstore.core.merge import is_same
 from sessionstore.core.record import Data, Record
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge
 
@@ -19,6 +20,7 @@ security_log = logging.getLogger("sessionstore.security")
 # What is nested deeper is refused at the save, so that every reader and every merge gets through.
 MOST_LEVELS = 100
 _BRACKETS = (b"{", b"[")
+_writes_anew: dict[Any, bool] = {}
 
 
 @dataclass(slots=True)
@@ -96,6 +98,30 @@ def loads(payload: bytes) -> Data | None:
     except Exception:  # noqa: BLE001 - a serializer may raise anything; damaged data are no crash
         return None
     return data if isinstance(data, dict) else None
+
+
+def differs(payload: bytes, base: bytes) -> bool:
+    """Tell whether two payloads hold different data; by their bytes, where these can tell.
+
+    Raises TypeError or ValueError for data that cannot be written.
+    """
+    if payload == base or conf.serializer is JSONSerializer:
+        return payload != base
+    before = loads(base)
+    if before is None or not writes_anew(before):
+        return True
+    return not is_same(loads(payload), before)
+
+
+def writes_anew(data: Data) -> bool:
+    """Tell whether SESSION_SERIALIZER writes the same data differently each time.
+
+    As one that encrypts does. It is tried once in each process.
+    """
+    serializer = conf.serializer
+    if serializer not in _writes_anew:
+        _writes_anew[serializer] = dumps(data) != dumps(data)
+    return _writes_anew[serializer]
 
 
 def data_of(payload: bytes | None) -> Data:

@@ -98,6 +98,16 @@ def test_pickle_is_refused(settings):
     assert "sessionstore.E002" in found()
 
 
+def test_a_serializer_whose_bytes_differ_each_time_is_told(settings):
+    """It works, by comparing values; a broken one is told by the first save."""
+    assert "sessionstore.W005" not in found()
+    settings.SESSION_SERIALIZER = "tests.engine.test_saving.NonceSerializer"
+    assert "sessionstore.W005" in found()
+    for other in ("PickleSerializer", "FailingSerializer", "nothing"):
+        settings.SESSION_SERIALIZER = f"tests.engine.test_saving.{other}"
+        assert "sessionstore.W005" not in found()
+
+
 def test_djangos_own_middleware_is_told(settings):
     """It works, and less is promised."""
     assert "sessionstore.W003" not in found()

@@ -1,12 +1,16 @@
 """What a save does: as few statements as the change takes, and none when nothing changed."""
 
 import pickle
+import secrets
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core.cache import caches
 
 from sessionstore.conf import conf
+from sessionstore.core.merge import is_same
 from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge
 from sessionstore.models import Session
 from sessionstore.session import store as store_module
@@ -383,3 +387,102 @@ def test_data_larger_than_a_packet_of_text_survive(store, database):
     session["text"] = "🍪" * 80_000
     session.save()
     assert store(session.session_key)["text"] == session["text"]
+
+
+class NonceSerializer:
+    """As one that encrypts: the same data are other bytes each time."""
+
+    calls = 0
+
+    def dumps(self, data):
+        type(self).calls += 1
+        return secrets.token_bytes(16) + pickle.dumps(data)
+
+    def loads(self, payload):
+        type(self).calls += 1
+        return pickle.loads(payload[16:])  # noqa: S301 - written a moment ago
+
+
+class FailingSerializer(NonceSerializer):
+    """Never writes."""
+
+    def dumps(self, data):  # noqa: ARG002 - the interface
+        raise KeyError("no key to encrypt with")
+
+
+@pytest.fixture
+def with_nonce(settings, store, database):
+    """A session that such a serializer has written, with a cart inside."""
+    settings.SESSION_SERIALIZER = f"{__name__}.NonceSerializer"
+    session = store()
+    session["cart"] = {"lines": [1], "price": Decimal("1.5")}
+    session.save()
+    caches["default"].clear()
+    return session
+
+
+def test_a_serializer_with_a_nonce_makes_no_read_a_write(store, with_nonce):
+    """The values are compared where the bytes tell nothing."""
+    for _ in range(3):
+        with record_statements() as seen:
+            session = store(with_nonce.session_key)
+            assert session["cart"]["lines"] == [1]
+            assert not session.modified
+            session.save()
+        assert set(verbs(seen)) <= {"SELECT"}
+
+
+def test_a_page_that_reads_writes_nothing_with_a_nonce(client, settings, with_nonce):
+    """Under the middleware too."""
+    settings.ROOT_URLCONF = "tests.engine.pages"
+    client.cookies["sessionid"] = with_nonce.session_key
+    with record_statements() as seen:
+        assert client.get("/read/").status_code == 200
+    assert set(verbs(seen)) <= {"SELECT"}
+
+
+def test_a_change_inside_is_saved_with_a_nonce(store, with_nonce):
+    """1 and True, or a number of another type, are not the same value."""
+    for value in ([1, 2], [True, 2], [True, Decimal(2)]):
+        session = store(with_nonce.session_key)
+        session["cart"]["lines"] = value
+        assert session.modified
+        session.save()
+        assert is_same(store(with_nonce.session_key)["cart"]["lines"], value)
+
+
+def test_what_is_declined_with_a_nonce_stays_declined(store, with_nonce):
+    """``modified = False``: the present data are the ones to compare with."""
+    session = store(with_nonce.session_key)
+    session["cart"]["lines"].append(2)
+    session.modified = False
+    assert not session.modified
+    session["cart"]["lines"].append(3)
+    assert session.modified
+
+
+def test_a_nonce_is_noticed_once(store, with_nonce):
+    """Afterwards a look costs one look at the data, and at what they were."""
+    assert not store(with_nonce.session_key).modified
+    session = store(with_nonce.session_key)
+    session.load()
+    assert not session.modified
+    session = store(with_nonce.session_key)
+    session.get("cart")
+    NonceSerializer.calls = 0
+    assert not session.modified
+    assert NonceSerializer.calls == 3  # written once; that and the stored bytes read
+
+
+def test_bytes_tell_of_a_change_where_they_can(settings, store, database):
+    """Values that call themselves equal are another matter: two moments in two time zones."""
+    settings.SESSION_SERIALIZER = f"{__name__}.PickleSerializer"
+    noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    session = store()
+    session["at"] = noon
+    session.save()
+    session = store(session.session_key)
+    session["at"] = noon.astimezone(timezone(timedelta(hours=9)))
+    assert session._has_changed()
+    session.save()
+    assert store(session.session_key)["at"].utcoffset() == timedelta(hours=9)
