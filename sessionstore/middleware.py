@@ -19,7 +19,7 @@ from sessionstore.conf import conf
 from sessionstore.core import journal
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.moving.old_table import tables_to_clear
-from sessionstore.users.revocation import end_if_account_is_lost
+from sessionstore.users.accounts import end_if_account_is_lost
 
 RETRY_AFTER_S = 5
 _SERVER_ERROR = 500

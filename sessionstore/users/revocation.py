@@ -9,12 +9,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
-
 from sessionstore.conf import conf
 from sessionstore.core import expiry
-from sessionstore.core.merge import USER_KEY
 from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
@@ -69,36 +65,6 @@ def revoke_each(
         for row in batch:
             _tell(session, bytes(row.pk), row.user_id, reason)
     return ended
-
-
-def end_if_account_is_lost(request: Any) -> None:
-    """End the session of a request whose user is disabled or gone.
-
-    Django takes such a visitor for anonymous and leaves the session as it is: it would come to
-    life again with the account. Costs nothing but for a session that claims a user and a request
-    that found none.
-    """
-    session = request.session
-    if not _claims_a_user(request) or getattr(request.user, "is_authenticated", True):
-        return
-    try:
-        found = get_user_model()._default_manager.filter(pk=session[USER_KEY]).first()
-    except (ValidationError, ValueError):  # a key of another type of user
-        return
-    if found is None:
-        session.ends_because = Reason.ACCOUNT_DELETED
-    elif not getattr(found, "is_active", True):
-        session.ends_because = Reason.ACCOUNT_DISABLED
-    else:
-        return  # Another backend, or a page that wants to be anonymous.
-    session.flush()
-
-
-def _claims_a_user(request: Any) -> bool:
-    seen = (getattr(request, name, None) for name in ("_cached_user", "_acached_user"))
-    if not any(user is not None and not user.is_authenticated for user in seen):
-        return False
-    return USER_KEY in request.session
 
 
 def _tell(session: SessionBackend, row_id: bytes, user_id: str | None, reason: Reason) -> None:
