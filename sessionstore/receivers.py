@@ -4,7 +4,6 @@ Ours, Django's, the admin's and allauth's views, commands and the shell all send
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -23,8 +22,7 @@ from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_logged_in
-from sessionstore.table.receipts import at_commit
-from sessionstore.users.revocation import revoke_all_of
+from sessionstore.users.pending import end_after_commit
 
 try:
     from hijack import signals as hijack
@@ -66,15 +64,16 @@ def end_after_save(
         return
     written = {"password", "is_active"} if update_fields is None else set(update_fields)
     if "is_active" in written and not getattr(instance, "is_active", True):
-        _end_after_commit(instance, using, Reason.ACCOUNT_DISABLED)
+        end_after_commit(user_id_of(instance), using, Reason.ACCOUNT_DISABLED)
     elif "password" in written and getattr(instance, "_password", None) is not None:
-        _end_after_commit(instance, using, Reason.PASSWORD_CHANGED)
+        own, user_id = journal.session_at_work(), user_id_of(instance)
+        end_after_commit(user_id, using, Reason.PASSWORD_CHANGED, at_work=own)
 
 
 def end_after_delete(instance: Any, using: str, **_: Any) -> None:
     """End all sessions of an account that is gone."""
     if isinstance(instance, get_user_model()):
-        _end_after_commit(instance, using, Reason.ACCOUNT_DELETED)
+        end_after_commit(user_id_of(instance), using, Reason.ACCOUNT_DELETED)
 
 
 def distrust_impersonation(request: HttpRequest, **_: Any) -> None:
@@ -123,19 +122,3 @@ def _account_models() -> Iterator[Any]:
     except ImproperlyConfigured:  # a site without users
         return
     yield from (model for model in apps.get_models() if issubclass(model, bases))
-
-
-def _end_after_commit(user: Any, using: str, reason: Reason) -> None:
-    """End the sessions once the change is there to stay: a rollback ends nothing."""
-    session = journal.session_at_work() if reason is Reason.PASSWORD_CHANGED else None
-    end = partial(_end, user_id_of(user), reason, session)
-    at_commit(using, end)
-
-
-def _end(user_id: str, reason: Reason, session: Any) -> None:
-    """End all but the session in which the user changes the own password.
-
-    Its row is asked for at the commit: the key may have been changed meanwhile.
-    """
-    own = isinstance(session, SessionBackend) and session.user_id == user_id
-    revoke_all_of(user_id, reason=reason, but=session.row_id if own else None)

@@ -26,10 +26,10 @@ class AtCommit:
     """
 
     def __init__(self, callback: Callable[[], object]) -> None:
-        self._callback = callback
+        self.callback = callback
 
     def __call__(self) -> None:
-        self._callback()
+        self.callback()
 
 
 class Receipt:

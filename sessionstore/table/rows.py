@@ -154,21 +154,25 @@ class SqlTable(RoutedTable):
         return self._delete(rows)
 
     def remove_of_user(self, user_id: str, *, but: bytes | None = None) -> int:
-        """Delete all rows of a user apart from the id ``but``; return how many.
+        """Delete all rows of a user apart from the id ``but``; return how many."""
+        return self.remove_of_users([user_id], but=but)
+
+    def remove_of_users(self, user_ids: Sequence[str], *, but: bytes | None = None) -> int:
+        """Delete all rows of some users apart from the id ``but``; return how many.
 
         A login may add one meanwhile, so it looks again until a SELECT finds none.
         """
         removed = 0
-        rows = self.objects.filter(user_id=user_id)
+        rows = self.objects.filter(user_id__in=user_ids)
         if but is not None:
             rows = rows.exclude(pk=but)
         if self._protecting:
             rows = self._not_void(rows)
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS * len(user_ids)):
             ids = attempt(self.alias, READ, lambda: list(rows.values_list("pk", flat=True)[:BATCH]))
             if not ids:
                 break
-            removed += self._remove_of(user_id, [bytes(row_id) for row_id in ids])
+            removed += self._remove_of(user_ids, [bytes(row_id) for row_id in ids])
         return removed
 
     def expired(self, before: int, limit: int) -> list[bytes]:
@@ -280,10 +284,11 @@ class SqlTable(RoutedTable):
             self._execute(alias, sql.before_lock, [row_id])
         return self._one(alias, sql.lock if lock else sql.find, [row_id, now])
 
-    def _remove_of(self, user_id: str, ids: list[bytes]) -> int:
+    def _remove_of(self, user_ids: Sequence[str], ids: list[bytes]) -> int:
         # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
+        among = ", ".join(["%s"] * len(user_ids))
         rows = self.objects.filter(pk__in=sorted(ids)).extra(  # noqa: S610 - as above
-            where=[f"COALESCE({self._quoted('user_id')}, '') = %s"], params=[user_id]
+            where=[f"COALESCE({self._quoted('user_id')}, '') IN ({among})"], params=list(user_ids)
         )
         return self._delete(rows)
 

@@ -17,6 +17,9 @@ from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
 from sessionstore.table.rows import SqlTable
 
+# So many users and their rows together stay below the 999 values of an old SQLite.
+_USERS = 200
+
 
 def site_session() -> SessionBackend | None:
     """Return an empty session of SESSION_ENGINE; None when that engine is not one of ours."""
@@ -36,17 +39,30 @@ def revoke_all_of(
     0 where the table does not know its users.
     ``session`` is any of the engine to use; the site's, when it is not given.
     """
-    session = session or site_session()
+    return revoke_all_of_each([user_id], reason=reason, but=but, session=session)
+
+
+def revoke_all_of_each(
+    user_ids: Iterable[str],
+    *,
+    reason: Reason,
+    but: bytes | None = None,
+    session: SessionBackend | None = None,
+) -> int:
+    """End every session of many users, as many users in a statement as it takes."""
+    session, ended, waiting = session or site_session(), 0, list(user_ids)
     if session is None or not isinstance(session.table, SqlTable):
         return 0
     table = session.table
-    live = table.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
-    ids = [bytes(row_id) for row_id in live.values_list("pk", flat=True)]
-    removed = delete_for_good(partial(table.remove_of_user, user_id, but=but), table.alias)
-    for row_id in ids:
-        if row_id != but:
-            _tell(session, row_id, user_id, reason)
-    return int(removed)
+    while waiting:
+        batch, waiting = waiting[:_USERS], waiting[_USERS:]
+        live = table.objects.filter(user_id__in=batch, expires_at__gt=expiry.now_ms())
+        found = list(live.values_list("pk", "user_id"))
+        ended += delete_for_good(partial(table.remove_of_users, batch, but=but), table.alias)
+        for row_id, user_id in found:
+            if bytes(row_id) != but:
+                _tell(session, bytes(row_id), user_id, reason)
+    return ended
 
 
 def revoke_each(

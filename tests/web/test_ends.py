@@ -1,5 +1,6 @@
 """Sessions that end because something happened to the account, not to the session."""
 
+import contextlib
 from functools import partial
 from importlib import import_module
 from io import StringIO
@@ -14,6 +15,7 @@ from django.contrib.auth import (
 )
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.views import PasswordChangeView
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client, RequestFactory
@@ -21,10 +23,12 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from sessionstore.models import Session
+from sessionstore.signals import session_revoked
 from sessionstore.users.limits import keep_limit
 from tests.engine.old_sessions import DJANGO, old_session
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
+from tests.ops.rows import add_rows
 from tests.web.accounts.models import Colleague, Staff, TextUser, UuidUser
 from tests.web.conftest import PASSWORD, key_of, press, sign_in
 
@@ -418,3 +422,96 @@ def test_a_session_whose_key_changes_does_not_escape(database, user):
 
     run_together([*(partial(cycle, session) for session in sessions), disable])
     assert Session.objects.using(database).for_user(user).count() == 0
+
+
+# --- many at once
+
+
+def many_users(count) -> list[User]:
+    """Users with two sessions each, by the least work."""
+    names = [User(username=f"u{count}-{number}", password="!") for number in range(count)]
+    users = User.objects.bulk_create(names)
+    for one in users:
+        add_rows(2, expires_in_s=3600, alias="default", user_id=str(one.pk))
+    return users
+
+
+def delete_by_queryset(users):
+    User.objects.filter(pk__in=[one.pk for one in users]).delete()
+
+
+def disable_one_by_one(users):
+    with transaction.atomic():
+        for one in users:
+            one.is_active = False
+            one.save(update_fields=["is_active"])
+
+
+@pytest.mark.parametrize("change", [delete_by_queryset, disable_one_by_one])
+def test_the_ends_of_many_users_take_as_many_statements_as_those_of_a_few(user, change):
+    """They grow by batches of users, not by users; each session is told of."""
+    told = []
+
+    def note(user_id, **_):
+        told.append(user_id)
+
+    session_revoked.connect(note)
+    try:
+        counts = []
+        for count in (5, 150):
+            users = many_users(count)
+            with record_statements() as seen:
+                change(users)
+            counts.append(len(seen.about("sessionstore_session")))
+    finally:
+        session_revoked.disconnect(note)
+    assert counts[1] == counts[0]
+    assert (len(told), len(set(told)), Session.objects.count()) == (310, 155, 0)
+
+
+def test_what_an_inner_block_takes_back_ends_nobody(user, others):
+    """One user of a block is disabled, and another's change is rolled back inside it."""
+    bob = User.objects.create_user("bob", password=PASSWORD)
+    his = signed_in(bob)
+    with transaction.atomic():
+        bob.is_active = False
+        bob.save()
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+            user.is_active = False
+            user.save()
+            1 / 0  # noqa: B018 - what rolls back
+    assert not is_in(his)
+    assert [is_in(one) for one in others] == [True, True]
+
+
+def test_more_users_than_one_statement_takes(user, others):
+    """Every batch ends."""
+    users = many_users(450)
+    delete_by_queryset(users)
+    assert Session.objects.count() == sessions_of(user) == 2
+
+
+def test_passwords_of_many_in_one_block_leave_the_own_session(browser, user, others, monkeypatch):
+    """The one at work stays, whoever else got a new password with it."""
+    bob = User.objects.create_user("bob", password=PASSWORD)
+    his = signed_in(bob)
+    sign_in(browser, user)
+
+    def change_both(self, form):
+        with transaction.atomic():
+            change_in_shell(bob)
+            return as_it_is(self, form)
+
+    as_it_is = PasswordChangeView.form_valid
+    monkeypatch.setattr(PasswordChangeView, "form_valid", change_both)
+    change_in_view(browser, user)
+    assert [is_in(one) for one in (browser, his, *others)] == [True, False, False, False]
+
+
+def test_the_ends_come_before_what_others_do_at_the_commit(user, others):
+    """A callback of somebody else that raises swallows none."""
+    user.is_active = False
+    with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+        transaction.on_commit(lambda: 1 / 0)
+        user.save()
+    assert sessions_of(user) == 0
