@@ -11,12 +11,15 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 
 from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
 from sessionstore.core.expiry import now_ms
+from sessionstore.core.merge import USER_KEY
+from sessionstore.users.impersonation import is_impersonated, is_own
 
 # A mixin for views says so to the type checker only: as a base it would spoil the order.
 if TYPE_CHECKING:
@@ -84,7 +87,21 @@ def refusal(
         return redirect_to_login(come_back)
     if is_recent(request, max_age=max_age):
         return None
+    if is_impersonated(request):
+        return _only_they(request)
+    if USER_KEY not in request.session:
+        # A header says who this is: a session without a login can keep no proof of it.
+        return redirect_to_login(come_back)
     return redirect_to_login(come_back, resolve_url(conf.reauth_url or "sessionstore:confirm"))
+
+
+def not_impersonated(view: Decorated) -> Decorated:
+    """Refuse whoever acts as another user: the page is for that user alone."""
+
+    def refuse(request: HttpRequest) -> HttpResponse | None:
+        return _only_they(request) if is_impersonated(request) else None
+
+    return _after(refuse, view)
 
 
 def session_of(request: HttpRequest) -> SessionBackend:
@@ -98,11 +115,19 @@ def session_of(request: HttpRequest) -> SessionBackend:
 def is_recent(request: HttpRequest, *, max_age: MaxAge) -> bool:
     """Tell whether the user of this session proved lately enough who they are.
 
-    Security: a session that does not know counts as too old.
+    Security: a session that does not know counts as too old, and what one user has proved says
+    nothing about another in whose name the request acts.
     """
+    if not is_own(session_of(request), request.user):
+        return False
     limit = max_age if isinstance(max_age, timedelta) else timedelta(seconds=max_age)
     proved_at = session_of(request).authenticated_at_ms
     return proved_at is not None and now_ms() - proved_at <= limit // timedelta(milliseconds=1)
+
+
+def _only_they(request: HttpRequest) -> HttpResponse:
+    context = {"title": _("Confirm that it is you"), "acts_as": request.user.get_username()}
+    return render(request, "sessionstore/confirm.html", context, status=403)
 
 
 def _page_of(request: HttpRequest) -> str:

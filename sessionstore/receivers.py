@@ -22,24 +22,31 @@ from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_logged_in
+from sessionstore.users.impersonation import came_from_another, is_own
 from sessionstore.users.pending import end_after_commit
 
 try:
-    from hijack import signals as hijack
-except ImportError:  # django-hijack is not installed
-    hijack = None
+    from allauth.account.signals import authentication_step_completed
+except ImportError:  # django-allauth is not installed
+    authentication_step_completed = None
 
 
 @receiver(user_logged_in, dispatch_uid="sessionstore.login")
 def remember_login(request: HttpRequest | None = None, **_: Any) -> None:
-    """Change the key if this request has not yet done so, stamp the time, record the client."""
+    """Change the key if this request has not yet done so, stamp the time, record the client.
+
+    Security: whoever signs another user in from inside a session, as impersonators do, has not
+    given that user's password, and on the way back not the own one. It gets no stamp, and what asks
+    for a recent login goes on asking (ASVS 7.5.1).
+    """
     session = getattr(request, "session", None)
     if request is None or not isinstance(session, SessionBackend):
         return
     if not session.has_new_key:
         session.cycle_key()
     session.client = client_of(request)
-    session.mark_authenticated()
+    if not came_from_another(session):
+        session.mark_authenticated()
     user_id = session.get(USER_KEY)
     session_logged_in.send(type(session), handle=session.handle, user_id=user_id, request=request)
 
@@ -76,19 +83,27 @@ def end_after_delete(instance: Any, using: str, **_: Any) -> None:
         end_after_commit(user_id_of(instance), using, Reason.ACCOUNT_DELETED)
 
 
-def distrust_impersonation(request: HttpRequest, **_: Any) -> None:
-    """Take the stamp away that the login of django-hijack has set.
+def remember_reauthentication(
+    request: HttpRequest, user: Any, reauthenticated: bool = False, **_: Any
+) -> None:
+    """Stamp the session of a user who has proved to allauth again who they are.
 
-    Security: whoever works as another user has not given that user's password, and on the way back
-    not the own one, so what asks for a recent login goes on asking (ASVS 7.5.1).
+    Security: what proves to be somebody else, in whose name the request acts, stamps nothing. The
+    key changes here too (ASVS 7.2.4).
     """
-    if isinstance(request.session, SessionBackend):
-        request.session.unmark_authenticated()
+    session = getattr(request, "session", None)
+    if not reauthenticated or not isinstance(session, SessionBackend):
+        return
+    if is_own(session, user):
+        if not session.has_new_key:
+            session.cycle_key()
+        session.mark_authenticated()
 
 
-if hijack:
-    for signal in (hijack.hijack_started, hijack.hijack_ended):
-        signal.connect(distrust_impersonation, dispatch_uid="sessionstore.hijack")
+if authentication_step_completed:
+    authentication_step_completed.connect(
+        remember_reauthentication, dispatch_uid="sessionstore.allauth"
+    )
 
 
 request_started.connect(journal.forget_loaded, dispatch_uid="sessionstore.request_started")

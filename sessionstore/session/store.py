@@ -17,7 +17,7 @@ from sessionstore import telemetry
 from sessionstore.conf import conf
 from sessionstore.core import expiry, journal
 from sessionstore.core.keys import Key
-from sessionstore.core.merge import put_in_place
+from sessionstore.core.merge import USER_KEY, put_in_place
 from sessionstore.core.record import Client, Data, Record
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.signals import Reason, session_created, session_cycled
@@ -27,7 +27,7 @@ from .drafts import SealedEngine
 from .engine import after_load, in_thread
 from .expiring import Came, Expiry, own_end_in
 from .facts import Facts
-from .known import Answer, Gone, Known, Stamp, Standing, Wish
+from .known import Answer, Gone, Known, Standing, Wish
 from .sealed import Opened, blaming_dumps, data_of, dumps, within_limits
 
 T = TypeVar("T")
@@ -49,6 +49,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     slides = True
     # Whether this request has given the session a new key: a login does it at most once.
     has_new_key = False
+    # Whose login this request has left by a flush: who signs in then has not come from nowhere.
+    left_user_id: Any = None
     # The reason that session_revoked tells when the session is flushed.
     ends_because = Reason.FLUSHED
 
@@ -414,6 +416,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
     def flush(self) -> None:
         """End the session: row, data and key go. Afterwards the object is a visitor's session."""
+        if self.is_loaded:
+            self.left_user_id = self._session_cache.get(USER_KEY, self.left_user_id)
         self._opened()
         ending.end(self, self._settled(), self.ends_because)
         self._forget()
@@ -427,11 +431,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
     def mark_authenticated(self) -> None:
         """Stamp this moment as the one at which the user proved who they are."""
-        self._stamp(expiry.now_ms())
-
-    def unmark_authenticated(self) -> None:
-        """Take the stamp away: whoever acts here has not proved to be this user."""
-        self._stamp(None)
+        self._known = self._settled().stamped(expiry.now_ms())
+        self.modified = True
 
     # --- the async names that Django does not hand over itself
 
@@ -441,9 +442,3 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     atouch = in_thread(touch)
     # The change is an ordinary function, and runs in the thread too.
     atransact = in_thread(transact)
-
-    # --- below
-
-    def _stamp(self, stamp: Stamp) -> None:
-        self._known = self._settled().stamped(stamp)
-        self.modified = True

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Value, When
 
+from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
+from sessionstore.users.impersonation import is_own
 from sessionstore.users.revocation import revoke_all_of, revoke_each
 from sessionstore.users.words import browser_in_words, place_of
 
@@ -60,16 +63,34 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
 
 
 def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
-    """End the session of this user that has this handle; False when there is none (any more)."""
+    """End the session of this user that has this handle; False when there is none (any more).
+
+    Raises PermissionDenied as below.
+    """
+    _refuse_others(user, session)
     own = session.table.objects.for_user(user)
     row = own.by_handle(handle).only("user_id").first()
     return row is not None and revoke_each([row], reason=Reason.OWNER, session=session) > 0
 
 
 def revoke_others(user: Any, session: SessionBackend) -> int:
-    """End every session of this user but the one that asks; return how many."""
+    """End every session of this user but the one that asks; return how many.
+
+    Raises PermissionDenied when another user has signed in to that one: somebody acts as this
+    user, and would sign out whom they act as.
+    """
+    _refuse_others(user, session)
     user_id = user_id_of(user)
     return revoke_all_of(user_id, reason=Reason.OWNER, but=session.row_id, session=session)
+
+
+def _refuse_others(user: Any, session: SessionBackend) -> None:
+    if USER_KEY in session and not is_own(session, user):
+        message = (
+            f"The session that asks is another user's than {user_id_of(user)}: an impersonation "
+            f"ends nothing. Staff ends sessions in the admin or by manage.py revokesessions."
+        )
+        raise PermissionDenied(message)
 
 
 def _described(row: Any, *, is_this: bool) -> Device:

@@ -15,11 +15,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.generic import TemplateView, View
 
-from sessionstore.decorators import RecentLoginRequiredMixin, session_of
+from sessionstore.decorators import RecentLoginRequiredMixin, not_impersonated, session_of
 from sessionstore.users import devices
 
 
-@method_decorator(never_cache, name="dispatch")
+@method_decorator([never_cache, not_impersonated], name="dispatch")
 class DevicesView(LoginRequiredMixin, TemplateView):
     """List the live sessions of the user who asks."""
 

@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from sessionstore.decorators import session_of
+from sessionstore.decorators import not_impersonated, session_of
 from sessionstore.forms import ConfirmForm, LoginForm
 
 if TYPE_CHECKING:
@@ -35,11 +35,16 @@ class LoginView(auth_views.LoginView):
     def form_valid(self, form: Any) -> HttpResponse:
         """Sign in, then let the session live as long as the user chose for this computer."""
         response = super().form_valid(form)
-        session_of(self.request).set_lifetime(form.lifetime)
+        session = session_of(self.request)
+        # Also where somebody else was signed in: here the password has been given.
+        session.mark_authenticated()
+        session.set_lifetime(form.lifetime)
         return response
 
 
-@method_decorator([sensitive_post_parameters(), csrf_protect, never_cache], name="dispatch")
+@method_decorator(
+    [sensitive_post_parameters(), csrf_protect, never_cache, not_impersonated], name="dispatch"
+)
 class ConfirmView(LoginRequiredMixin, auth_views.RedirectURLMixin, _FormView):
     """Ask the user who is signed in for the password once more (ASVS 7.5.1).
 

@@ -33,6 +33,8 @@ STACKS = {
     "ours": (OURS, OUR_MIDDLEWARE),
     "ours-under-django": (OURS, DJANGO_MIDDLEWARE),
 }
+# For what Django's own engine does not know.
+OUR_STACKS = ["ours", "ours-under-django"]
 
 
 @dataclass

@@ -26,6 +26,7 @@ DATABASES = {"default": settings_by_alias(running())[ALIASES[wanted()[0]]]}
 INSTALLED_APPS = [
     "sessionstore",
     "django.contrib.sessions",  # its table is the one that proves the tests right
+    "django.contrib.admin",  # for the log of django-loginas
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",  # for allauth's templates
@@ -40,6 +41,8 @@ INSTALLED_APPS = [
     "channels",
     "debug_toolbar",
     "hijack",
+    "impersonate",
+    "loginas",
     "wagtail.admin",
     "wagtail.users",
     "wagtail.images",
@@ -88,10 +91,12 @@ TEMPLATES = [
 MIGRATION_MODULES = dict.fromkeys(
     [
         "account",
+        "admin",
         "auth",
         "axes",
         "contenttypes",
         "debug_toolbar",
+        "impersonate",
         "sessions",
         "sites",
         "taggit",

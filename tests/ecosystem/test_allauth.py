@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from allauth.account.signals import authentication_step_completed
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.ecosystem.conftest import Table, key_of
+from tests.ecosystem.conftest import OUR_STACKS, Table, key_of
+from tests.harness.clock import Clock
 
 ANN = {"login": "ann", "password": "secret"}
 APP = "/_allauth/app/v1"
@@ -168,3 +170,71 @@ def test_the_headless_browser_client(client: Client, table: Table, ann: User) ->
     client.delete(f"{BROWSER}/auth/session")
     assert client.get(f"{BROWSER}/auth/session").status_code == 401
     assert table.rows() == 0
+
+
+# Proving again who one is
+
+
+@pytest.fixture
+def reauthenticating(settings: Any, clock: Clock) -> Clock:
+    """The page that the documentation names, and a clock for the login to grow old by."""
+    settings.SESSIONSTORE_REAUTH_URL = "account_reauthenticate"
+    return clock
+
+
+on_ours = pytest.mark.parametrize("stack", OUR_STACKS, indirect=True)
+
+
+@on_ours
+def test_the_documented_loop_ends(client: Client, ann: User, reauthenticating: Clock) -> None:
+    """Sent to allauth's page, the password, and back to the page, which opens."""
+    log_in(client)
+    assert client.get("/careful/").status_code == 200
+    reauthenticating.advance(minutes=61)
+    asked = client.get("/careful/")
+    assert asked.url == "/accounts/reauthenticate/?next=/careful/"
+    before = key_of(client)
+    answer = client.post(asked.url, {"password": "secret"})
+    assert answer.url == "/careful/"
+    assert client.get("/careful/").content == b"careful"
+    assert key_of(client) != before
+
+
+@on_ours
+def test_a_wrong_password_there_opens_nothing(
+    client: Client, ann: User, reauthenticating: Clock
+) -> None:
+    """Asked again."""
+    log_in(client)
+    reauthenticating.advance(minutes=61)
+    client.post("/accounts/reauthenticate/?next=/careful/", {"password": "wrong"})
+    assert client.get("/careful/").status_code == 302
+
+
+@on_ours
+def test_a_first_step_is_no_login(client: Client, ann: User, boss: User) -> None:
+    """A step of somebody who is not signed in, or is another, stamps nothing."""
+    log_in(client)
+    request = client.get("/page/").wsgi_request
+    before = request.session.authenticated_at_ms
+    for user, extra in ((boss, {"reauthenticated": True}), (ann, {})):
+        authentication_step_completed.send(
+            User, request=request, method="password", user=user, **extra
+        )
+    assert request.session.authenticated_at_ms == before
+
+
+@on_ours
+@pytest.mark.usefixtures("app_site")
+def test_an_app_is_given_its_new_token(client: Client, ann: User, reauthenticating: Clock) -> None:
+    """The key changes there too, and the answer carries it."""
+    token = app_login(client)
+    answer = Client().post(
+        f"{APP}/auth/reauthenticate",
+        {"password": "secret"},
+        "application/json",
+        headers={"x-session-token": token},
+    )
+    renewed = answer.json()["meta"]["session_token"]
+    asked = Client().get(f"{APP}/auth/session", headers={"x-session-token": renewed})
+    assert (renewed != token, asked.status_code) == (True, 200)

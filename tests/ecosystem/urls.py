@@ -18,6 +18,10 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("_allauth/", include(headless_urls)),
     path("hijack/", include("hijack.urls")),
+    path("impersonate/", include("impersonate.urls")),
+    path("loginas/", include("loginas.urls")),
+    path("account/", include("sessionstore.urls")),
+    path("careful/", views.careful),
     path("cms/", include(wagtail_urls)),
     path("__debug__/", include("debug_toolbar.urls")),
 ]

@@ -6,6 +6,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 
+from sessionstore.decorators import recent_login_required
+
 
 @login_not_required
 def data(request: HttpRequest) -> JsonResponse:
@@ -30,6 +32,12 @@ def page(request: HttpRequest) -> HttpResponse:
     """A page that shows the messages and, under LoginRequiredMiddleware, asks for a login."""
     shown = ", ".join(str(message) for message in messages.get_messages(request))
     return HttpResponse(f"<html><body>page {request.user} [{shown}]</body></html>")
+
+
+@recent_login_required
+def careful(request: HttpRequest) -> HttpResponse:
+    """A page that wants to know for sure who this is."""
+    return HttpResponse("careful")
 
 
 @login_not_required
