@@ -41,6 +41,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     # did, and the error passes all middleware. Here it ends.
 
     def __call__(self, request: HttpRequest) -> Any:
+        self._begin(request)
         try:
             return super().__call__(request)
         except SessionStoreUnavailable:
@@ -48,17 +49,22 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return _unavailable(HttpResponse(status=_SERVER_ERROR))
 
     async def __acall__(self, request: HttpRequest) -> Any:
+        self._begin(request)
         try:
             return await super().__acall__(request)
         except SessionStoreUnavailable:
             journal.end()
             return _unavailable(HttpResponse(status=_SERVER_ERROR))
 
-    def process_request(self, request: HttpRequest) -> None:
-        super().process_request(request)
+    def _begin(self, request: HttpRequest) -> None:
+        """Do what no subclass can leave out: its own process_request may not call ours."""
         # Ours, and the engine `leaving`, which is Django's with two tables to clear.
         if hasattr(self.SessionStore, "get_table"):
             cleaner.start(partial(tables_to_clear, self.SessionStore))
+        journal.begin(request)
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
         journal.begin(request)
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)

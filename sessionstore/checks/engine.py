@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.utils.module_loading import import_string
 
 from sessionstore.conf import conf
+from sessionstore.middleware import SessionMiddleware
 
 
 def site_engine() -> Any:
@@ -20,6 +22,24 @@ def runs_on(base: type[Any]) -> bool:
     """Tell whether SESSION_ENGINE is this engine or built on it."""
     engine = site_engine()
     return engine is not None and issubclass(engine, base)
+
+
+def session_middleware() -> list[tuple[str, type[Any]]]:
+    """Return what MIDDLEWARE has of session middleware: Django's, ours, and what is built on it."""
+    found = []
+    for path in conf.middleware:
+        try:
+            one = import_string(path)
+        except ImportError:  # Django tells.
+            continue
+        if isinstance(one, type) and issubclass(one, DjangoSessionMiddleware):
+            found.append((path, one))
+    return found
+
+
+def has_our_middleware() -> bool:
+    """Tell whether the site uses our middleware, or one that is built on it."""
+    return any(issubclass(one, SessionMiddleware) for _, one in session_middleware())
 
 
 def site_table() -> Any:

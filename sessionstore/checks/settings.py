@@ -8,7 +8,12 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.db import connections
 
 from sessionstore.backends.base import SessionBackend
-from sessionstore.checks.engine import runs_on, site_table
+from sessionstore.checks.engine import (
+    has_our_middleware,
+    runs_on,
+    session_middleware,
+    site_table,
+)
 from sessionstore.clients import remote_addr
 from sessionstore.conf import Conf, conf
 from sessionstore.conf.setting import UNSET
@@ -102,7 +107,7 @@ def check_comparison(**_: Any) -> list[CheckMessage]:
 
 def check_middleware(**_: Any) -> list[CheckMessage]:
     """W003: one of our engines under Django's own middleware."""
-    if site_table() is None or conf.has_our_middleware:
+    if site_table() is None or has_our_middleware():
         return []
     lost: list[str] = []
     if conf.cleanup_interval_ms is not None:
@@ -126,9 +131,24 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_one_middleware(**_: Any) -> list[CheckMessage]:
+    """W004: two session middlewares, each of which makes and saves a session."""
+    names = [repr(path) for path, _ in session_middleware()]
+    if len(names) < 2:
+        return []
+    return [
+        Warning(
+            f"MIDDLEWARE has {len(names)} session middlewares: {', '.join(names)}. Each makes a "
+            f"session, of which the views see the last one's, and each writes the cookie.",
+            hint="Keep 'sessionstore.middleware.SessionMiddleware', or yours that is built on it.",
+            id="sessionstore.W004",
+        )
+    ]
+
+
 def check_rollbacks(**_: Any) -> list[CheckMessage]:
     """W047: a failed view's rollback brings back a session whose user has signed out."""
-    if not runs_on(SessionBackend) or conf.has_our_middleware:
+    if not runs_on(SessionBackend) or has_our_middleware():
         return []
     # E003 tells of an alias that is not there.
     if not connections.settings.get(site_table().alias, {}).get("ATOMIC_REQUESTS"):
@@ -178,6 +198,7 @@ CHECKS = [
     check_serializer,
     check_comparison,
     check_middleware,
+    check_one_middleware,
     check_rollbacks,
     check_touch_interval,
 ]

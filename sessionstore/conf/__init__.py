@@ -193,8 +193,8 @@ class Conf:
         return settings.SESSION_ENGINE
 
     @property
-    def has_our_middleware(self) -> bool:
-        return "sessionstore.middleware.SessionMiddleware" in settings.MIDDLEWARE
+    def middleware(self) -> Sequence[str]:
+        return settings.MIDDLEWARE
 
     @staticmethod
     def names_with_prefix() -> list[str]:

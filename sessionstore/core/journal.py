@@ -45,14 +45,16 @@ def current() -> Journal | None:
 
 
 def begin(request: Any) -> None:
-    journal = Journal(request=weakref.ref(request))
-    vars(request)[_ON_REQUEST] = journal
-    _current.set(journal)
+    """Begin the journal of a request, or go on with it: a site may have two middlewares."""
+    _current.set(of(request))
 
 
 def of(request: Any) -> Journal:
-    """Return the journal that was begun for ``request``."""
-    journal: Journal = vars(request)[_ON_REQUEST]
+    """Return the journal of ``request``."""
+    held = vars(request)
+    if _ON_REQUEST not in held:
+        held[_ON_REQUEST] = Journal(request=weakref.ref(request))
+    journal: Journal = held[_ON_REQUEST]
     return journal
 
 

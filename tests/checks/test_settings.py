@@ -7,6 +7,7 @@ from django.db import connections
 from django.test.utils import modify_settings, override_settings
 
 from sessionstore.conf import Conf
+from sessionstore.middleware import SessionMiddleware
 from tests.checks.messages import Router, checked, found
 
 RIGHT = {
@@ -137,6 +138,31 @@ def test_a_touch_interval_that_comes_too_late_is_told(settings):
     assert "sessionstore.W025" not in found()
     settings.SESSION_SAVE_EVERY_REQUEST = True
     assert "sessionstore.W025" in found()
+
+
+class Subclassed(SessionMiddleware):
+    """A site's own, built on ours."""
+
+
+def test_a_subclass_of_our_middleware_is_ours(settings):
+    """By what it is built on, not by its name."""
+    settings.MIDDLEWARE = ["tests.checks.test_settings.Subclassed"]
+    assert not {"sessionstore.W003", "sessionstore.W004"} & set(found())
+
+
+@pytest.mark.parametrize(
+    "two",
+    [
+        ["sessionstore", "django.contrib.sessions"],
+        ["django.contrib.sessions", "sessionstore"],
+        ["sessionstore", "sessionstore"],
+    ],
+)
+def test_two_session_middlewares_are_told(settings, two):
+    """Both are named, whatever their order."""
+    settings.MIDDLEWARE = [f"{one}.middleware.SessionMiddleware" for one in two]
+    assert "sessionstore.W004" in found()
+    assert ", ".join(map(repr, settings.MIDDLEWARE)) in str(checked())
 
 
 DJANGOS_MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
