@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from sessionstore.conf import conf
 from sessionstore.conf.zones import aware, shown
 from sessionstore.core import expiry
-from sessionstore.core.keys import DIGEST_BYTES, ID_BYTES, handle_of, id_of
+from sessionstore.core.keys import DIGEST_BYTES, ID_BYTES, as_text, handle_of, id_of
 from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH, Record
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
 
     def by_key(self, key: str) -> "SessionQuerySet":
         """The session that a cookie's value opens; none for a malformed or forged one."""
-        opened = conf.keyring.open(key)
+        opened = conf.keyring.open(as_text(key))
         return self.filter(digest=opened.digest) if opened else self.none()
 
     def by_handle(self, handle: str) -> "SessionQuerySet":

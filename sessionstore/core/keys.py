@@ -14,6 +14,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .crypto import derive, is_tag, tag
 
@@ -98,6 +99,21 @@ class Keyring:
     def renew(self, key: Key) -> Key:
         """Return the same key with a tag under the first secret."""
         return self.key_of(key.material)
+
+
+def as_text(key: Any) -> str | None:
+    """Return what may spell a key: any text, whatever a browser sends, or None.
+
+    Raises TypeError for anything else, such as the id of a row: code has taken it for the key.
+    """
+    if key is None or isinstance(key, str):
+        return key
+    # Security: without the value, which may be a secret: an id that Express shares is.
+    message = (
+        f"A session's key is the text that its cookie holds, not {type(key).__name__}. The id of a "
+        f"row opens no session: find the row by Session.objects.filter(pk=...) or .by_handle(...)."
+    )
+    raise TypeError(message)
 
 
 def new_id(now_ms: int) -> bytes:

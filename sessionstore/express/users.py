@@ -28,16 +28,21 @@ def mapped_id(data: Mapping[str, Any]) -> Any:
 
 
 def drop_impossible_login(data: dict[str, Any]) -> None:
-    """Take a login out that Django could not have written: it would be an error at each request."""
+    """Take a login out that Django could not read: it would be an error at each request.
+
+    A number is one that it can read, though its own login writes text.
+    """
     user_id = data.get(AUTH_KEYS[0])
-    if user_id is None or (isinstance(user_id, str) and _primary_key(user_id) is not None):
+    if user_id is None or _primary_key(user_id) is not None:
         return
     for name in AUTH_KEYS:
         data.pop(name, None)
 
 
-def _primary_key(user_id: str | int) -> Any:
+def _primary_key(user_id: Any) -> Any:
     """Return a value as the user's primary key; None when it cannot be one."""
+    if not isinstance(user_id, str | int) or isinstance(user_id, bool):
+        return None
     primary_key: Any = get_user_model()._meta.pk
     try:
         return primary_key.to_python(user_id)
@@ -50,10 +55,7 @@ def login_of(data: Mapping[str, Any]) -> dict[str, str]:
 
     A primary key that is none, an unknown user and one that may not sign in all mean nobody.
     """
-    user_id = mapped_id(data)
-    if not isinstance(user_id, str | int) or isinstance(user_id, bool):
-        return {}
-    user_id = _primary_key(user_id)
+    user_id = _primary_key(mapped_id(data))
     if user_id is None:
         return {}
     for path in conf.authentication_backends:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from inspect import isasyncgen, iscoroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -187,6 +188,20 @@ if TYPE_CHECKING:
 
 else:
     DjangoSession = SessionBase
+
+
+def called(change: Callable[[Any], T], session: Any) -> T:
+    """Return ``change(session)``. Raises TypeError when nothing of it has run yet."""
+    answer = change(session)
+    if iscoroutine(answer):
+        answer.close()
+    elif not isasyncgen(answer):
+        return answer
+    message = (
+        f"transact() and atransact() take an ordinary function, and {change!r} is async: write it "
+        f"with def, and await what it needs before the call."
+    )
+    raise TypeError(message)
 
 
 def in_thread(method: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:

@@ -4,6 +4,7 @@ Questions only: none changes the data. One that says that it loads may cost a SE
 """
 
 from sessionstore.core import expiry
+from sessionstore.core.keys import as_text
 from sessionstore.table.receipts import Receipt, receipt_for
 
 from .drafts import client_differs
@@ -101,7 +102,7 @@ class Facts(DjangoSession):
 
     def exists(self, session_key: str | None) -> bool:
         """Tell whether a key has a live row; a malformed or forged one costs no SQL."""
-        key = self.keyring.open(session_key)
+        key = self.keyring.open(as_text(session_key))
         record = None if key is None else self.table.fetch(key.digest, expiry.now_ms())
         if key is None or record is None:
             return False

@@ -9,11 +9,11 @@ a receipt that Django drops when it rolls the block back: then what was before h
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.sessions.backends.base import UpdateError
 
-from sessionstore.core.keys import Key
+from sessionstore.core.keys import Key, as_text
 from sessionstore.core.record import Record
 from sessionstore.table.receipts import Fate, Receipt
 
@@ -52,6 +52,7 @@ class _Unset(Enum):
     UNSET = auto()
 
 
+_SHORTEST_KEY: Final = 8
 UNSET: Final = _Unset.UNSET
 Stamp = int | None | _Unset
 
@@ -94,9 +95,13 @@ class Known:
     # --- where it begins
 
     @classmethod
-    def arriving(cls, text: str | None) -> "Known":
+    def arriving(cls, text: Any) -> "Known":
         """What a request knows that came with this cookie, or with none."""
-        return cls(Standing.NEW, is_opened=True) if text is None else cls(Standing.UNREAD, text)
+        text = as_text(text)
+        # What Django takes for a key has eight characters at least.
+        if not text or len(text) < _SHORTEST_KEY:
+            return cls(Standing.NEW, is_opened=True)
+        return cls(Standing.UNREAD, text)
 
     def opened(self, key: Key | None) -> "Known":
         """The cookie spells this key, or none of ours."""

@@ -24,7 +24,7 @@ from sessionstore.signals import Reason, session_created, session_cycled
 
 from . import ending, reading, saving
 from .drafts import SealedEngine
-from .engine import after_load, in_thread
+from .engine import after_load, called, in_thread
 from .expiring import Came, Expiry, own_end_in
 from .facts import Facts
 from .known import Answer, Gone, Known, Standing, Wish
@@ -35,7 +35,6 @@ _not_given: Any = object()
 
 # Only a taken key is a reason to try another one, and 136 random bits do not collide twice.
 _CREATE_TRIES = 5
-_SHORTEST_KEY = 8
 # So long a request may still be under way that was sent before the key changed.
 REPLACED_MS = 60_000
 
@@ -82,8 +81,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     @_session_key.setter
     def _session_key(self, text: str | None) -> None:
         """Take a key that somebody puts in: what is known of a row is known of another one."""
-        # What Django takes for a key has eight characters at least.
-        self._known = Known.arriving(text if text and len(text) >= _SHORTEST_KEY else None)
+        self._known = Known.arriving(text)
 
     def _opened(self) -> Known:
         """Return what is known, with the cookie opened."""
@@ -343,7 +341,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """
         if self._is_changing:
             # Inside another change it is a part of that one: both are stored, or neither.
-            return change(self)
+            return called(change, self)
         self.save()
         run = partial(self._run, change)
         saved, answer = saving.transact(self, lambda: self._known, self._take, run)
@@ -361,7 +359,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """Run ``change``; return what the row is to hold, and what it answers."""
         self._is_changing = True
         try:
-            answer = change(self)
+            answer = called(change, self)
         except BaseException:
             put_in_place(self._session_cache, data_of(self._known.payload))
             raise

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import uuid
+from functools import partial
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -14,6 +16,7 @@ from django.urls import path
 from sessionstore.core import journal
 from sessionstore.core.record import Client as Device
 from sessionstore.exceptions import SessionStoreError
+from sessionstore.models import Session
 from tests.harness.statements import record_statements
 
 pytestmark = pytest.mark.urls(__name__)
@@ -320,3 +323,52 @@ def test_flush_without_autocommit(rf, store, saved):
         transaction.set_autocommit(True, using=alias)
         journal.end()
     assert not store().exists(saved.session_key)
+
+
+# --- what does nothing says so
+
+
+@pytest.mark.parametrize("ask", ["open", "exists", "delete", "by_key"])
+@pytest.mark.parametrize("name", ["id", "digest", "uuid", "number", "row"])
+def test_what_is_no_key_is_an_error_that_names_the_ways(store, saved, ask, name):
+    """A row's id opens nothing: neither another session without a word, nor none."""
+    row = Session.objects.using(saved.table.alias).get()
+    values = {"id": row.pk, "digest": row.digest, "uuid": uuid.uuid4(), "number": 7, "row": row}
+    questions = {"open": store, "by_key": Session.objects.by_key}
+    question = questions.get(ask) or getattr(store(), ask)
+    with pytest.raises(TypeError, match=rf"not {type(values[name]).__name__}.*by_handle"):
+        question(values[name])
+    assert store(saved.session_key)["a"] == 1
+
+
+@pytest.mark.parametrize("text", [None, "", "x", "\x00", "\ud800" * 40, "a" * 40, "z" * 10_000])
+def test_whatever_a_cookie_holds_is_no_error(store, saved, text):
+    """Other apps hand on what the browser sends; so is a handle, which could be a cookie too."""
+    for one in (text, saved.handle):
+        session = store(one)
+        assert (dict(session.items()), session.exists(one)) == ({}, False)
+        session.delete(one)
+    assert store(saved.session_key)["a"] == 1
+
+
+async def never(session):
+    """What nobody awaits."""
+    session["b"] = 2
+
+
+async def never_ends(session):
+    """The same with a yield."""
+    session["b"] = 2
+    yield
+
+
+@pytest.mark.parametrize("change", [never, never_ends, partial(never)])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_change_that_would_have_to_be_awaited_is_refused(store, saved, change, nested):
+    """It would do nothing, without a word; nothing of it is stored."""
+    session = store(saved.session_key)
+    calls = [session.transact, async_to_sync(session.atransact)]
+    for call in calls:
+        with pytest.raises(TypeError, match=r"ordinary function.*await"):
+            call((lambda session: session.transact(change)) if nested else change)
+    assert dict(store(saved.session_key).items()) == {"a": 1}

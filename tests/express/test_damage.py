@@ -145,3 +145,28 @@ class TestLogins:
         ann.set_password("two")
         ann.save()
         assert browser.django()["user"] is None
+
+    @pytest.mark.parametrize("as_text", [int, str])
+    def test_a_login_with_a_number_outlives_a_concurrent_save(self, saved, as_text):
+        """One request signs in, another that had loaded the session before saves something."""
+        ann = User.objects.create_user("ann")
+        late, signing_in = SessionStore(saved.session_key), SessionStore(saved.session_key)
+        late.load()
+        late["late"] = late.get("a")
+        login = {
+            "_auth_user_id": as_text(ann.pk),
+            "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+            "_auth_user_hash": ann.get_session_auth_hash(),
+        }
+        signing_in.update(login)
+        signing_in.save()
+        late.save()
+        held = dict(SessionStore(saved.session_key).items())
+        assert held == {**login, "late": 1, "a": 1, "cart": saved["cart"]}
+        assert Browser(cookie=saved.session_key).django()["user"] == ann.pk
+
+    @pytest.mark.parametrize("value", [True, 7.5, [7], {"id": 7}, "x"])
+    def test_a_login_that_can_be_none_is_taken_out(self, saved, database, value):
+        """It would be an error at each request."""
+        overwrite(database, json.dumps({"cookie": {}, "_auth_user_id": value, "b": 1}))
+        assert dict(SessionStore(saved.session_key).items()) == {"b": 1}
