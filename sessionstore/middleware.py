@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, parse_cookie
 from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import http_date
@@ -16,9 +16,10 @@ from sessionstore.backends.base import SessionBackend
 from sessionstore.cleaning.background import cleaner
 from sessionstore.clients import client_of
 from sessionstore.conf import conf
-from sessionstore.core import journal
+from sessionstore.core import cookies, journal
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.moving.old_table import tables_to_clear
+from sessionstore.signals import Refusal, session_refused
 from sessionstore.users.accounts import end_if_account_is_lost
 
 RETRY_AFTER_S = 5
@@ -61,13 +62,39 @@ class SessionMiddleware(DjangoSessionMiddleware):
         # Ours, and the engine `leaving`, which is Django's with two tables to clear.
         if hasattr(self.SessionStore, "get_table"):
             cleaner.start(partial(tables_to_clear, self.SessionStore))
-        journal.begin(request)
+        refusal = self._settle_cookie(request, journal.begin(request))
+        if refusal is not None:
+            client = client_of(request)
+            session_refused.send(self.SessionStore, handle=None, reason=refusal, client=client)
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         journal.begin(request)
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)
+
+    def _settle_cookie(self, request: HttpRequest, events: journal.Journal) -> Refusal | None:
+        """Leave one cookie at most under the session's name; return why another was refused.
+
+        Security: what stands under a name that is only nearly the right one was set by a sibling
+        domain, and is not looked at. Of several under the right one that counts which this site
+        has signed. Where it has signed more, or none, nobody knows whose session is meant.
+        """
+        header, name = request.META.get("HTTP_COOKIE", ""), conf.cookie_name
+        if cookies.is_plain(header, name):
+            return None
+        exact = [parse_cookie(pair)[name] for pair in cookies.named(header, name)]
+        if len(set(exact)) > 1 and issubclass(self.SessionStore, SessionBackend):
+            opened = self.SessionStore().keyring.open
+            signed = {text for text in exact if opened(text)}
+            exact = list(signed) if len(signed) == 1 else []
+            events.ambiguous = len(signed) > 1
+        taken = request.COOKIES.pop(name, None)
+        if exact:
+            request.COOKIES[name] = exact[-1]
+        if taken is None or taken in exact:
+            return None
+        return Refusal.AMBIGUOUS if cookies.named(header, name) else Refusal.DISGUISED
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Answer 400 when a view itself meets the end of its session, as when the save does."""
@@ -88,6 +115,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             elif not session.failed_to_load:
                 end_if_account_is_lost(request)
                 self._finish(request, response, session, flushed=events.flushed)
+            if events.ambiguous:
+                _delete_elsewhere(request, response)
         except SessionStoreUnavailable:
             return _unavailable(response)
         finally:
@@ -149,6 +178,28 @@ def _send_key(response: HttpResponseBase, session: SessionBackend) -> None:
         **conf.cookie_scope(),
         **conf.cookie_flags(),
     )
+    patch_vary_headers(response, ("Cookie",))
+
+
+def _delete_elsewhere(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Delete the session's cookie wherever the browser may hold it, but in its right place.
+
+    Else a site that has changed SESSION_COOKIE_DOMAIN or SESSION_COOKIE_PATH would refuse its
+    visitors until the older cookie ends.
+    """
+    name, scope = conf.cookie_name, conf.cookie_scope()
+    places = cookies.other_places(
+        name,
+        host=request.get_host(),
+        path=request.path,
+        domain=scope["domain"],
+        cookie_path=scope["path"],
+    )
+    for number, (domain, path) in enumerate(places):
+        deletion = HttpResponse()
+        deletion.delete_cookie(name, path, domain, scope["samesite"])
+        # Django keeps one cookie under each name; what is sent is the name in the cookie itself.
+        response.cookies[f"{name} {number}"] = deletion.cookies[name]
     patch_vary_headers(response, ("Cookie",))
 
 

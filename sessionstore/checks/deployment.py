@@ -1,6 +1,6 @@
 """Checks of a configuration that is about to face the world (``check --deploy``)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import Any
 
@@ -62,35 +62,41 @@ def check_cookie_flags(**_: Any) -> list[CheckMessage]:
 
 def check_cookie_scope(**_: Any) -> list[CheckMessage]:
     """W021, W022: what ASVS 3.3.1 to 3.3.3 ask of the cookie's name and scope."""
-    scope = conf.cookie_scope()
     found: list[CheckMessage] = []
-    if not conf.cookie_name.startswith(("__Host-", "__Secure-")):
+    for text, hint in _faults_of_name(conf.cookie_name, conf.cookie_scope()):
+        found.append(Warning(text, hint=hint, id="sessionstore.W021"))
+    samesite = conf.cookie_scope()["samesite"]
+    if str(samesite or None).lower() == "none":
         found.append(
             Warning(
-                f"SESSION_COOKIE_NAME = {conf.cookie_name!r}: a sibling domain could set this "
-                f"cookie.",
-                hint="Use '__Host-sessionid' (with SESSION_COOKIE_SECURE, path '/', no domain).",
-                id="sessionstore.W021",
-            )
-        )
-    elif conf.cookie_name.startswith("__Host-") and (scope["domain"] or scope["path"] != "/"):
-        found.append(
-            Warning(
-                "A cookie named __Host- must have the path '/' and no domain: browsers refuse it.",
-                hint="Leave SESSION_COOKIE_DOMAIN and SESSION_COOKIE_PATH at their defaults.",
-                id="sessionstore.W021",
-            )
-        )
-    if scope["samesite"] in (None, False, "None"):
-        found.append(
-            Warning(
-                f"SESSION_COOKIE_SAMESITE = {scope['samesite']!r}: other sites' requests carry "
-                f"the key.",
+                f"SESSION_COOKIE_SAMESITE = {samesite!r}: other sites' requests carry the key.",
                 hint="Use 'Lax' or 'Strict'.",
                 id="sessionstore.W022",
             )
         )
     return found
+
+
+def _faults_of_name(name: str, scope: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the cookie's name, and what to do about it."""
+    is_host, is_shared = name.startswith("__Host-"), bool(scope["domain"])
+    has_prefix = is_host or name.startswith("__Secure-")
+    # A name that several hosts share on purpose can have no better prefix than __Secure-.
+    if not is_host and not (has_prefix and is_shared):
+        yield (
+            f"SESSION_COOKIE_NAME = {name!r}: a sibling domain could set this cookie.",
+            "Use '__Host-sessionid' with SESSION_COOKIE_SECURE; with a domain '__Secure-sessionid'.",
+        )
+    if is_host and (is_shared or scope["path"] != "/"):
+        yield (
+            "A cookie named __Host- must have the path '/' and no domain: browsers refuse it.",
+            "Leave SESSION_COOKIE_DOMAIN and SESSION_COOKIE_PATH at their defaults.",
+        )
+    if has_prefix and not conf.cookie_flags()["secure"]:
+        yield (
+            f"SESSION_COOKIE_NAME = {name!r} without SESSION_COOKIE_SECURE: browsers refuse it.",
+            "Set SESSION_COOKIE_SECURE = True.",
+        )
 
 
 def check_absolute_timeout(**_: Any) -> list[CheckMessage]:

@@ -18,11 +18,13 @@ class Journal:
     """``deletions`` are those whose transaction has not committed; each can be run again.
 
     ``failure`` makes a 503 of an error page; ``gave_up`` also ends all further tries.
+    ``ambiguous`` tells that the browser sent several cookies that could be the session's.
     ``request`` is weak: the request holds the journal.
     """
 
     deletions: list[Deletion] = field(default_factory=list)
     flushed: bool = False
+    ambiguous: bool = False
     failure: Exception | None = None
     gave_up: Exception | None = None
     request: weakref.ref[Any] | None = None
@@ -44,9 +46,11 @@ def current() -> Journal | None:
     return _current.get()
 
 
-def begin(request: Any) -> None:
+def begin(request: Any) -> Journal:
     """Begin the journal of a request, or go on with it: a site may have two middlewares."""
-    _current.set(of(request))
+    journal = of(request)
+    _current.set(journal)
+    return journal
 
 
 def of(request: Any) -> Journal:

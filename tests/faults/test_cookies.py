@@ -38,8 +38,8 @@ def variants(key: str, luck: random.Random) -> Iterator[str]:
             "".join(luck.choices(LETTERS[:32], k=40)),
             "".join(chr(luck.randrange(1, 0x2FFF)) for _ in range(luck.randrange(60))),
             luck.choice(["x", "\U0001f36a", "0"]) * luck.choice([100, 10_000]),
-            f"{key}; sessionid={''.join(luck.choices(LETTERS, k=len(key)))}",
-            f"{key}; sessionid=",
+            f"{flipped(key[0], luck)}{key[1:]}; sessionid={''.join(luck.choices(LETTERS, k=40))}",
+            f"{flipped(key[0], luck)}{key[1:]}; sessionid=",
             '"\\000aaaaaaaa"',
             "",
         )
