@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, parse_cookie
 from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
@@ -188,9 +189,13 @@ def _delete_elsewhere(request: HttpRequest, response: HttpResponseBase) -> None:
     visitors until the older cookie ends.
     """
     name, scope = conf.cookie_name, conf.cookie_scope()
+    try:
+        host = request.get_host()
+    except DisallowedHost:
+        return
     places = cookies.other_places(
         name,
-        host=request.get_host(),
+        host=host,
         path=request.path,
         domain=scope["domain"],
         cookie_path=scope["path"],

@@ -5,7 +5,6 @@ A record names a session by its handle, never by its key, and has the same facts
 """
 
 import logging
-import re
 import threading
 from collections import Counter
 from typing import Any
@@ -18,7 +17,6 @@ from sessionstore.core import expiry
 logger = logging.getLogger("sessionstore.security")
 
 _REFUSED_EVERY_MS = 1000
-_control = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @receiver(signals.session_created, dispatch_uid="sessionstore.log.created")
@@ -96,17 +94,21 @@ def _log(
 ) -> None:
     if not logger.isEnabledFor(level):
         return
-    known = {"handle": handle, "user": _plain(user_id), **facts}
+    user = None if user_id is None else printable(str(user_id))
+    known = {"handle": handle, "user": user, **facts}
     told = {name: value for name, value in known.items() if value is not None}
     text = "".join(f" {name}={value}" for name, value in told.items())
     extra = {f"session_{name}": value for name, value in told.items()} | {"session_event": event}
     logger.log(level, "Session %s:%s", event, text, extra=extra)
 
 
-def _plain(value: Any) -> str | None:
-    # Security: whoever picks a user key of text must not write lines of the log (ASVS 16.2.5,
-    # 16.4.1).
-    return None if value is None else _control.sub("?", str(value))
+def printable(text: str) -> str:
+    """Return text for a log or a terminal: each sign that is not printed is a question mark.
+
+    Security: whoever picks a user key of text must not write lines of a log, steer a terminal, or
+    turn what follows around (ASVS 16.2.5, 16.4.1).
+    """
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _address(client: Any) -> str | None:

@@ -85,7 +85,7 @@ def _faults_of_name(name: str, scope: dict[str, Any]) -> Iterator[tuple[str, str
     if not is_host and not (has_prefix and is_shared):
         yield (
             f"SESSION_COOKIE_NAME = {name!r}: a sibling domain could set this cookie.",
-            "Use '__Host-sessionid' with SESSION_COOKIE_SECURE; with a domain '__Secure-sessionid'.",
+            "Use '__Host-sessionid', with SESSION_COOKIE_SECURE; with a domain '__Secure-...'.",
         )
     if is_host and (is_shared or scope["path"] != "/"):
         yield (

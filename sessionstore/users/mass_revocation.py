@@ -17,6 +17,7 @@ from django.db.models import Q
 from sessionstore.cleaning import nap
 from sessionstore.core import expiry
 from sessionstore.core.keys import id_of
+from sessionstore.security_log import printable
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
@@ -36,7 +37,7 @@ class Which:
 
 
 def of_user(user_id: str) -> Which:
-    return Which(f"of the user with the id {user_id}", Q(user_id=user_id))
+    return Which(f"of the user with the id {printable(user_id)}", Q(user_id=user_id))
 
 
 def all_until_now(session: SessionBackend) -> Which:

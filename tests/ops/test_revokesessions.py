@@ -57,6 +57,15 @@ def test_a_user_who_is_gone_can_be_named_by_id(database, ann):
 
 
 @pytest.mark.only_on("sqlite")
+def test_a_user_key_cannot_steer_the_terminal(database):
+    """It may have been copied from a list, or come from the table."""
+    hostile = "ann\x1b[2J\x9b\u202e"
+    add_rows(1, expires_in_s=IN_AN_HOUR, alias=database, user_id=hostile)
+    assert run(f"--user-id={hostile}", "--dry-run").rstrip("\n").isprintable()
+    assert end(f"--user-id={hostile}") == "Ended 1 session of the user with the id ann?[2J??.\n"
+
+
+@pytest.mark.only_on("sqlite")
 def test_an_unknown_user_is_an_error(database):
     """With the way out for an account that was deleted."""
     with pytest.raises(CommandError, match=r"no user 'bob'.*--user-id"):

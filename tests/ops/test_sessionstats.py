@@ -34,6 +34,20 @@ def rows(database) -> None:
     add_rows(4, expires_in_s=HOUR_AGO, alias=database, user_id="ann", version=7, data=data)
 
 
+HOSTILE = "ann\x1b]0;owned\x07\x9b2J\x7f\u202e\u2028\nlive 0"
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_user_key_cannot_steer_the_terminal(database):
+    """What cannot be printed is replaced, in words; JSON escapes it and keeps it exact."""
+    add_rows(1, expires_in_s=IN_AN_HOUR, alias=database, user_id=HOSTILE)
+    line = run().split("users with most live sessions\n")[1]
+    assert line == "  ann?]0;owned??2J????live 01\n"
+    as_json = run("--json")
+    assert as_json.rstrip("\n").isprintable()
+    assert json.loads(as_json)["top_users"] == [[HOSTILE, 1]]
+
+
 def test_a_small_table_is_counted(database, rows):
     """Every row is looked at, so every number is exact."""
     assert counts() == {

@@ -103,6 +103,14 @@ def test_a_user_key_cannot_write_lines_of_the_log(log):
     assert log.records[0].getMessage() == "Session created: handle=h user=7??Session??[31m"
 
 
+@pytest.mark.parametrize("sign", ["\x7f", "\x9b", "\u202e", "\u2066", "\u200b", "\u2029", "\ufeff"])
+def test_no_sign_that_cannot_be_seen_gets_into_the_log(log, sign):
+    """Nor one that turns the rest of the line around: a record looks like what it says."""
+    signals.session_created.send(SessionStore, handle="h", user_id=f"ann{sign}bob")
+    assert log.messages == ["Session created: handle=h user=ann?bob"]
+    assert log.records[0].session_user == "ann?bob"
+
+
 def test_the_log_holds_neither_key_nor_digest(log, browser, user):
     """Handles only, from the login to the refusal of the old cookie (ASVS 3.3.4, 16.2.5)."""
     sign_in(browser, user)

@@ -12,6 +12,7 @@ from sessionstore.core import expiry
 from sessionstore.management.arguments import add_engine, positive
 from sessionstore.management.base import SessionCommand, database_errors, where
 from sessionstore.management.engines import engine_named, table_of
+from sessionstore.security_log import printable
 from sessionstore.table import statistics
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.statistics import Figure, Spread, Statistics
@@ -51,9 +52,9 @@ class Command(SessionCommand):
                 as_json, lines = asdict(found), _lines(found)
             else:
                 as_json, lines = _express(table)
-        self.stdout.write(
-            json.dumps(as_json, default=datetime.isoformat) if options["json"] else "\n".join(lines)
-        )
+        # json.dumps escapes all that is not printed but DEL, which is ASCII.
+        dumped = json.dumps(as_json, default=datetime.isoformat).replace("\x7f", "\\u007f")
+        self.stdout.write(dumped if options["json"] else "\n".join(lines))
 
 
 def _express(table: Any) -> tuple[dict[str, Any], list[str]]:
@@ -88,7 +89,9 @@ def _lines(found: Statistics) -> list[str]:
     lines = [f"{name:<18}{value}" for name, value in pairs if value]
     if found.top_users:
         lines.append("users with most live sessions")
-        lines += [f"  {user_id:<16}{sessions:,}" for user_id, sessions in found.top_users]
+        lines += [
+            f"  {printable(user_id):<16}{sessions:,}" for user_id, sessions in found.top_users
+        ]
         if not found.top_is_complete:
             lines.append("  (of the users in the sample; their counts are exact)")
     if not counts.rows.is_exact:
