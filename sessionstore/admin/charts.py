@@ -120,9 +120,17 @@ def draw(objects: Any) -> Page:
 def _count(steps: Steps, values: Iterable[float]) -> Counter[str]:
     """Count values into steps; each step is there, also when it is empty."""
     counts = Counter({str(label): 0 for _, label in steps})
-    for value in values:
-        counts[str(next(label for limit, label in steps if value <= limit))] += 1
+    counts.update(_step(steps, value) for value in values)
     return counts
+
+
+def _step(steps: Steps, value: float) -> str:
+    return str(next(label for limit, label in steps if value <= limit))
+
+
+def size_in_words(size: int) -> str:
+    """Return such as "up to 4 KiB", in the steps of the picture."""
+    return _step(_SIZES, size)
 
 
 def _browsers(rows: list[Row]) -> Counter[str]:

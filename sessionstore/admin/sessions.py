@@ -15,7 +15,6 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
 from django.forms import CheckboxInput
 from django.http import HttpRequest, HttpResponse
-from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.formats import date_format
@@ -26,7 +25,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore.admin.charts import draw
+from sessionstore.admin.charts import draw, size_in_words
 from sessionstore.admin.filters import LastSeenFilter, OwnerFilter, StateFilter
 from sessionstore.admin.users import ids_named, names_of
 from sessionstore.conf.zones import aware, zone
@@ -35,8 +34,8 @@ from sessionstore.signals import Reason
 from sessionstore.users.revocation import revoke_all_of, revoke_each
 from sessionstore.users.words import browser_in_words, place_of
 
-# No address may ask for these: it would tell them letter by letter.
-_HIDDEN = {"pk", "id", "digest", "previous_digest", "data", "device_key"}
+# No address may ask for these: it would tell them letter by letter, and sizes byte by byte.
+_HIDDEN = {"pk", "id", "digest", "previous_digest", "data", "device_key", "bytes"}
 
 
 class SessionList(ChangeList):
@@ -97,7 +96,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return actions
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        """Refuse addresses that ask for a digest or for contents, letter by letter."""
+        """Refuse addresses that ask for a digest, for contents or for their size, bit by bit."""
         if lookup.partition("__")[0] in _HIDDEN:
             return False
         return super().lookup_allowed(lookup, value, request)
@@ -158,9 +157,14 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def expires(self, obj: Any) -> str | None:
         return _time(obj.expires_at)
 
-    @admin.display(description=_("size"), ordering="bytes")
+    @admin.display(description=_("size"))
     def size(self, obj: Any) -> str:
-        return filesizeformat(obj.bytes)
+        """Tell the size in coarse steps, and sort by nothing finer.
+
+        Security: who sees exact sizes, and has somebody's browser send requests, measures what
+        else the session holds.
+        """
+        return size_in_words(obj.bytes)
 
     @admin.display(description=_("state"))
     def state(self, obj: Any) -> str:

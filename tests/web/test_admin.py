@@ -71,6 +71,43 @@ def test_the_list_tells_who_is_signed_in_where(desk, user):
         assert word in html
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("?bytes__gt=100", "?bytes=274", "?size__gt=100", "?data__length__gt=100"),
+        *("?user_id__exact=x&bytes__lte=300", "?nothing__gt=1"),
+    ],
+)
+def test_no_address_asks_for_a_size(desk, address):
+    """Who sees sizes, and has somebody's browser send requests, could measure contents."""
+    answer = desk.get(LIST + address)
+    assert answer.status_code in (302, 400)
+    assert answer.headers.get("Location", "?e=1").endswith("?e=1")
+
+
+@pytest.mark.parametrize("column", range(1, 11))
+def test_no_order_tells_sizes(desk, column):
+    """The list is in no order of exact sizes, whichever column it is sorted by."""
+    with record_statements() as seen:
+        desk.get(f"{LIST}?o={column}")
+    ordered = [one.partition("ORDER BY")[2] for one in seen.about("sessionstore_session")]
+    assert any(ordered)
+    # By its name, by the function, or by its place in the list of columns.
+    assert not [one for one in ordered if re.search(r"bytes|length|^ \d", one, re.IGNORECASE)]
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(0, "256 bytes"), (257, "1 KiB"), (1024, "1 KiB"), (1025, "4 KiB"), (9000, "16 KiB")],
+)
+def test_sizes_are_shown_in_a_few_steps(desk, user, size, shown):
+    """Coarse enough to tell nothing, fine enough to find what grows."""
+    handle = handle_of(signed_in(user))
+    Session.objects.by_handle(handle).update(data=b"x" * size)
+    html = page(desk, f"?q={handle}")
+    assert re.findall(r'"field-size">(.*?)</td>', html) == [f"up to {shown}"]
+
+
 def test_neither_key_nor_digest_nor_contents_are_on_the_page(desk, user):
     """The list prints handles, and nothing that a cookie is found by (CVE-2020-5224)."""
     browser = signed_in(user)
