@@ -114,14 +114,16 @@ def check_absolute_timeout(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def key_columns() -> Iterator[Any]:
+    """Yield the fields of other apps' models that are called like a session's key."""
+    for model in apps.get_models():
+        if not issubclass(model, AbstractBaseSession):
+            yield from (one for one in model._meta.concrete_fields if one.name in _KEY_COLUMNS)
+
+
 def check_stored_keys(**_: Any) -> list[CheckMessage]:
     """W024: another app has a column for session keys, so its table holds usable cookies."""
-    holders = sorted(
-        model._meta.label
-        for model in apps.get_models()
-        if not issubclass(model, AbstractBaseSession)
-        and any(field.name in _KEY_COLUMNS for field in model._meta.concrete_fields)
-    )
+    holders = sorted({field.model._meta.label for field in key_columns()})
     if not holders:
         return []
     return [

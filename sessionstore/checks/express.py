@@ -10,11 +10,15 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.urls import NoReverseMatch, reverse
 
 from sessionstore.backends.express import SessionStore
+from sessionstore.checks.deployment import key_columns
 from sessionstore.checks.engine import runs_on, site_table, table_on
 from sessionstore.conf import conf
 from sessionstore.exceptions import WrongSetting
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
+
+# "s:", an id of 32 characters and a signature of 43, percent-encoded: 80, and 2 for each + and /.
+_LONGEST_KEY = 128
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
@@ -95,6 +99,29 @@ def check_agreement(**_: Any) -> list[CheckMessage]:
     return found
 
 
+def check_key_columns(**_: Any) -> list[CheckMessage]:
+    """W054: another app has a column for session keys that an Express cookie does not fit in."""
+    if not runs_on(SessionStore):
+        return []
+    # A primary key is that of another engine's table: no login writes there.
+    short = sorted(
+        f"{one.model._meta.label}.{one.name}"
+        for one in key_columns()
+        if one.max_length is not None and one.max_length < _LONGEST_KEY and not one.primary_key
+    )
+    if not short:
+        return []
+    return [
+        Warning(
+            f"{', '.join(short)} cannot hold a key of an Express session: that is the signed "
+            f"cookie, of up to {_LONGEST_KEY} characters.",
+            hint="Do without the app, or let its column hold as many. SQLite stores what is too "
+            "long; the other databases raise DataError, at a login with allauth.usersessions.",
+            id="sessionstore.W054",
+        )
+    ]
+
+
 def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E053, W053: how the table differs; only with ``check --database ALIAS``."""
     table = table_on(databases)
@@ -130,5 +157,5 @@ def _has_device_pages() -> bool:
     return True
 
 
-CHECKS = [check_settings, check_unavailable, check_agreement]
+CHECKS = [check_settings, check_unavailable, check_agreement, check_key_columns]
 DATABASE_CHECKS = [check_table]

@@ -3,12 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db import models
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.conf import conf
 from sessionstore.conf.express import passport_user
+from sessionstore.express.keys import SidKeyring
 
 SECRETS = ["a secret that no check may print"]
 
@@ -151,6 +154,18 @@ class TestChecks:
         """W052: Express reads JSON."""
         settings.SESSION_SERIALIZER = "django.core.signing.Other"
         assert "sessionstore.W052" in ids()
+
+    @pytest.mark.parametrize(("length", "told"), [(40, True), (127, True), (128, False)])
+    def test_a_column_that_is_too_short_for_a_key_is_told(self, monkeypatch, length, told):
+        """W054: a key here is the signed cookie, and other apps keep keys in 40 characters."""
+        column = models.CharField(max_length=length, name="session_key")
+        column.model = User
+        monkeypatch.setattr("sessionstore.checks.express.key_columns", lambda: [column])
+        assert ("sessionstore.W054" in ids()) is told
+
+    def test_every_key_fits_in_as_many_characters_as_are_asked_for(self):
+        """The signature differs in length, for some of its signs are percent-encoded."""
+        assert max(len(SidKeyring(("s",)).mint().text) for _ in range(2000)) <= 128
 
     def test_another_engine_is_told_nothing(self, settings):
         """None of these checks concerns a site without Express."""
