@@ -18,6 +18,18 @@ class SessionStoreUnavailable(SessionStoreError):
     """
 
 
+class SessionUnreadable(SessionStoreUnavailable):
+    """A row is not damaged, and this server cannot read it all the same: it is left as it is.
+
+    It is of a later release, nested too deep, too large, or of another SESSION_SERIALIZER. To take
+    it for an empty session would sign its user out, and the next write would replace its cookie.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The session cannot be read, and is left as it is: {reason}.")
+        self.reason = reason
+
+
 class SessionTooLarge(SessionStoreError, ValueError):
     """The serialised session is above SESSIONSTORE_MAX_BYTES; nothing was written."""
 
@@ -47,5 +59,5 @@ class TakenId(SessionStoreError):
     """An INSERT met an id that is in the table already."""
 
 
-class EncryptionUnavailable(SessionStoreError):
+class EncryptionUnavailable(SessionStoreUnavailable):
     """An encrypted session was met, or should be written, without the extra ``[encryption]``."""

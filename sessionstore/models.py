@@ -189,8 +189,8 @@ class AbstractSession(models.Model):
 
     def get_decoded(self) -> dict[str, Any]:
         """Return the session's data; empty when damaged, encrypted, or of another serializer."""
-        decoded = conf.codec.decode(bytes(self.data), self._record().bound)
         try:
+            decoded = conf.codec.decode(bytes(self.data), self._record().bound)
             return dict(conf.serializer().loads(decoded.payload)) if decoded else {}
         except Exception:  # noqa: BLE001 - a serializer may raise anything
             return {}

@@ -20,7 +20,7 @@ from sessionstore.express.users import drop_impossible_login, login_of, user_id_
 from sessionstore.session.engine import Draft, Marks
 from sessionstore.session.expiring import EXPIRY_KEY, policy_of
 from sessionstore.session.known import UNSET
-from sessionstore.session.sealed import Opened, dumps, tell_damaged
+from sessionstore.session.sealed import Opened, dumps, tell_damaged, tell_unreadable
 from sessionstore.session.store import SessionBackend
 
 
@@ -41,6 +41,9 @@ class SessionStore(SessionBackend):
 
     def read_row(self, record: Record, key: Key) -> Opened | None:  # noqa: ARG002 - nothing is sealed
         data, cookie = record.extra["data"], record.extra["cookie"]
+        if record.extra["unreadable"] is not None:
+            tell_unreadable(self.table.handle_of(record.id), record.extra["unreadable"])
+            raise record.extra["unreadable"]
         if data is None:
             tell_damaged(self.table.handle_of(record.id))
             return None

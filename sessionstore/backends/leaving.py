@@ -30,7 +30,7 @@ from sessionstore.moving.adoption import OLD_COOKIE_MS, derived_keys, is_importe
 from sessionstore.session.drafts import table_of
 from sessionstore.session.ending import delete_for_good, delete_when_moved
 from sessionstore.session.expiring import EXPIRY_KEY
-from sessionstore.session.sealed import dumps, loads
+from sessionstore.session.sealed import dumps, open_row
 from sessionstore.table.retry import in_transaction, jitter, unavailable
 from sessionstore.table.rows import SqlTable
 
@@ -118,11 +118,12 @@ class SessionStore(DjangoSessionStore):
     ) -> str | None:
         """Move a session of ours to the key ``to``, if nobody has; return that key."""
         for tried in range(1, _TRIES + 1):
-            row = self.get_table().fetch(key.digest, expiry.now_ms())
-            decoded = None if row is None else conf.codec.decode(row.data, row.bound, key)
-            data = None if decoded is None else loads(decoded.payload)
-            if row is None or data is None:
+            table = self.get_table()
+            row = table.fetch(key.digest, expiry.now_ms())
+            opened = None if row is None else open_row(row, key, handle_of=table.handle_of)
+            if row is None or opened is None:
                 return None
+            data = opened.data
             if _LEFT in data:
                 return to
             if not only(row):

@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sessionstore.exceptions import SessionUnreadable
+
 from .crypto import derive, is_tag, tag
 from .keys import Key
 
@@ -24,6 +26,8 @@ _START = 1 + _SEAL_BYTES
 _PURPOSE = "data.1"
 # A limit that was lowered must not lose what is stored: reading stops at this size at the earliest.
 _READ_AT_LEAST = 16 * 1024 * 1024
+# What later releases may write. Any other first byte is none of ours, but damage.
+_LATER_FORMATS = range(0x03, 0x10)
 _SIZE_BYTES, _SHORTEST_PADDED = 4, 256
 
 
@@ -71,16 +75,21 @@ class Codec:
         return header + seal + body
 
     def decode(self, blob: bytes, bound: bytes, key: Key | None = None) -> Decoded | None:
-        """Return the payload of ``blob``, or None when it is forged, cut, moved or unknown.
+        """Return the payload of ``blob``, or None when it is forged, cut, moved or none of ours.
 
-        Format 1 needs no key. Never falls back to a weaker format and raises for no blob, whatever
-        its bytes; only a cipher without its library does (EncryptionUnavailable).
+        Format 1 needs no key. Never falls back to a weaker format. Raises SessionUnreadable for the
+        format of a later release and for what is sealed and larger than can be read, and
+        EncryptionUnavailable where the cipher lacks its library; for no other blob, whatever its
+        bytes.
         """
         header = blob[:1]
         if header == b"\x01" or header == b"\x81":
             opened = self._unseal(blob, bound + header)
         elif header == b"\x02" and self.cipher and key is not None and key.material:
             opened = self._decrypt(self.cipher, blob, bound + header, key)
+        elif header and header[0] & ~COMPRESSED in _LATER_FORMATS:
+            reason = f"its format, {header[0] & ~COMPRESSED}, is that of a later release"
+            raise SessionUnreadable(reason)
         else:
             return None
         if opened is None:
@@ -117,6 +126,9 @@ class Codec:
             payload = engine.decompress(body, limit)
         except zlib.error:
             return None
+        if engine.unconsumed_tail:
+            reason = f"it has more than {limit} bytes; raise SESSIONSTORE_MAX_BYTES"
+            raise SessionUnreadable(reason)
         return payload if engine.eof else None
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from sessionstore.exceptions import SessionNotSerializable
+from sessionstore.exceptions import SessionNotSerializable, SessionUnreadable
 
 MAX_SID_LENGTH: Final = 128  # varchar(128) in express-mysql-session's schema
 MAX_SAFE_INTEGER: Final = 2**53  # beyond it two neighbouring integers are one JavaScript number
@@ -92,13 +92,16 @@ def _signature(sid: str, secret: str) -> str:
 def decode(text: str) -> Stored | None:
     """Read the JSON of a row; None unless it is an object.
 
-    Never raises. Names that Express would not load are left out here too. An integer that
-    JavaScript cannot tell from its neighbours becomes the float that Express sees, so that it can
-    be written back.
+    Raises SessionUnreadable when it is nested deeper than can be read here, and nothing else.
+    Names that Express would not load are left out here too. An integer that JavaScript cannot tell
+    from its neighbours becomes the float that Express sees, so that it can be written back.
     """
     try:
         loaded = json.loads(text, parse_int=_as_javascript_reads, parse_constant=_refuse_constant)
-    except (TypeError, ValueError, RecursionError):
+    except RecursionError:
+        reason = "it is nested too deep for Python"
+        raise SessionUnreadable(reason) from None
+    except (TypeError, ValueError):
         return None
     if not isinstance(loaded, dict):
         return None

@@ -15,6 +15,7 @@ from sessionstore.conf.express import ExpressSettings
 from sessionstore.core import expiry
 from sessionstore.core.express_format import LAST_DATE_MS, decode, lifetime_ms
 from sessionstore.core.record import Record
+from sessionstore.exceptions import SessionUnreadable
 from sessionstore.express.users import user_id_of
 from sessionstore.session.expiring import EXPIRY_KEY, IDLE_KEY, policy_of
 
@@ -47,7 +48,11 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
 
     Express slides the column, so a moment that was fixed can hold only here.
     """
-    stored = decode(text)
+    stored = unreadable = None
+    try:
+        stored = decode(text)
+    except SessionUnreadable as error:
+        unreadable = error
     data, cookie = ({}, {}) if stored is None else (stored.data, stored.cookie)
     ours, own_end = data.pop(OURS, None), _own_end(data)
     times = ours if isinstance(ours, dict) else {}
@@ -69,6 +74,7 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
         expires_at=expires_at,
         extra={
             "data": None if stored is None else data,
+            "unreadable": unreadable,
             "cookie": cookie,
             "is_stamped": created is not None,
         },

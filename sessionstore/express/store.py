@@ -1,6 +1,7 @@
 """The verbs of express-mysql-session by their names, for scripts, without their faults."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from sessionstore.cleaning import clear_expired
 from sessionstore.core import expiry
 from sessionstore.core.express_format import decode, encode
 from sessionstore.core.record import Record
-from sessionstore.exceptions import SessionStoreUnavailable, TakenId
+from sessionstore.exceptions import SessionStoreUnavailable, SessionUnreadable, TakenId
 from sessionstore.express.record import TextVersion, express_settings
 from sessionstore.express.rows import SharedTable
 
@@ -29,7 +30,10 @@ class ExpressStore:
         self.table = table.using(database) if database else table
 
     def get(self, sid: str) -> dict[str, Any] | None:
-        """Return a live session, or None; None too for damaged JSON."""
+        """Return a live session, or None; None too for damaged JSON.
+
+        Raises SessionUnreadable for JSON that is nested too deep.
+        """
         record = self._fetch(sid)
         return None if record is None else _session(record.data)
 
@@ -71,11 +75,15 @@ class ExpressStore:
         return self.table.count()
 
     def all(self) -> dict[str, dict[str, Any]]:
-        """Return all live sessions by their ids; damaged ones are left out."""
+        """Return all live sessions by their ids; those that cannot be read are left out."""
         found: dict[str, dict[str, Any]] = {}
         last = ""
         while page := self.table.page(last, _PAGE):
-            found |= {sid: session for sid, text in page if (session := _session(text)) is not None}
+            for sid, text in page:
+                with suppress(SessionUnreadable):
+                    session = _session(text)
+                    if session is not None:
+                        found[sid] = session
             last = page[-1][0]
         return found
 

@@ -26,7 +26,7 @@ from sessionstore.table.verbs import Table
 from .drafts import client_differs
 from .engine import Draft, Engine, Marks
 from .known import UNSET, Gone, Known
-from .sealed import data_of, loads
+from .sealed import checked_dumps, data_of, loads
 
 T = TypeVar("T")
 # On Galera: full jitter of 5 ms x 2^n up to 100 ms, 2 s in all.
@@ -74,7 +74,8 @@ def write(
     """
     row, key = known.row, new_key or known.row_key
     replaces = None if new_key is None else row.digest
-    saved = drafted(engine, row, key, data, marks, payload=payload, replaces=replaces)
+    base = known.payload
+    saved = drafted(engine, row, key, data, marks, base=base, payload=payload, replaces=replaces)
     if put(engine, row, saved, replaces=replaces):
         return saved
     for lock in rounds(engine.table):
@@ -92,11 +93,16 @@ def drafted(
     data: Data,
     marks: Marks,
     *,
+    base: bytes | None,
     payload: bytes | None = None,
     replaces: bytes | None = None,
 ) -> Saved:
-    """Return what ``row`` is to hold; its digest stays, unless the key ``replaces`` one."""
+    """Return what ``row``, which holds ``base``, is to hold.
+
+    Its digest stays, unless the key ``replaces`` one.
+    """
     changes_key = replaces is not None
+    payload = payload or checked_dumps(data, stored=base)
     draft = engine.draft(data, key, row, marks, payload=payload, changes_key=changes_key)
     return Saved(draft, key)
 
@@ -135,7 +141,8 @@ def _merge_and_put(
     is_due = is_marked or replaces is not None or opened is None or opened.is_stale
     if opened is not None and not is_due and is_same(merged.data, opened.data):
         return Saved(Draft(theirs, opened.payload, merged.data), key, merged)
-    saved = drafted(engine, theirs, key, merged.data, marks, replaces=replaces)
+    base_now = known.payload if opened is None else opened.payload
+    saved = drafted(engine, theirs, key, merged.data, marks, base=base_now, replaces=replaces)
     saved.merged = merged
     return saved if put(engine, theirs, saved, replaces=replaces) else None
 
@@ -192,7 +199,7 @@ def as_stored(tried: Draft) -> Data:
     The very objects where that is no difference, for the view may hold on to them.
     """
     back = loads(tried.payload)
-    return tried.data if back is None or is_same(back, tried.data) else back
+    return tried.data if is_same(back, tried.data) else back
 
 
 class Tries(Generic[T]):

@@ -13,7 +13,13 @@ from sessionstore.conf import conf
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import is_same
 from sessionstore.core.record import Data, Record
-from sessionstore.exceptions import SessionNotSerializable, SessionTooLarge
+from sessionstore.exceptions import (
+    EncryptionUnavailable,
+    SessionNotSerializable,
+    SessionTooLarge,
+    SessionUnreadable,
+)
+from sessionstore.table.retry import noted
 
 security_log = logging.getLogger("sessionstore.security")
 
@@ -35,13 +41,29 @@ class Opened:
 def open_row(
     record: Record, key: Key | None, *, handle_of: Callable[[bytes], str]
 ) -> Opened | None:
-    """Return what a row holds; None, and a record in the security log, when it is damaged."""
-    decoded = conf.codec.decode(record.data, record.bound, key)
-    data = None if decoded is None else loads(decoded.payload)
+    """Return what a row holds; None, and a record in the security log, when it is damaged.
+
+    Raises SessionUnreadable when it is not, and cannot be read; that is told too.
+    """
+    try:
+        decoded = conf.codec.decode(record.data, record.bound, key)
+        data = None if decoded is None else loads(decoded.payload)
+    except SessionUnreadable as error:
+        tell_unreadable(handle_of(record.id), error)
+        raise
+    except EncryptionUnavailable as error:
+        raise noted(error) from None
     if decoded is None or data is None:
         tell_damaged(handle_of(record.id))
         return None
     return Opened(data, decoded.payload, decoded.stale)
+
+
+def tell_unreadable(handle: str, error: SessionUnreadable) -> None:
+    """Tell whoever watches the site, and the middleware, of a row that is to be left alone."""
+    security_log.warning("Session %s cannot be read: %s", handle, error.reason)
+    telemetry.refused("data")
+    noted(error)
 
 
 def tell_damaged(handle: str) -> None:
@@ -91,13 +113,18 @@ def dumps(data: Data) -> bytes:
     return payload
 
 
-def loads(payload: bytes) -> Data | None:
-    """Return the data of a payload, or None when it is not a dict that the serializer wrote."""
+def loads(payload: bytes) -> Data:
+    """Return the data of a payload. Raises SessionUnreadable when that is no dict we can read."""
     try:
         data = _serializer().loads(payload)
-    except Exception:  # noqa: BLE001 - a serializer may raise anything; damaged data are no crash
-        return None
-    return data if isinstance(data, dict) else None
+    except Exception as error:  # noqa: BLE001 - a serializer may raise anything
+        # Security: what a serializer says of the data may hold a part of them.
+        reason = f"SESSION_SERIALIZER raises {type(error).__name__}"
+        raise SessionUnreadable(reason) from None
+    if not isinstance(data, dict):
+        reason = f"SESSION_SERIALIZER makes {type(data).__name__} of it"
+        raise SessionUnreadable(reason)
+    return data
 
 
 def differs(payload: bytes, base: bytes) -> bool:
@@ -108,9 +135,7 @@ def differs(payload: bytes, base: bytes) -> bool:
     if payload == base or conf.serializer is JSONSerializer:
         return payload != base
     before = loads(base)
-    if before is None or not writes_anew(before):
-        return True
-    return not is_same(loads(payload), before)
+    return not writes_anew(before) or not is_same(loads(payload), before)
 
 
 def writes_anew(data: Data) -> bool:
@@ -126,41 +151,46 @@ def writes_anew(data: Data) -> bool:
 
 def data_of(payload: bytes | None) -> Data:
     """Return the data of a payload that was read before; {} for none."""
-    return (loads(payload) or {}) if payload else {}
+    return loads(payload) if payload else {}
 
 
-def checked_dumps(data: Data) -> bytes:
-    """Return the bytes to store; the errors are those of the two steps."""
-    return within_limits(blaming_dumps(data), data)
+def checked_dumps(data: Data, *, stored: bytes | None = None) -> bytes:
+    """Return the bytes to store.
 
-
-def blaming_dumps(data: Data) -> bytes:
-    """Return the serialised data. Raises SessionNotSerializable with the path of the value."""
+    Raises SessionNotSerializable with the path of the value, or SessionTooLarge with the largest
+    key. What is ``stored`` already may be stored again, and large data may get smaller: limits that
+    were lowered keep nobody from being signed in, or out.
+    """
     try:
-        return dumps(data)
+        payload = dumps(data)
     except (TypeError, ValueError) as error:
         message = f"session{_path_to_blame(data)} cannot be stored by SESSION_SERIALIZER: {error}"
         raise SessionNotSerializable(message) from error
-
-
-def within_limits(payload: bytes, data: Data) -> bytes:
-    """Return ``payload``, which is what ``data`` are, if it may be written.
-
-    What is stored already may be above a limit: it was lowered, or the session has moved in.
-    Raises SessionTooLarge with the largest key, or SessionNotSerializable where it is too deep.
-    """
+    if payload == stored:
+        return payload
     limit = conf.max_bytes
-    if len(payload) > limit:
+    if len(payload) > max(limit, len(stored or b"")):
         sizes = {key: len(dumps({key: value})) for key, value in data.items()}
         largest = max(sizes, key=lambda key: sizes[key])
         raise SessionTooLarge(
             size=len(payload), limit=limit, largest_key=str(largest), largest_size=sizes[largest]
         )
+    if _serializer() is not KeptJson:
+        _refuse_what_cannot_be_read(payload)
     # Optimization: JSON with fewer brackets is not so deep; counting them takes no walk.
     is_json = payload.startswith(b"{")
     if not is_json or sum(map(payload.count, _BRACKETS)) > MOST_LEVELS:
         _refuse_depth(data)
     return payload
+
+
+def _refuse_what_cannot_be_read(payload: bytes) -> None:
+    """Raise SessionNotSerializable for what the site's own serializer writes and cannot read."""
+    try:
+        loads(payload)
+    except SessionUnreadable as error:
+        message = f"SESSION_SERIALIZER cannot read what it has written: {error.reason}"
+        raise SessionNotSerializable(message) from None
 
 
 def _refuse_depth(data: Data) -> None:

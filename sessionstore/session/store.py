@@ -28,7 +28,7 @@ from .engine import after_load, called, in_thread
 from .expiring import Came, Expiry, own_end_in
 from .facts import Facts
 from .known import Answer, Gone, Known, Standing, Wish
-from .sealed import Opened, blaming_dumps, data_of, dumps, within_limits
+from .sealed import Opened, checked_dumps, data_of, dumps
 
 T = TypeVar("T")
 _not_given: Any = object()
@@ -228,9 +228,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             self._find_row()
             known = self._known
         # Optimization: serialised once, to compare and to write.
-        payload = blaming_dumps(self._session_cache)
+        payload = checked_dumps(self._session_cache, stored=known.payload)
         if known.standing is Standing.GONE or self._has_changed(payload):
-            payload = within_limits(payload, self._session_cache)
             self._write(payload=payload, new_key=known.promised)
         elif self._wish is Wish.TOUCH or self._touch_due():
             self.touch()
@@ -367,7 +366,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             self._is_changing = False
         # Asked for only now: a change that saves on its own must not conflict with itself.
         row, key = self._known.row, self._known.row_key
-        return saving.drafted(self, row, key, self._session_cache, self._marks), answer
+        base = self._known.payload
+        return saving.drafted(self, row, key, self._session_cache, self._marks, base=base), answer
 
     # --- keys and ends
 

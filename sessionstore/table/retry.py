@@ -19,6 +19,7 @@ from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.table.faults import Fault, classify, code_of
 
 T = TypeVar("T")
+E = TypeVar("E", bound=SessionStoreUnavailable)
 logger = logging.getLogger("sessionstore")
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOTAL_S = 0.010, 0.200, 2.0
@@ -137,8 +138,12 @@ def _name(failed: _Failed) -> str:
 
 
 def unavailable(message: str) -> SessionStoreUnavailable:
-    """Return the error to raise, noted for the middleware: an error page becomes a 503."""
-    error = SessionStoreUnavailable(message)
+    """Return the error to raise, noted for the middleware."""
+    return noted(SessionStoreUnavailable(message))
+
+
+def noted(error: E) -> E:
+    """Return ``error``, noted for the middleware: an error page becomes a 503."""
     events = journal.current()
     if events is not None:
         events.failure = error

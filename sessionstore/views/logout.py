@@ -9,6 +9,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 
 from sessionstore.conf import conf
+from sessionstore.exceptions import SessionUnreadable
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -31,7 +32,12 @@ class LogoutView(auth_views.LogoutView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Sign out, and ask the browser to forget what the site has chosen (ASVS 14.3.1)."""
-        response = super().post(request, *args, **kwargs)
+        try:
+            response = super().post(request, *args, **kwargs)
+        except SessionUnreadable:
+            # To end a session nobody has to read it.
+            request.session.flush()
+            response = super().post(request, *args, **kwargs)
         if conf.clear_site_data:
             kinds = ", ".join(f'"{kind}"' for kind in conf.clear_site_data)
             response.headers["Clear-Site-Data"] = kinds

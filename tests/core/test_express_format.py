@@ -20,7 +20,7 @@ from sessionstore.core.express_format import (
     sign,
     unsign,
 )
-from sessionstore.exceptions import SessionNotSerializable
+from sessionstore.exceptions import SessionNotSerializable, SessionUnreadable
 from tests.harness.node import run_node
 
 VECTORS = [
@@ -163,7 +163,8 @@ class TestJson:
 
     def test_deep_nesting_is_damaged_and_no_crash(self):
         """A hundred thousand brackets do not exhaust the stack."""
-        assert decode('{"a":' + "[" * 100_000) is None
+        with pytest.raises(SessionUnreadable, match="nested too deep"):
+            decode('{"a":' + "[" * 100_000 + "]" * 100_000 + "}")
 
     def test_a_row_without_a_cookie_object_gets_one_when_it_is_written(self):
         """Express fails on such a row at every request; our next write mends it."""

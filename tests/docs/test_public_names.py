@@ -45,6 +45,7 @@ EXCEPTIONS = {
     "SessionStoreError",
     "SessionStoreUnavailable",
     "SessionTooLarge",
+    "SessionUnreadable",
     "TakenId",
     "UserIdTooLong",
     "WrongSetting",

@@ -11,6 +11,8 @@ from django.db import connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.core import expiry
+from sessionstore.exceptions import SessionUnreadable
+from sessionstore.express.store import ExpressStore
 from tests.express.peer import Browser
 from tests.express.test_lifetime import sid_of
 from tests.harness.statements import record_statements
@@ -32,7 +34,7 @@ def overwrite(database: str, text: str | None) -> None:
         cursor.execute("UPDATE sessions SET data = %s", [text])
 
 
-DAMAGED = ["", "{", "[]", "1", '"text"', '{"a":', '{"a":NaN}', "{}}", "[" * 50_000, "\u2028"]
+DAMAGED = ["", "{", "[]", "1", '"text"', '{"a":', '{"a":NaN}', "{}}", "\u2028"]
 
 
 def test_a_damaged_row_is_an_empty_session_and_one_security_record(saved, database, caplog):
@@ -49,6 +51,25 @@ def test_a_damaged_row_is_an_empty_session_and_one_security_record(saved, databa
         session.save()
         assert session.session_key != saved.session_key
         assert dict(SessionStore(session.session_key).items()) == {"b": 2}
+
+
+def test_a_row_that_python_cannot_read_is_told_and_left(saved, database, caplog):
+    """Node reads what is nested deeper: it is not damaged, and no new session takes its place."""
+    deep = '{"cookie":{},"a":' + "[" * 50_000 + "]" * 50_000 + "}"
+    overwrite(database, deep)
+    session = SessionStore(saved.session_key)
+    with pytest.raises(SessionUnreadable, match="nested too deep"):
+        session.load()
+    with pytest.raises(SessionUnreadable):
+        session.save()
+    assert "cannot be read: it is nested too deep for Python" in caplog.messages[0]
+    store = ExpressStore()
+    with pytest.raises(SessionUnreadable):
+        store.get(sid_of(saved.session_key))
+    assert store.all() == {}
+    assert store.length() == 1
+    session.flush()
+    assert store.length() == 0
 
 
 def test_a_row_without_data_is_no_session(saved, database):

@@ -12,6 +12,7 @@ import pytest
 from django.core import signing
 
 from sessionstore.conf import conf
+from sessionstore.exceptions import SessionUnreadable
 from tests.faults.figures import note
 from tests.faults.sites import BOTH, OURS, key_of
 
@@ -102,7 +103,7 @@ def test_a_damaged_row_is_an_empty_session(database, site, signed_in, times):
     luck = random.Random(5)  # noqa: S311 - the same damages each time
     key, other = key_of(signed_in()), key_of(signed_in())
     blob, hostile = contents(site, key)
-    exceptions = filled = 0
+    exceptions = filled = left = 0
     slowest = largest = 0.0
     for number, mutant in enumerate(mutants(blob, contents(site, other)[0], luck)):
         if number == times:
@@ -110,6 +111,10 @@ def test_a_damaged_row_is_an_empty_session(database, site, signed_in, times):
         put(site, key, hostile[number // 2] if number < 2 * len(hostile) else mutant)
         try:
             data, taken, megabytes = measure(site, key)
+        except SessionUnreadable:
+            # What is sealed, or of a later release, is no damage: it is told, and left alone.
+            left += 1
+            continue
         except Exception:  # noqa: BLE001 - counted
             exceptions += 1
             continue
@@ -122,5 +127,6 @@ def test_a_damaged_row_is_an_empty_session(database, site, signed_in, times):
     note("rows", site, database, figure)
     if site is OURS:
         assert (exceptions, filled) == (0, 0), figure
+        assert left >= len(hostile)
         assert slowest < 100, figure
         assert largest < 50, figure
