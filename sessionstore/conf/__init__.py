@@ -66,8 +66,8 @@ class Conf:
         "MAX_BYTES",
         1024 * 1024,
         positive,
-        "The largest serialised session, in bytes; SessionTooLarge above it. What is stored already "
-        "may be read, and stay as large as it is.",
+        "The largest serialised session, in bytes; SessionTooLarge above it. What is stored "
+        "already may be read, and stay as large as it is.",
     )
     max_per_user = Setting(
         "MAX_PER_USER",
