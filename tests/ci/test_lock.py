@@ -99,5 +99,5 @@ def test_uv_itself_is_installed_by_hash(tmp_path):
 def test_the_source_of_a_django_that_is_not_locked_has_no_hash():
     """`make test-latest` has such a one."""
     versions = [one["version"] for one in locked() if one["name"] == "django"]
-    assert all(source_hash("django", version).startswith("sha256:") for version in versions)
+    assert [source_hash("django", one)[:7] for one in versions] == ["sha256:"] * 3
     assert source_hash("django", "0.1") is None

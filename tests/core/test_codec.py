@@ -1,5 +1,6 @@
 """The bytes in the data column: sealed, bound to their row, bounded when read."""
 
+import secrets
 import tracemalloc
 import zlib
 
@@ -42,6 +43,13 @@ def test_large_payloads_are_compressed():
     """Only above 1 KiB, and only when that makes them smaller."""
     assert len(codec.encode(b"a" * COMPRESS_ABOVE, BOUND, key)) > COMPRESS_ABOVE
     assert len(codec.encode(b"a" * 10_000, BOUND, key)) < 200
+
+
+@pytest.mark.parametrize("size", [1024, 1025, 5000])
+def test_what_compression_would_make_larger_is_stored_as_it_is(size):
+    """Random bytes, a picture: 25 bytes of header, seal and nonce, and no more."""
+    blob = codec.encode(secrets.token_bytes(size), BOUND, key)
+    assert (blob[:1], len(blob)) == (b"\x01", size + 25)
 
 
 @both

@@ -2,7 +2,131 @@
 
 import pytest
 
-from sessionstore.table.faults import Fault, classify, is_taken_id
+from sessionstore.table.faults import Fault, classify, code_of, is_missing_table, is_taken_id
+
+
+class PostgresError(Exception):
+    """What psycopg raises, as far as anybody asks: a SQLSTATE and the constraint."""
+
+    def __init__(self, sqlstate, constraint=None):
+        super().__init__("the server's text")
+        self.sqlstate = sqlstate
+        self.diag = type("Diagnostic", (), {"constraint_name": constraint})
+
+
+class SqliteError(Exception):
+    """What sqlite3 raises."""
+
+    def __init__(self, code, text="the library's text"):
+        super().__init__(text)
+        self.sqlite_errorcode = code
+
+
+def mysql_error(code):
+    """What mysqlclient raises: the code is the first argument."""
+    return Exception(code, "the server's text")
+
+
+CODES = [
+    (mysql_error, Fault.TRANSIENT, [1020, 1205, 1213, 3572]),
+    (mysql_error, Fault.LOST, [1047, 1053, 1290, 1792, 1836, 1927]),
+    (mysql_error, Fault.LOST, [2002, 2003, 2006, 2013, 2014, 2045, 2055, 4031]),
+    (mysql_error, Fault.PERMANENT, [1021, 1030, 1062, 1114, 1142, 1146, 1153, 1317, 1406, 3024]),
+    (PostgresError, Fault.TRANSIENT, ["40001", "40P01", "55P03"]),
+    (PostgresError, Fault.LOST, ["08000", "08001", "08003", "08004", "08006", "08007", "08P01"]),
+    (PostgresError, Fault.LOST, ["57P01", "57P02", "57P03", "57P05", "25P03", "25006"]),
+    (
+        PostgresError,
+        Fault.PERMANENT,
+        ["22001", "23505", "42501", "42P01", "53100", "57014", "XX000"],
+    ),
+    # SQLITE_BUSY and _LOCKED: plain, _RECOVERY, _SNAPSHOT, _TIMEOUT; plain, _SHAREDCACHE, _VTAB.
+    (SqliteError, Fault.TRANSIENT, [5, 261, 517, 773, 6, 262, 518]),
+    # _READONLY, _IOERR, _CORRUPT, _FULL, _CONSTRAINT and extended codes of them.
+    (SqliteError, Fault.PERMANENT, [1, 8, 10, 266, 11, 13, 19, 1555, 2067]),
+]
+
+
+@pytest.mark.parametrize(
+    ("maker", "code", "fault"),
+    [(maker, code, fault) for maker, fault, codes in CODES for code in codes],
+)
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_what_a_code_means(maker, code, fault, is_wrapped):
+    """As the driver raises it, and as Django wraps it in an error of its own."""
+    cause = maker(code)
+    error = cause
+    if is_wrapped:
+        error = Exception("Django's")
+        error.__cause__ = cause
+    assert (code_of(error), classify(error)) == (code, fault)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_closed", "fault"),
+    [
+        (Exception(), True, Fault.LOST),
+        (Exception("no code"), False, Fault.PERMANENT),
+        (Exception(0, ""), True, Fault.LOST),
+        (Exception(0, ""), False, Fault.PERMANENT),
+        (mysql_error(1062), True, Fault.PERMANENT),
+        (PostgresError("23505"), True, Fault.PERMANENT),
+        (SqliteError(8), True, Fault.PERMANENT),
+        (Exception("the connection is closed"), False, Fault.LOST),
+        (Exception("server closed the connection unexpectedly"), False, Fault.LOST),
+        (Exception("terminating connection due to administrator command"), False, Fault.LOST),
+        (Exception("closed: password authentication failed"), False, Fault.PERMANENT),
+        (Exception('closed: database "x" does not exist'), False, Fault.PERMANENT),
+    ],
+)
+def test_an_error_without_a_code_is_a_loss_when_driver_or_text_say_so(error, is_closed, fault):
+    """A code says more than the state of the connection, and a refusal is no loss."""
+    assert classify(error, connection_closed=is_closed) == fault
+
+
+def test_a_connection_that_libpq_calls_bad_is_lost():
+    """psycopg reports a failed connect without a code."""
+    error = Exception("no route to host")
+    error.pgconn = type("PGconn", (), {"status": 1})
+    assert classify(error) is Fault.LOST
+    error.pgconn.status = 0
+    assert classify(error) is Fault.PERMANENT
+
+
+@pytest.mark.parametrize(
+    ("error", "taken"),
+    [
+        (PostgresError("23505", "sessionstore_session_pkey"), True),
+        (PostgresError("23505", "sessionstore_session_digest_key"), True),
+        (PostgresError("23505", "sessionstore_session_badge_key"), False),
+        (PostgresError("23505"), False),
+        (PostgresError("23503", "sessionstore_session_pkey"), False),
+        (SqliteError(1555), True),
+        (SqliteError(2067, "UNIQUE constraint failed: sessionstore_session.digest"), True),
+        (SqliteError(2067, "UNIQUE constraint failed: sessionstore_session.badge"), False),
+        (SqliteError(1299, "NOT NULL constraint failed: sessionstore_session.digest"), False),
+        (mysql_error(1586), False),
+    ],
+)
+def test_a_taken_id_is_the_id_or_the_digest_and_nothing_else(error, taken):
+    """A unique column of the site's own is an error that the site has to see."""
+    assert is_taken_id(error) is taken
+
+
+@pytest.mark.parametrize(
+    ("error", "is_missing"),
+    [
+        (mysql_error(1146), True),
+        (PostgresError("42P01"), True),
+        (SqliteError(1, "no such table: sessionstore_session"), True),
+        (SqliteError(1, "no such column: digest"), False),
+        (mysql_error(1054), False),
+    ],
+)
+def test_a_missing_table_is_told_from_other_errors(error, is_missing):
+    """Whoever has forgotten `migrate` reads that, and nobody else does."""
+    assert is_missing_table(error) is is_missing
+
 
 # 2000 to 2062 as the client libraries of MySQL and MariaDB number them.
 UNUSABLE = [2000, 2001, 2002, 2003, 2004, 2005, 2006, 2008, 2012, 2013, 2014, 2018, 2026, 2027]

@@ -451,6 +451,19 @@ def test_what_is_rolled_back_never_reaches_the_cache(saved):
     assert SessionStore(saved.session_key)["a"] == 1
 
 
+@pytest.mark.parametrize("way", ["new", "new key", "save"])
+def test_no_worker_learns_from_the_cache_what_may_be_rolled_back(saved, way):
+    """It has no entry while the block is open, and none after a rollback."""
+    with transaction.atomic():
+        session = SessionStore() if way == "new" else SessionStore(saved.session_key)
+        session["a"] = 2
+        session.cycle_key() if way == "new key" else session.save()
+        digest, worker = digest_of(session), as_another_worker()
+        assert worker._cache.read(digest, 0).row is None
+        transaction.set_rollback(True)
+    assert worker._cache.read(digest, 0).row is None
+
+
 @pytest.mark.parametrize("way", ["new", "new key", "adopted"])
 def test_what_a_block_has_committed_is_in_the_cache(saved, settings, way):
     """The row as it was written, whatever the session has made of its record since."""

@@ -111,6 +111,11 @@ def test_presets_are_those_of_nist(store, database, settings, clock, preset, idl
     session["a"] = 1
     session.save()
     assert session.get_expiry_age() == (idle or absolute) * HOUR
+    steps = absolute * 5
+    for step in range(1, steps + 1):
+        clock.advance(hours=absolute / steps)
+        assert is_live(store, session) == (step < steps)
+        session.touch()
 
 
 def test_reads_write_at_most_once_an_interval(store, database, settings, clock):

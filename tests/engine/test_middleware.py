@@ -35,6 +35,13 @@ def flush(request):
     return HttpResponse("flushed")
 
 
+def flush_and_replace(request):
+    """Leave an untouched session behind, as apps do that change engines in mid-request."""
+    request.session.flush()
+    request.session = type(request.session)()
+    return HttpResponse("flushed")
+
+
 def cycle_and_fail(request):
     request.session.cycle_key()
     raise LookupError("after the key changed")
@@ -62,6 +69,7 @@ urlpatterns = [
     path("write", write),
     path("nothing", nothing),
     path("flush", flush),
+    path("flush-and-replace", flush_and_replace),
     path("end-with-browser", end_with_browser),
     path("cycle-and-fail", cycle_and_fail),
     path("fail", fail),
@@ -144,6 +152,14 @@ def test_a_flush_deletes_row_and_cookie(browser, database):
     assert response.cookies[COOKIE].value == ""
     assert response.cookies[COOKIE]["max-age"] == 0
     assert Session.objects.using(database).count() == 0
+
+
+@pytest.mark.parametrize("page", ["/flush", "/flush-and-replace"])
+def test_an_answer_that_deletes_the_cookie_varies_by_it(browser, page):
+    """Else a shared cache would sign the next visitor out."""
+    browser.get("/write")
+    response = browser.get(page)
+    assert (response.cookies[COOKIE]["max-age"], response.headers["Vary"]) == (0, "Cookie")
 
 
 def test_a_late_answer_does_not_wipe_a_newer_login(browser):

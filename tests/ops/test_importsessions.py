@@ -1,10 +1,12 @@
 """The command that moves the sessions of another engine's table."""
 
 import json
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import CommandError
 from django.db import connection
@@ -22,6 +24,8 @@ from tests.harness import commands
 from tests.harness.gaps import asleep_in_gap
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
+
+QSESSIONS = "qsessions.backends.db"
 
 run = partial(commands.run, "importsessions")
 
@@ -122,6 +126,23 @@ def test_dry_run_moves_nothing_and_names_what_could_not_move(settings):
     told = json.loads(run("--json"))
     assert told["refused"] == {"the user's key is too long": 1, "damaged or empty": 1}
     assert (told["moved"], counts()) == (1, (2, 1))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("days", "moved"), [(29, 1), (30, 0)])
+def test_a_login_past_the_absolute_timeout_does_not_move(settings, clock, days, moved):
+    """It would have ended here, so no import makes it young again; the old engine told its age."""
+    settings.SESSIONSTORE_ADOPT_FROM = QSESSIONS
+    settings.SESSIONSTORE_ABSOLUTE_TIMEOUT = timedelta(days=30)
+    old = OldEngine(QSESSIONS).model
+    User.objects.create_user("ann", pk=7)
+    old_session(QSESSIONS, _auth_user_id="7")
+    old.objects.update(expire_date=timezone.now() + timedelta(days=300))
+    clock.advance(days=days)
+    told = json.loads(run("--json"))
+    refused = {} if moved else {"past SESSIONSTORE_ABSOLUTE_TIMEOUT": 1}
+    assert (told["moved"], told["refused"]) == (moved, refused)
+    assert (ours().count(), old.objects.count()) == (moved, 1 - moved)
 
 
 @pytest.mark.django_db(transaction=True)

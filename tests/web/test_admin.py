@@ -154,6 +154,19 @@ def test_filters(desk, user, clock):
     assert anonymous not in handles(page(desk, "?who=users"))
 
 
+def test_longer_ago_begins_where_the_last_week_ends(desk, clock):
+    """Each session is in one of the two, none in both."""
+    made = []
+    for _ in range(2):
+        SessionStore().create()
+        made.append(Session.objects.get(user_id=None, last_seen_at=clock.now).handle)
+        clock.advance(days=6)
+    older, recent = made
+    desk.force_login(User.objects.get(username="boss"))
+    assert handles(page(desk, "?seen=older&who=visitors")) == {older}
+    assert handles(page(desk, "?seen=week&who=visitors")) == {recent}
+
+
 @pytest.mark.parametrize(
     "name",
     ["digest__startswith", "previous_digest__gte", "data__contains", "device_key", "pk__gte"],
@@ -178,6 +191,25 @@ def test_all_sessions_of_a_user_are_ended(desk, user):
     act(desk, "end_all_of_users", handle_of(browsers[0]))
     assert [is_in(one) for one in browsers] == [False] * 3
     assert is_in(desk)
+
+
+def test_ending_all_of_a_user_spares_the_session_that_asks(desk, boss):
+    """The own account is chosen: the other browsers go, this one stays."""
+    elsewhere = signed_in(boss)
+    act(desk, "end_all_of_users", handle_of(elsewhere))
+    assert (is_in(desk), is_in(elsewhere)) == (True, False)
+
+
+def test_ending_all_of_a_user_spares_the_visitors(desk, user, caplog):
+    """A row without a user stands for nobody: no such row is ended, or said to be."""
+    browser, visitors = signed_in(user), [SessionStore(), SessionStore()]
+    for visitor in visitors:
+        visitor.create()
+    with caplog.at_level("INFO", "sessionstore.security"):
+        act(desk, "end_all_of_users", visitors[0].handle, handle_of(browser))
+    assert not is_in(browser)
+    assert [one.exists(one.session_key) for one in visitors] == [True, True]
+    assert sum(text.startswith("Session revoked:") for text in caplog.messages) == 1
 
 
 def test_across_all_pages_and_the_own_session_stays(desk, user):
@@ -206,8 +238,9 @@ def test_nothing_chosen_ends_nothing(desk, user):
     assert is_in(browser)
 
 
+@pytest.mark.parametrize("action", ["end_selected", "end_all_of_users"])
 @pytest.mark.parametrize("permissions", [[], ["view"], ["view", "delete"]])
-def test_what_one_sees_and_may_do_depends_on_permissions(user, permissions):
+def test_what_one_sees_and_may_do_depends_on_permissions(user, permissions, action):
     """Look with one, end with the other; staff alone may neither."""
     user.is_staff = True
     user.save()
@@ -221,7 +254,7 @@ def test_what_one_sees_and_may_do_depends_on_permissions(user, permissions):
     other = signed_in(User.objects.create_user("bob", password=PASSWORD))
     assert desk.get(LIST).status_code == (200 if permissions else 403)
     assert desk.get(STATISTICS).status_code == (200 if permissions else 403)
-    act(desk, "end_selected", handle_of(other))
+    act(desk, action, handle_of(other))
     assert is_in(other) == ("delete" not in permissions)
 
 

@@ -165,6 +165,15 @@ def test_nothing_but_post_ends_anything(browser, user, what, method):
     assert Session.objects.count() == 1
 
 
+@pytest.mark.parametrize("page", ["devices/revoke/", "devices/revoke-others/", "session/extend/"])
+def test_pages_that_change_something_bring_their_own_protection(browser, user, settings, page):
+    """A site may have left CsrfViewMiddleware out: a foreign page still changes nothing."""
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "csrf" not in name]
+    sign_in(browser, user)
+    response = browser.post(f"/account/{page}", {"handle": browser.session.handle})
+    assert (response.status_code, Session.objects.count()) == (403, 1)
+
+
 def test_the_list_costs_one_query_however_long_it_is(browser, user):
     """No SQL per row, no counting."""
     for _ in range(5):
@@ -188,6 +197,15 @@ def test_a_long_list_has_pages(browser, user):
     assert "This device" not in second
     assert 'rel="next"' in first
     assert 'rel="next"' not in second
+
+
+def test_a_list_that_fills_its_page_has_no_other(browser, user):
+    """Exactly as many as a page holds."""
+    for _ in range(PER_PAGE - 1):
+        sign_in(Client(enforce_csrf_checks=True), user)
+    sign_in(browser, user)
+    html = page(browser)
+    assert (len(handles(html)), 'rel="next"' in html) == (20, False)
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", "", "²", "9" * 30])

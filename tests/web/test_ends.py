@@ -199,6 +199,14 @@ def test_a_session_of_another_backend_is_left_alone(user, others, settings):
     assert sessions_of(user) == 2
 
 
+def test_a_site_that_lets_disabled_users_in_keeps_them_in(user, others, settings):
+    """AllowAllUsersModelBackend: what the backend admits is not lost."""
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
+    User.objects.update(is_active=False)
+    browser = signed_in(user)
+    assert (is_in(browser), is_in(browser)) == (True, True)
+
+
 def test_a_rollback_of_the_change_ends_nothing(user, others):
     """The password is the old one again, so everybody stays."""
     with transaction.atomic():
@@ -315,6 +323,19 @@ def test_expired_sessions_and_other_users_do_not_count(settings, user, clock):
     assert is_in(signed_in(user))
 
 
+def test_a_session_that_has_expired_takes_nobodys_place(settings, user, clock):
+    """It signed in later than one that lives, and nothing has cleaned it up yet."""
+    settings.SESSIONSTORE_MAX_PER_USER = 2
+    first = signed_in(user)
+    clock.advance(seconds=1)
+    short = signed_in(user).session
+    short.set_expiry(60)
+    short.save()
+    clock.advance(seconds=61)
+    third = signed_in(user)
+    assert (is_in(first), is_in(third)) == (True, True)
+
+
 def test_a_session_that_moves_in_counts_too(settings, user, clock):
     """From the moment at which its old cookie comes."""
     settings.SESSIONSTORE_ADOPT_FROM = DJANGO
@@ -395,11 +416,13 @@ def test_ends_do_not_need_a_request_of_ours(user, others, settings):
     assert sessions_of(user) == 0
 
 
-def test_a_site_on_another_engine_is_left_alone(user, settings):
-    """Users change passwords while our app is merely installed."""
+def test_a_site_on_another_engine_is_left_alone(user, others, settings):
+    """Users change passwords and go while our app is merely installed: it asks no table of ours."""
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
-    change_in_shell(user)
-    user.delete()
+    with record_statements() as seen:
+        change_in_shell(user)
+        user.delete()
+    assert (seen.about("sessionstore_session"), Session.objects.count()) == ([], 2)
 
 
 def test_a_session_whose_key_changes_does_not_escape(database, user):

@@ -64,6 +64,30 @@ def test_each_view_has_an_age_of_its_own(browser, user, clock):
     assert browser.get("/careful-hour/").status_code == 200
 
 
+def test_a_session_that_does_not_know_its_login_is_asked(browser, user):
+    """A script's session, or one that moved in: nobody knows when the password was given."""
+    browser.force_login(user)
+    assert browser.get("/careful/").status_code == 200
+    session = browser.session
+    session.unmark_authenticated()
+    session.save()
+    assert goes_to(browser.get("/careful/")) == ("/account/confirm/", "/careful/")
+
+
+@pytest.mark.parametrize(("seconds", "opens"), [(900, True), (900.001, False)])
+def test_recent_is_up_to_the_last_moment(browser, user, clock, seconds, opens):
+    """Fifteen minutes are still recent, a millisecond more is not."""
+    sign_in(browser, user)
+    clock.advance(seconds=seconds)
+    assert (browser.get("/careful/").status_code == 200) == opens
+
+
+def test_the_page_that_asks_is_not_kept(browser, user):
+    """Neither by the browser nor by a cache on the way: it is about one user."""
+    sign_in(browser, user)
+    assert "no-store" in browser.get("/account/confirm/").headers["Cache-Control"]
+
+
 def test_the_password_opens_the_page_and_changes_the_key(browser, user, clock):
     """Confirmed: the stamp is new, the old key is void (ASVS 7.2.4)."""
     sign_in(browser, user)

@@ -250,7 +250,7 @@ def test_the_example_of_the_document_runs():
     [source] = re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL)
     names: dict = {}
     exec(source, names)  # noqa: S102 - our own document
-    signals.session_revoked.disconnect(names["tell_the_user"])
+    assert signals.session_revoked.disconnect(names["tell_the_user"])
 
 
 def test_the_logging_of_the_document_works(capsys, db):
