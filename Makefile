@@ -15,7 +15,7 @@ LATEST := .venv-latest/bin/python
 NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-express test test-latest lint types bench bench-revisions mysql soak matrix lock lock-check audit doctor clean
+.PHONY: help demo demo-express test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,13 @@ mysql: ## MySQL proper into .cache, for the tests on it (Debian; apt fetches it 
 
 bench-revisions: .venv/dev-installed ## this revision against ARGS=REV, in turn, in one run
 	$(BIN)/python -m bench.revisions $(ARGS)
+
+.venv/mutants-installed: .venv/dev-installed
+	$(SYNC) --all-extras --group mutants
+	@touch $@
+
+mutants: .venv/mutants-installed ## small faults that no test notices; ARGS=sessionstore/core/merge.py: of one module
+	@JOBS=$(JOBS) $(BIN)/python .ci/mutants.py $(ARGS)
 
 soak: .venv/test-installed ## the long tests
 	$(PYTEST) -m soak -o faulthandler_timeout=3600 $(ARGS)

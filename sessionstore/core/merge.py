@@ -14,14 +14,7 @@ AUTH_KEYS = ("_auth_user_id", "_auth_user_backend", "_auth_user_hash")
 USER_KEY = AUTH_KEYS[0]
 
 Path = tuple[str, ...]
-
-
-class _Missing:
-    def __repr__(self) -> str:
-        return "<missing>"
-
-
-_missing = _Missing()
+_missing: Any = object()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ from sessionstore.core.expiry import (
     MINUTE_MS,
     Policy,
     default_touch_interval_ms,
+    now_ms,
     to_datetime,
     to_ms,
 )
+from sessionstore.core.record import Record
 
 SECOND_MS = 1000
 
@@ -108,3 +110,44 @@ def test_a_click_in_each_quarter_is_never_too_late(idle, age, interval):
     not_due = policy.interval_ms(age) - 1
     assert not policy.touch_due(last_seen_at=0, now=not_due, age_ms=age)
     assert not_due + click_every < policy.deadline(age, last_seen_at=0, started_at=0)
+
+
+def test_now_is_the_present_moment(clock):
+    """In milliseconds, as the table has it."""
+    assert now_ms() == to_ms(clock.now)
+    clock.advance(seconds=1.5)
+    assert now_ms() == to_ms(clock.now)
+
+
+ROW = Record(b"i" * 16, b"d" * 32, b"", 1, None, 1000, None, 5000, 10**9)
+
+
+@pytest.mark.parametrize(
+    ("policy", "age", "now", "young"),
+    [
+        (Policy(), 500, 5499, True),
+        (Policy(), 500, 5500, False),
+        (Policy(idle_ms=300), 500, 5299, True),
+        (Policy(idle_ms=300), 500, 5300, False),
+        (Policy(absolute_ms=4400), 500, 5399, True),
+        (Policy(absolute_ms=4400), 500, 5400, False),
+        (Policy(idle_ms=10**6, absolute_ms=10**6), 10**6, 100_000, True),
+    ],
+)
+def test_a_row_is_young_until_the_first_end_that_the_site_may_set(policy, age, now, young):
+    """The site's age and the idle time count from the last use, the absolute one from the start."""
+    assert policy.is_young(ROW, age_ms=age, now=now) is young
+
+
+@pytest.mark.parametrize(("site", "own", "idle"), [(None, 9000, 9000), (8000, 9000, 8000)])
+def test_a_session_with_an_idle_time_of_its_own_slides(site, own, idle):
+    """The shorter of both, and everything else as the site has it."""
+    policy = Policy(idle_ms=site, absolute_ms=5, touch_interval_ms=100).with_idle(own)
+    assert (policy.idle_ms, policy.absolute_ms, policy.slides) == (idle, 5, True)
+    assert policy.touch_interval_ms == 100
+
+
+def test_a_short_idle_time_of_its_own_is_touched_often_enough():
+    """Somebody who clicks is not signed out; and a site that never touches does not here."""
+    assert Policy(touch_interval_ms=60_000).with_idle(40_000).touch_interval_ms == 10_000
+    assert Policy(touch_interval_ms=None).with_idle(40_000).touch_interval_ms is None

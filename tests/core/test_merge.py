@@ -237,6 +237,24 @@ def test_an_object_in_two_places_changes_in_one():
         assert shared != changed
 
 
+def test_each_of_several_objects_in_two_places_changes_in_one():
+    """Also the second of them that is found, and one inside another."""
+    lines, cart = [], {"note": {}}
+    held = {"a": lines, "b": lines, "c": cart, "d": cart}
+    put_in_place(held, {"a": [1], "b": lines, "c": {"note": {"x": 1}}, "d": cart})
+    assert held == {"a": [1], "b": [], "c": {"note": {"x": 1}}, "d": {"note": {}}}
+    assert (lines, cart) == ([], {"note": {}})
+
+
+def test_entries_of_a_list_that_cannot_be_changed_are_replaced():
+    """A number, and what is of another type; the list itself stays."""
+    lines = [1, {"x": 1}, [1]]
+    held = {"lines": lines}
+    put_in_place(held, {"lines": [2, [3], {"y": 1}]})
+    assert held == {"lines": [2, [3], {"y": 1}]}
+    assert held["lines"] is lines
+
+
 @given(sessions, sessions, sessions)
 def test_a_merge_put_in_place_is_the_merge(base, ours, theirs):
     """The merged data hold objects of ours; changing ours in place must not change them."""

@@ -80,6 +80,15 @@ def test_a_row_without_its_data_is_the_same_row():
     assert row.without_data() == replace(row, data=b"")
 
 
+def test_a_touch_moves_the_two_times_on_and_nothing_else():
+    """And leaves the row that it was made of as it is."""
+    row = replace(ROW, data=b"data", ip="192.0.2.7", extra={"n": 1})
+    touched = row.seen(3500, 4500)
+    assert (touched.last_seen_at, touched.expires_at) == (3500, 4500)
+    assert replace(touched, last_seen_at=3000, expires_at=4000) == row
+    assert (row.last_seen_at, row.expires_at) == (3000, 4000)
+
+
 def test_nothing_shows_digest_or_data():
     """Error reporters record local variables by their repr."""
     shown = repr(replace(ROW, data=b"secret"))

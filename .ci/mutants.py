@@ -1,0 +1,176 @@
+"""Usage: mutants.py [MODULE...]: change the code in small ways, and say what no test notices.
+
+`make mutants` runs it. mutmut makes the changes, one at a time; of each, mypy is asked, then the
+tests that stand near the module, on SQLite. What survives is a fault that nobody would notice, or
+no fault: those stand with their reasons in mutants.toml. Any other one makes this end with 1.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+WORK = ROOT / ".cache" / "mutants"
+LISTED = ROOT / ".ci" / "mutants.toml"
+FOLDERS = ("sessionstore", "tests", "demo_site")
+SPINNER = set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
+CAUGHT = {"killed", "timeout", "caught by type check"}
+# Of one module, with the tests of its own.
+CORE = "crypto express_format expiry journal keys merge record"
+NEAR = {
+    **{f"core/{name}.py": [f"core/test_{name}.py"] for name in CORE.split()},
+    "core/codec.py": ["core/test_codec.py"],
+    "core/encryption.py": ["core/test_codec.py", "engine/test_encryption.py"],
+    "users/limits.py": ["web/test_ends.py"],
+    "users/revocation.py": ["web/test_ends.py", "web/test_admin.py", "web/test_signals.py"],
+    "decorators.py": ["web/test_recent_login.py", "web/test_idle.py"],
+    "cache/entries.py": ["engine/test_cached_sql.py"],
+    "cache/rows.py": ["engine/test_cached_sql.py"],
+    "views/devices.py": ["web/test_devices.py"],
+    "views/idle.py": ["web/test_idle.py"],
+    "views/login.py": ["web/test_login.py", "web/test_recent_login.py"],
+    "views/logout.py": ["web/test_logout.py"],
+}
+# What they measure would be mutmut's two calls before each of ours.
+MEASURES = [
+    "tests/core/test_keys.py::test_keys_do_not_repeat",
+    "tests/core/test_merge.py::test_deep_data_are_merged_and_compared",
+    "tests/core/test_merge.py::test_the_cost_of_a_merge_is_linear_in_the_breadth",
+]
+OPTIONS = ["-m", "not soak", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]
+SETTINGS = """
+[tool.mutmut]
+source_paths = ["sessionstore"]
+only_mutate = ["sessionstore/{module}"]
+also_copy = ["demo_site", "conftest.py", "manage.py"]
+pytest_add_cli_args = {options}
+pytest_add_cli_args_test_selection = {tests}
+type_check_command = ["mypy", "--no-warn-unused-ignores", "--output=json", "sessionstore/{module}"]
+"""
+CONFTEST = """
+import sys
+import hypothesis
+
+# The same few examples for each mutant.
+few = {"max_examples": 25, "derandomize": True, "database": None, "deadline": None}
+hypothesis.settings.register_profile("mutants", **few)
+# mutmut's calls are as deep again, and again.
+sys.setrecursionlimit(4 * sys.getrecursionlimit())
+"""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the mutants of one module; `unknown` are the diffs of those to look at."""
+
+    module: str
+    counts: Counter[str] = field(default_factory=Counter)
+    listed: int = 0
+    unknown: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        caught = ", ".join(f"{self.counts[name]} {name}" for name in sorted(CAUGHT))
+        total = self.counts.total()
+        left = f"{self.listed} listed, {len(self.unknown)} to look at"
+        return f"{self.module:28} {total:4} mutants: {caught}; {left}"
+
+
+def change_of(diff: str) -> tuple[str, str]:
+    """Return what a diff takes away, behind the line above it, and what it puts in its place."""
+    above, before, after = "", [], []
+    for line in diff.partition("@@\n")[2].splitlines():
+        match line[:1], line[1:].strip():
+            case "-", text:
+                before.append(text)
+            case "+", text:
+                after.append(text)
+            case _, text if not before:
+                above = text
+    return " ".join([above, *before]), " ".join(after)
+
+
+def listed_for(module: str) -> set[tuple[str, str]]:
+    """Return the changes of a module that are no faults."""
+    entries = tomllib.loads(LISTED.read_text()).get(module, [])
+    return {(entry["before"], entry["after"]) for entry in entries}
+
+
+def prepare(module: str) -> Path:
+    """Lay a copy of the tree, with the settings of mutmut in it; return where."""
+    folder = WORK / module.removesuffix(".py").replace("/", ".")
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    tests = [f"tests/{name}" for name in NEAR[module]]
+    options = [*OPTIONS, *(f"--deselect={name}" for name in MEASURES)]
+    settings = SETTINGS.format(module=module, tests=tests, options=options)
+    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + settings)
+    (folder / "conftest.py").write_text(CONFTEST)
+    # pytest-django looks for it, and would go on looking above this folder.
+    shutil.copy(ROOT / "manage.py", folder)
+    return folder
+
+
+def mutmut(folder: Path, *arguments: str) -> str:
+    """Run it in a folder; return what it prints, or end with that when it fails."""
+    beside = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
+    environment["SESSIONSTORE_TEST_DATABASES"] = "sqlite"
+    run = partial(subprocess.run, cwd=folder, env=environment, capture_output=True, text=True)
+    done = run([f"{beside}/mutmut", *arguments], check=False)
+    if done.returncode:
+        lines = (done.stdout + done.stderr).splitlines()
+        said = [line for line in lines if line[:1] not in SPINNER]
+        raise SystemExit("\n".join([f"mutmut {arguments[0]} failed in {folder}", *said]))
+    return done.stdout
+
+
+def say(*lines: str) -> None:
+    """Tell it at once: a module takes minutes."""
+    sys.stdout.write("\n".join([*lines, ""]))
+    sys.stdout.flush()
+
+
+def examine(module: str) -> Outcome:
+    """Let mutmut change a module, and look at what survives."""
+    folder, outcome, listed = prepare(module), Outcome(module), listed_for(module)
+    # One at a time: the tests of a module share a database and a cache.
+    mutmut(folder, "run", "--max-children", "1")
+    statuses = mutmut(folder, "results", "--all", "true")
+    for name, status in re.findall(r"^\s+(\S+): (.+)$", statuses, re.MULTILINE):
+        outcome.counts[status] += 1
+        if status in CAUGHT:
+            continue
+        diff = mutmut(folder, "show", name)
+        if change_of(diff) in listed:
+            outcome.listed += 1
+        else:
+            outcome.unknown.append(diff)
+    say(str(outcome), *outcome.unknown)
+    return outcome
+
+
+def main(arguments: list[str]) -> int:
+    """Examine the modules that are named, or all of them."""
+    modules = [one.removeprefix("sessionstore/") for one in arguments] or list(NEAR)
+    if unknown := set(modules) - set(NEAR):
+        known = ", ".join(NEAR)
+        raise SystemExit("no tests are named for " + ", ".join(unknown) + "; known are " + known)
+    with ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
+        outcomes = list(pool.map(examine, modules))
+    total = sum(one.counts.total() for one in outcomes)
+    left = sum(len(one.unknown) for one in outcomes)
+    say(f"{total} mutants, {sum(one.listed for one in outcomes)} listed, {left} to look at")
+    return 1 if left else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
