@@ -1,7 +1,7 @@
 """The engine that sessions are moved in from: Django's own ones, django-qsessions, and the like."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -96,6 +96,15 @@ class OldEngine:
         """Return the next rows of the table in the order of their keys."""
         rows = self._live.filter(pk__gt=key).order_by("pk")[:limit]
         return attempt(self.alias, READ, lambda: list(rows))
+
+    def remove_live(self, limit: int) -> Iterator[int]:
+        """Remove every live row of the table, ``limit`` at a time; yield how many went."""
+        last = ""
+        while rows := self.live_after(last, limit):
+            keys = [row.pk for row in rows]
+            self.remove(keys)
+            yield len(keys)
+            last = keys[-1]
 
     def count_live(self) -> int:
         return int(attempt(self.alias, READ, self._live.count))

@@ -9,8 +9,9 @@ from io import StringIO
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session as DjangoSession
 from django.core.cache.backends.locmem import LocMemCache
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 
 from sessionstore.backends.cached_sql import SessionStore as CachedStore
 from sessionstore.backends.sql import SessionStore
@@ -19,6 +20,7 @@ from sessionstore.management.commands import revokesessions
 from sessionstore.models import Session
 from sessionstore.session.drafts import table_of
 from sessionstore.users import mass_revocation
+from tests.engine.old_sessions import DJANGO, make_old_sessions
 from tests.harness import commands
 from tests.harness.threads import run_together
 from tests.ops.rows import add_rows, count_rows
@@ -339,3 +341,29 @@ def test_a_stop_before_the_cache_was_told_is_said_too(cached, monkeypatch):
     with pytest.raises(CommandError, match="run it again") as caught:
         end("--user-id=7")
     assert caught.value.returncode == revokesessions.NOT_TOLD
+
+
+# --- sessions that have not moved in yet
+
+
+def test_all_are_ended_also_those_that_have_not_moved_in(place, database, settings):
+    """Their cookies would still come, and open what everybody believes has ended."""
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    cookies = make_old_sessions(3)
+    SessionStore(cookies[0]).load()
+    assert "Ended 3 sessions of everybody" in run("--all", "--no-input")
+    assert [SessionStore(cookie).load() for cookie in cookies] == [{}] * 3
+    assert DjangoSession.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_chosen_from_is_told(settings, capsys):
+    """Django's table does not know whose its sessions are, and a cache does not list them."""
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    make_old_sessions(2)
+    call_command("revokesessions", "--user-id=7", "--no-input")
+    assert f"2 sessions of {DJANGO} have not moved here" in capsys.readouterr().err
+    assert DjangoSession.objects.count() == 2
+    settings.SESSIONSTORE_ADOPT_FROM = "django.contrib.sessions.backends.cache"
+    call_command("revokesessions", "--all", "--no-input")
+    assert "cannot be listed: they live on" in capsys.readouterr().err

@@ -1,13 +1,16 @@
 """End sessions: a user's, old ones, those of users who are disabled or gone, or all."""
 
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError, CommandParser
 
 from sessionstore.backends.base import SessionBackend
-from sessionstore.cleaning import Ending
+from sessionstore.cleaning import Ending, nap
+from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.management.arguments import duration
 from sessionstore.management.base import (
@@ -20,7 +23,9 @@ from sessionstore.management.base import (
 from sessionstore.management.engines import session_engine
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
+from sessionstore.moving.old_engine import OldEngine, old_engine
 from sessionstore.table.rows import SqlTable
+from sessionstore.table.verbs import Table
 from sessionstore.users import mass_revocation
 from sessionstore.users.mass_revocation import Which
 
@@ -76,7 +81,10 @@ class Command(SessionCommand):
     def _revoke(
         self, session: SessionBackend, chosen: list[Which], options: dict[str, Any]
     ) -> None:
+        old = old_engine(conf.adopt_from) if conf.adopt_from else None
         count = sum(mass_revocation.count(session, which) for which in chosen)
+        if old is not None and old.model is not None and options["all"]:
+            count += old.count_live()
         words = "of users who are disabled or gone" if options["inactive"] else chosen[0].words
         if options["handle"] is not None and not count:
             message = f"There is no session {words} (any more)."
@@ -88,19 +96,49 @@ class Command(SessionCommand):
             return
         if count and not options["no_input"]:
             _ask(f"This ends {sessions(count)} {words}.")
-        ended = 0
         with asked_to_stop() as stop, progress(lambda: count, wanted=shows) as tell:
+            # What has not moved goes first, for what moves in meanwhile is ended here.
+            ended = _end_old(old, session.table, stop, tell) if old and options["all"] else 0
             for which in chosen:
                 ended += mass_revocation.revoke(session, which, stop=stop, on_batch=tell)
             stopped = stop()
         is_told = session.table.pay_debts()
         if shows:
             self.stdout.write(f"Ended {sessions(ended)} {words}.")
+        if old is not None and options["handle"] is None:
+            self._tell_of_what_has_not_moved(old, ends_all=options["all"])
         if not is_told:
             message = "The cache fails: servers that reach it may let them in for up to 60 seconds."
             again = " It was stopped before the end: run it again." if stopped else ""
             raise CommandError(message + again, returncode=NOT_TOLD)
         refuse_early(Ending.STOPPED if stopped else Ending.DONE)
+
+    def _tell_of_what_has_not_moved(self, old: OldEngine, *, ends_all: bool) -> None:
+        if old.model is None:
+            self.stderr.write(
+                f"Sessions of {old.path} that have not moved here cannot be listed: they live on. "
+                f"Without SESSIONSTORE_ADOPT_FROM their cookies open nothing."
+            )
+        elif not ends_all and (live := old.count_live()):
+            self.stderr.write(
+                f"{sessions(live)} of {old.path} have not moved here and cannot be chosen from: "
+                f"they live on. importsessions moves them; --all ends them too."
+            )
+
+
+def _end_old(
+    old: OldEngine, table: Table, stop: Callable[[], bool], on_batch: Callable[[int], object]
+) -> int:
+    """End the sessions of the engine that they are adopted from, which would still come."""
+    ended, begun = 0, time.monotonic()
+    for count in old.remove_live(table.batch_size) if old.model is not None else ():
+        ended += count
+        on_batch(count)
+        if stop():
+            break
+        nap(time.monotonic() - begun, stop)
+        begun = time.monotonic()
+    return ended
 
 
 def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
