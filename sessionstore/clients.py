@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from django.http import HttpRequest
 
 from sessionstore.conf import conf
-from sessionstore.core.forwarded import X_FORWARDED_FOR, Proxies, address_of
+from sessionstore.core.headers.forwarded import X_FORWARDED_FOR, Proxies, address_of
 from sessionstore.core.record import USER_AGENT_LENGTH, Client
 
 _control = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -17,7 +17,8 @@ from sessionstore.backends.base import SessionBackend
 from sessionstore.cleaning.background import cleaner
 from sessionstore.clients import client_of
 from sessionstore.conf import conf
-from sessionstore.core import cookies, journal
+from sessionstore.core import journal
+from sessionstore.core.headers import cookies
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.signals import Refusal, session_refused

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 from django.utils.module_loading import import_string
 
-from sessionstore.core.forwarded import FORWARDED, X_FORWARDED_FOR, Network, Proxies
+from sessionstore.core.headers.forwarded import FORWARDED, X_FORWARDED_FOR, Network, Proxies
 
 T = TypeVar("T")
 Callback = Callable[..., Any]

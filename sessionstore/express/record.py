@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from sessionstore.conf import conf
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core import expiry
-from sessionstore.core.express_format import LAST_DATE_MS, decode, lifetime_ms
+from sessionstore.core.express_format import LAST_DATE_MS, Stored, decode, lifetime_ms
 from sessionstore.core.record import Record
 from sessionstore.exceptions import SessionUnreadable
 from sessionstore.express.users import user_id_of
@@ -48,11 +48,7 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
 
     Express slides the column, so a moment that was fixed can hold only here.
     """
-    stored = unreadable = None
-    try:
-        stored = decode(text)
-    except SessionUnreadable as error:
-        unreadable = error
+    stored, unreadable = _decoded(text)
     data, cookie = ({}, {}) if stored is None else (stored.data, stored.cookie)
     ours, own_end = data.pop(OURS, None), _own_end(data)
     times = ours if isinstance(ours, dict) else {}
@@ -79,13 +75,21 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
             "is_stamped": created is not None,
         },
     )
-    absolute_end = None if policy.absolute_ms is None else record.started_at + policy.absolute_ms
-    fixed_ends = [end for end in (own_end, absolute_end) if end is not None]
-    fixed_end = min(fixed_ends, default=LAST_DATE_MS)
+    fixed_end = LAST_DATE_MS if own_end is None else own_end
+    if policy.absolute_ms is not None:
+        fixed_end = min(fixed_end, record.started_at + policy.absolute_ms)
     if fixed_end < now + age:
         # The column may stand at that end, and tells no last use; there is nothing left to renew.
         record.last_seen_at = now
     return None if fixed_end <= now else record
+
+
+def _decoded(text: str) -> tuple[Stored | None, SessionUnreadable | None]:
+    """Return what a row holds, or why it cannot be read."""
+    try:
+        return decode(text), None
+    except SessionUnreadable as error:
+        return None, error
 
 
 def _own_end(data: dict[str, Any]) -> int | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessionstore.core.cookies import is_plain, named, other_places
+from sessionstore.core.headers.cookies import is_plain, named, other_places
 
 HOST = "shop.example.com"
 DISGUISES = ["\u2000", "\xa0", "\x85", "\x1f", "\u3000", "x"]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sessionstore.core.forwarded import FORWARDED, X_FORWARDED_FOR, Proxies, address_of
+from sessionstore.core.headers.forwarded import FORWARDED, X_FORWARDED_FOR, Proxies, address_of
 
 PEER = "10.0.0.1"
 NETS = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "2001:db8:1::/48")))

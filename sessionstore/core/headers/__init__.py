@@ -1,0 +1,1 @@
+"""What the headers of a request say, and how far they are to be believed."""
