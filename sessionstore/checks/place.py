@@ -5,13 +5,16 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+from django.db.migrations.exceptions import NodeNotFoundError
+from django.db.migrations.executor import MigrationExecutor
 
 from sessionstore.backends.leaving import SessionStore as LeavingStore
 from sessionstore.checks.engine import runs_on, site_engine, site_table
 from sessionstore.conf import conf
 from sessionstore.express.rows import SharedTable
 from sessionstore.moving.old_table import tables_to_clear
+from sessionstore.routers import APP_LABEL, twins_of
 from sessionstore.table.faults import code_of, is_missing_table
 
 
@@ -49,6 +52,34 @@ def check_alias(**_: Any) -> list[CheckMessage]:
             f"{alias!r}.",
             hint="Put 'sessionstore.routers.SessionRouter' first into DATABASE_ROUTERS.",
             id="sessionstore.E004",
+        )
+    ]
+
+
+def check_one_file(**_: Any) -> list[CheckMessage]:
+    """E042, W049: a second alias of an SQLite file waits for the first, in the same request."""
+    table = site_table()
+    if table is None or table.alias not in connections:
+        return []
+    alias = table.alias
+    twins = twins_of(alias) if connections[alias].vendor == "sqlite" else []
+    if not twins:
+        return []
+    files = f"The aliases {alias!r} and {twins[0]!r} lead to one SQLite file, which has one writer"
+    hint = "Let the sessions use the alias of the site: take SESSIONSTORE_DATABASE away"
+    if any(connections.settings[one].get("ATOMIC_REQUESTS") for one in (alias, *twins)):
+        return [
+            Error(
+                f"{files}: under ATOMIC_REQUESTS each login waits for the lock of its own request.",
+                hint=f"{hint}, or ATOMIC_REQUESTS.",
+                id="sessionstore.E042",
+            )
+        ]
+    return [
+        Warning(
+            f"{files}: a login inside atomic() waits for the lock of its own block.",
+            hint=f"{hint}.",
+            id="sessionstore.W049",
         )
     ]
 
@@ -122,12 +153,34 @@ def _refusals(table: Any) -> list[CheckMessage]:
     except (DatabaseError, InterfaceError) as error:
         where = f"table {table.table} in the database {table.alias!r}"
         if is_missing_table(error):
-            hint = f"Run manage.py migrate --database {table.alias}."
-            return [Error(f"There is no {where}.", hint=hint, id="sessionstore.E040")]
+            message = f"There is no {where}."
+            return [Error(message, hint=_how_to_make(table), id="sessionstore.E040")]
         hint = "May the database's user SELECT, INSERT, UPDATE and DELETE there?"
         message = f"Django cannot read the {where}{_code(error)}."
         return [Error(message, hint=hint, id="sessionstore.E041")]
     return []
+
+
+def _how_to_make(table: Any) -> str:
+    """Return the command that makes a table; after `migrate` has said that it has, another one."""
+    alias, app = table.alias, table.model._meta.app_label
+    if not _counts_as_made(alias, app):
+        has_other_name = alias != DEFAULT_DB_ALIAS and DEFAULT_DB_ALIAS not in twins_of(alias)
+        return f"Run manage.py migrate{f' --database {alias}' if has_other_name else ''}."
+    told = "The table django_migrations there says that it is made. "
+    if app != APP_LABEL:
+        return f"{told}Take the migration of {app!r} that makes it back with --fake, and migrate."
+    again = f"manage.py migrate {app} --database {alias}"
+    return f"{told}Run manage.py migrate {app} zero --fake --database {alias}, then {again}."
+
+
+def _counts_as_made(alias: str, app: str) -> bool:
+    try:
+        executor = MigrationExecutor(connections[alias])
+        made = executor.loader.graph.leaf_nodes(app)
+        return bool(made) and not executor.migration_plan(made)
+    except (NodeNotFoundError, DatabaseError, InterfaceError):
+        return False
 
 
 def _code(error: BaseException) -> str:
@@ -135,5 +188,5 @@ def _code(error: BaseException) -> str:
     return "" if code is None else f" (error {code})"
 
 
-CHECKS = [check_engine, check_alias, check_leaving]
+CHECKS = [check_engine, check_alias, check_one_file, check_leaving]
 DEPLOYMENT_CHECKS = [check_tables]

@@ -150,15 +150,18 @@ def check_rollbacks(**_: Any) -> list[CheckMessage]:
     """W047: a failed view's rollback brings back a session whose user has signed out."""
     if not runs_on(SessionBackend) or has_our_middleware():
         return []
+    alias = site_table().alias
     # E003 tells of an alias that is not there.
-    if not connections.settings.get(site_table().alias, {}).get("ATOMIC_REQUESTS"):
+    if not connections.settings.get(alias, {}).get("ATOMIC_REQUESTS"):
         return []
+    another = ", or give the sessions an alias of their own (SESSIONSTORE_DATABASE)"
     return [
         Warning(
             "The sessions share an alias with ATOMIC_REQUESTS, under Django's middleware: when a "
             "view fails after a logout, the rollback brings the session back.",
-            hint="Use sessionstore.middleware.SessionMiddleware, or give the sessions an alias of "
-            "their own (SESSIONSTORE_DATABASE).",
+            hint="Use sessionstore.middleware.SessionMiddleware"
+            # There E042 would tell.
+            f"{'' if connections[alias].vendor == 'sqlite' else another}.",
             id="sessionstore.W047",
         )
     ]

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.checks import run_checks
+from django.core.management import call_command
 from django.db import connections
 from django.test.utils import modify_settings, override_settings
 
@@ -14,6 +15,7 @@ from tests.harness.databases import Beside
 LEAVING, DJANGO = "sessionstore.backends.leaving", "django.contrib.sessions.backends.db"
 DJANGOS_MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
 IDS = ("E001", "E003", "E004", "E005", "E040", "E041", "E064", "W003", "W048")
+NO_TEST = {"NAME": None, "MIRROR": None}
 OURS = {f"sessionstore.{one}" for one in IDS}
 
 
@@ -79,7 +81,44 @@ def test_a_missing_table_is_an_error(database, monkeypatch):
     assert messages(database, deploy=False) == {}
     error = messages(database)["E040"]
     assert error.msg == f"There is no table not_there in the database {database!r}."
-    assert error.hint == f"Run manage.py migrate --database {database}."
+    assert error.hint.startswith("The table django_migrations there says that it is made. Run ")
+
+
+@pytest.mark.only_on("sqlite")
+def test_the_way_to_make_a_table_is_the_one_that_works(database, settings, tmp_path):
+    """With the alias where the table is, and without the command that has just done nothing."""
+    empty = {"NAME": str(tmp_path / "empty"), "TEST": NO_TEST}
+    with another_alias(database, "sessions", replace=empty) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert messages(alias)["E040"].hint == "Run manage.py migrate --database sessions."
+        call_command("migrate", "sessionstore", fake=True, database=alias, verbosity=0)
+        assert "zero --fake --database sessions, then" in messages(alias)["E040"].hint
+        settings.SESSION_ENGINE = "tests.owntable.engine"
+        assert messages(alias)["E040"].hint == "Run manage.py migrate --database sessions."
+        call_command("migrate", "owntable", fake=True, database=alias, verbosity=0)
+        assert "the migration of 'owntable'" in messages(alias)["E040"].hint
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_second_alias_of_an_sqlite_file_is_told(database, settings, tmp_path):
+    """Under ATOMIC_REQUESTS no login works; else none inside a transaction does."""
+    with another_alias(database, "sessions") as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert list(sqlite_messages()) == ["W049"]
+        for name in (alias, database):
+            connections.settings[name]["ATOMIC_REQUESTS"] = True
+            error = sqlite_messages()["E042"]
+            connections.settings[name]["ATOMIC_REQUESTS"] = False
+        assert error.msg.startswith("The aliases 'sessions' and 'default' lead to one SQLite file")
+    other = {"NAME": str(tmp_path / "other"), "TEST": NO_TEST}
+    with another_alias(database, "sessions", replace=other):
+        assert sqlite_messages() == {}
+
+
+def sqlite_messages():
+    found = run_checks(tags=["sessionstore"], databases=[])
+    wanted = {"sessionstore.E042", "sessionstore.W049"}
+    return {one.id.removeprefix("sessionstore."): one for one in found if one.id in wanted}
 
 
 @pytest.mark.only_on("sqlite")

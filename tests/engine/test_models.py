@@ -1,9 +1,14 @@
 """The model, its queries, the router, and tables of your own."""
 
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections
+from django.db.utils import ConnectionHandler
 
 from sessionstore.models import Session
 from sessionstore.routers import SessionRouter
@@ -103,6 +108,93 @@ def test_the_router_sends_only_sessions(settings):
     assert router.allow_migrate("sessions", "sessionstore") is True
     assert router.allow_migrate("default", "sessionstore") is False
     assert router.allow_migrate("default", "auth") is None
+
+
+PLACE = {
+    "ENGINE": "django.db.backends.postgresql",
+    "HOST": "db",
+    "PORT": 5432,
+    "NAME": "shop",
+    "OPTIONS": {},
+    "TEST": {"NAME": None, "MIRROR": None},
+}
+
+
+@contextmanager
+def site_with(**aliases):
+    """Aliases that nobody connects to; each is ``PLACE`` but for what is given."""
+    handler = ConnectionHandler({alias: {**PLACE, **own} for alias, own in aliases.items()})
+    with patch("sessionstore.routers.connections", handler):
+        yield handler
+
+
+SQLITE = "django.db.backends.sqlite3"
+
+
+@pytest.mark.parametrize(
+    ("default", "sessions", "is_one"),
+    [
+        ({}, {}, True),
+        ({}, {"ENGINE": "django.db.backends.mysql"}, False),
+        ({}, {"HOST": "elsewhere"}, False),
+        ({}, {"PORT": "5432"}, True),
+        ({}, {"PORT": 6432}, False),
+        ({}, {"PORT": 6432, "TEST": {"NAME": None, "MIRROR": "default"}}, True),
+        ({}, {"NAME": "sessions"}, False),
+        ({"NAME": "test_shop"}, {}, True),  # while a test runner makes one after the other
+        ({"NAME": "a"}, {"TEST": {"NAME": "a", "MIRROR": None}}, True),
+        (
+            {"NAME": "", "OPTIONS": {"service": "a"}},
+            {"NAME": "", "OPTIONS": {"service": "b"}},
+            False,
+        ),
+        ({"ENGINE": SQLITE, "NAME": "x/../db"}, {"ENGINE": SQLITE, "NAME": Path("db")}, True),
+        ({"ENGINE": SQLITE, "NAME": "db"}, {"ENGINE": SQLITE, "NAME": "other"}, False),
+        ({"ENGINE": SQLITE, "NAME": ":memory:"}, {"ENGINE": SQLITE, "NAME": ":memory:"}, False),
+    ],
+)
+def test_two_ways_to_one_database_are_told(settings, default, sessions, is_one):
+    """By what the settings say; then both make the table, since they share the record of it."""
+    settings.SESSIONSTORE_DATABASE = "sessions"
+    router = SessionRouter()
+    with site_with(default=default, sessions=sessions):
+        assert router.allow_migrate("default", "sessionstore", model_name="session") is is_one
+        assert router.allow_migrate("sessions", "sessionstore") is True
+        assert router.allow_migrate("sessions", "auth") is (None if is_one else False)
+
+
+def test_a_database_of_its_own_has_the_tables_that_are_sent_there(settings):
+    """Those of sessions, and those that a router of the site sends there."""
+
+    class Baskets:
+        def db_for_write(self, model, **_):
+            return "sessions" if model.__name__ == "Basket" else None
+
+    settings.SESSIONSTORE_DATABASE = "sessions"
+    settings.DATABASE_ROUTERS = ["sessionstore.routers.SessionRouter", Baskets()]
+    with site_with(default={}, sessions={"HOST": "elsewhere"}):
+        names = ("shopsession", "basket", "receipt", "gone", None)
+        there, here = (
+            {name: SessionRouter().allow_migrate(alias, "owntable", name) for name in names}
+            for alias in ("sessions", "default")
+        )
+        assert SessionRouter().allow_migrate("sessions", "no_app") is False
+    assert there == {
+        "shopsession": True,
+        "basket": None,
+        "receipt": False,
+        "gone": False,
+        None: None,
+    }
+    assert here == {**dict.fromkeys(names), "shopsession": False}
+
+
+def test_sessions_on_the_alias_of_the_site_leave_the_other_tables_there(settings):
+    """SESSIONSTORE_DATABASE may say what is so anyway."""
+    settings.SESSIONSTORE_DATABASE = "default"
+    with site_with(default={}):
+        assert SessionRouter().allow_migrate("default", "auth") is None
+        assert SessionRouter().allow_migrate("default", "sessionstore") is True
 
 
 @pytest.mark.django_db(databases="__all__")
