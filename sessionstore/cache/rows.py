@@ -11,6 +11,7 @@ from sessionstore.core import expiry
 from sessionstore.core.record import Record
 from sessionstore.table.retry import READ, attempt
 from sessionstore.table.rows import SqlTable
+from sessionstore.table.schemas import schema_of
 
 from .entries import RowCache
 
@@ -143,23 +144,26 @@ class CachedTable(SqlTable):
 
     def _begin(self, record: Record) -> None:
         """Tell the cache of a row that has this key from the commit on."""
-        row = replace(record)  # Until then the caller may drop its data.
-        self.on_commit(lambda: self._cache.begin(row, expiry.now_ms()))
+        # Until then the caller may drop its data, and the connection turn to another tenant.
+        row, cache = replace(record), self._cache
+        self.on_commit(lambda: cache.begin(row, expiry.now_ms()))
 
     def _hold(self, digests: Iterable[bytes], *, insist: bool = False) -> None:
-        digests = list(digests)
-        self._cache.hold(digests, insist=insist)
+        digests, cache = list(digests), self._cache
+        cache.hold(digests, insist=insist)
         if self.in_transaction():
-            self.on_commit(lambda: self._cache.hold(digests, insist=insist))
+            self.on_commit(lambda: cache.hold(digests, insist=insist))
 
     @cached_property
-    def _caches(self) -> dict[str, RowCache]:
+    def _caches(self) -> dict[tuple[str, str], RowCache]:
         return {}
 
     @property
     def _cache(self) -> RowCache:
+        """Security: each tenant has its own, or the entry of one would open another's session."""
         alias = self.alias
+        place = alias, schema_of(alias, self.model)
         try:
-            return self._caches[alias]
+            return self._caches[place]
         except KeyError:
-            return self._caches.setdefault(alias, RowCache(f"{alias}.{self.table}"))
+            return self._caches.setdefault(place, RowCache(".".join((*place, self.table))))

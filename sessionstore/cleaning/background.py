@@ -14,6 +14,7 @@ from sessionstore.cleaning.clearable import Clearable
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.table.faults import code_of
+from sessionstore.table.schemas import in_each_schema
 
 logger = logging.getLogger("sessionstore")
 # Spreads the processes of a site over the interval.
@@ -82,7 +83,8 @@ def clear_once(tables: Tables, *, max_seconds: float) -> None:
     """Clear the tables one after the other, up to the first that fails; never raises."""
     try:
         for rows in tables():
-            clear_expired(rows, pace=Pace(max_seconds=max_seconds))
+            for _ in in_each_schema(rows.alias, rows.table):
+                clear_expired(rows, pace=Pace(max_seconds=max_seconds))
     except Exception as error:  # noqa: BLE001 - the process answers requests
         # Security: a driver's message may hold data of a row.
         logger.warning("Clean-up failed: %s (%s)", type(error).__name__, code_of(error))

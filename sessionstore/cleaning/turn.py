@@ -31,9 +31,9 @@ def turn(alias: str, table: str) -> AbstractContextManager[bool]:
     """
     connection: Any = connections[alias]
     if connection.vendor == "postgresql":
-        return _by_connection(_another(connection), table, _take_on_postgresql)
+        return _by_connection(connection, table, _take_on_postgresql)
     if connection.vendor == "mysql":
-        return _by_connection(_another(connection), table, _take_on_mysql)
+        return _by_connection(connection, table, _take_on_mysql)
     # SQLite has no such locks, but all its users are on one machine.
     if fcntl is None or connection.is_in_memory_db():
         return nullcontext(True)
@@ -52,11 +52,14 @@ def _another(connection: Any) -> Any:
 
 
 @contextmanager
-def _by_connection(own: Any, table: str, take: Callable[[Any, str], bool]) -> Iterator[bool]:
+def _by_connection(
+    connection: Any, table: str, take: Callable[[Any, bytes], bool]
+) -> Iterator[bool]:
     """Hold a lock on a connection of its own, which ends it whatever happens."""
+    own = _another(connection)
     try:
         try:
-            taken = take(own, table)
+            taken = take(own, _name(_place(connection, table)))
         except (DatabaseError, InterfaceError) as error:
             logger.info("Cleaning without an advisory lock: database error %s", code_of(error))
             taken = True
@@ -73,9 +76,21 @@ def _let_go(own: Any) -> None:
     own.close()
 
 
-def _take_on_postgresql(own: Any, table: str) -> bool:
+def _place(connection: Any, table: str) -> str:
+    """Return what tells the table from others of its name, as far as a lock of its name goes.
+
+    PostgreSQL: in one database, where each schema has its own. MySQL: on the whole server.
+    """
+    if connection.vendor == "mysql":
+        return f"{connection.settings_dict['NAME']}.{table}"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)::oid::text", [connection.ops.quote_name(table)])
+        return str(cursor.fetchone()[0])
+
+
+def _take_on_postgresql(own: Any, name: bytes) -> bool:
     """Lock in a transaction: a lock of the session would break under a transaction pooler."""
-    number = int.from_bytes(_name(table), "big", signed=True)
+    number = int.from_bytes(name, "big", signed=True)
     own.set_autocommit(False)
     with own.cursor() as cursor:
         # Between its statements this transaction holds no snapshot, so it holds up no vacuum.
@@ -85,12 +100,10 @@ def _take_on_postgresql(own: Any, table: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _take_on_mysql(own: Any, table: str) -> bool:
-    # The name counts for the whole server, so it tells the database too.
-    name = f"sessionstore.{_name(own.settings_dict['NAME'] + '.' + table).hex()}"
+def _take_on_mysql(own: Any, name: bytes) -> bool:
     with own.cursor() as cursor:
         cursor.execute("SET SESSION wait_timeout = %s", [_A_WEEK_S])
-        cursor.execute("SELECT GET_LOCK(%s, 0)", [name])
+        cursor.execute("SELECT GET_LOCK(%s, 0)", [f"sessionstore.{name.hex()}"])
         return bool(cursor.fetchone()[0] == 1)
 
 

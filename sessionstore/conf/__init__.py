@@ -226,6 +226,16 @@ class Conf:
         return settings.USE_TZ
 
     @property
+    def tenant_model(self) -> str | None:
+        """The model of django-tenants that has a row for each schema."""
+        return getattr(settings, "TENANT_MODEL", None)
+
+    @property
+    def public_schema(self) -> str:
+        """The schema that its tenants share."""
+        return getattr(settings, "PUBLIC_SCHEMA_NAME", "public")
+
+    @property
     def debug(self) -> bool:
         return settings.DEBUG
 

@@ -12,7 +12,7 @@ import redis
 from django.core.cache import caches
 from django.core.cache.backends.redis import RedisCache
 from django.core.management import call_command
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connections, transaction
 
 from sessionstore.backends.cached_sql import SessionStore
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
@@ -671,3 +671,12 @@ def test_a_cache_flushed_under_load_loses_nothing(saved):
 
     assert run_together([empty, write_all]) == [True, [True] * 8]
     assert len(SqlSessionStore(saved.session_key).load()) == 82
+
+
+def test_each_tenant_has_entries_of_its_own(database, saved, monkeypatch):
+    """Where a connection tells the schema that it works in, as that of django-tenants does."""
+    for schema, statements in (("a", 1), ("a", 0), ("b", 1), ("a", 0), ("public", 0), ("b", 0)):
+        monkeypatch.setattr(connections[database], "schema_name", schema, raising=False)
+        with record_statements() as seen:
+            assert SessionStore(saved.session_key)["a"] == 1
+        assert len(seen.about("sessionstore_session")) == statements, schema

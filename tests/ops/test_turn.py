@@ -6,6 +6,7 @@ import pytest
 from django.db import connections
 
 from sessionstore.cleaning.turn import turn
+from tests.faults.conftest import another_alias
 from tests.harness.process import free_port
 
 
@@ -41,3 +42,23 @@ def test_without_a_connection_to_spare_the_work_goes_on(database, monkeypatch, c
     with caplog.at_level("INFO", "sessionstore"), turn(database, "sessions") as is_ours:
         assert is_ours
     assert "Cleaning without an advisory lock" in caplog.text
+
+
+@pytest.mark.only_on("postgresql")
+def test_each_schema_has_a_turn_of_its_own(database):
+    """Tenants have tables of one name, each in a schema; one that they share is one table."""
+    with connections[database].cursor() as cursor:
+        for schema in ("a", "b"):
+            cursor.execute(f"CREATE SCHEMA {schema} CREATE TABLE sessions (id int)")
+    paths = [{"OPTIONS": {"options": f"-c search_path={schema},public"}} for schema in ("a", "b")]
+    try:
+        with another_alias(database, "a", **paths[0]), another_alias(database, "b", **paths[1]):
+            with turn("a", "sessions") as a, turn("b", "sessions") as b:
+                assert (a, b) == (True, True)
+            with turn("a", "sessions") as a, turn("a", "sessions") as again:
+                assert (a, again) == (True, False)
+            with turn("a", "auth_user") as a, turn("b", "auth_user") as b:
+                assert (a, b) == (True, False)
+    finally:
+        with connections[database].cursor() as cursor:
+            cursor.execute("DROP SCHEMA a CASCADE; DROP SCHEMA b CASCADE")
