@@ -10,12 +10,14 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Substr
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.conf import conf
 from sessionstore.conf.zones import aware, shown
 from sessionstore.core import expiry
+from sessionstore.core.codec import HEAD_BYTES
 from sessionstore.core.keys import DIGEST_BYTES, ID_BYTES, as_text, handle_of, id_of
 from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH, Record
 
@@ -133,6 +135,15 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
         opened = conf.keyring.open(as_text(key))
         return self.filter(digest=opened.digest) if opened else self.none()
 
+    def with_head(self) -> "SessionQuerySet":
+        """Leave the data out, but for what tells who has written them: ``is_foreign``."""
+        head = Substr("data", 1, HEAD_BYTES, output_field=models.BinaryField())
+        return self.defer("data").annotate(data_head=head)
+
+    def own(self) -> list[Any]:
+        """Return the rows without those that another site, which shares the table, has written."""
+        return [row for row in self.with_head() if not row.is_foreign]
+
     def by_handle(self, handle: str) -> "SessionQuerySet":
         """The session that a page, a log or a signal names; none for what is no handle."""
         try:
@@ -187,6 +198,16 @@ class AbstractSession(models.Model):
         """Tell whether the row's own end is to come; a timeout tightened since may end it first."""
         return expiry.to_ms(aware(self.expires_at)) > expiry.now_ms()
 
+    @property
+    def is_foreign(self) -> bool:
+        """Tell whether another site, which shares the table, has written the row.
+
+        Security: its users are not ours, though their keys may be the same. The SECRET_KEY tells.
+        """
+        head = getattr(self, "data_head", None)
+        head = self.data[:HEAD_BYTES] if head is None else head
+        return conf.codec.is_foreign(bytes(head), self._record().bound)
+
     def get_decoded(self) -> dict[str, Any]:
         """Return the session's data; empty when damaged, encrypted, or of another serializer."""
         try:
@@ -196,7 +217,7 @@ class AbstractSession(models.Model):
             return {}
 
     def _record(self) -> Record:
-        """Return the row as the engine knows rows."""
+        """Return the row as the engine knows rows, without its data."""
         moments = {name: getattr(self, name) for name in _MOMENTS}
         times: dict[str, Any] = {
             name: None if at is None else expiry.to_ms(aware(at)) for name, at in moments.items()
@@ -204,7 +225,7 @@ class AbstractSession(models.Model):
         return Record(
             id=bytes(self.id),
             digest=bytes(self.digest),
-            data=bytes(self.data),
+            data=b"",
             version=self.version,
             user_id=self.user_id,
             **times,

@@ -39,12 +39,18 @@ _HIDDEN = {"pk", "id", "digest", "previous_digest", "data", "device_key", "bytes
 
 
 class SessionList(ChangeList):
-    """A page of the list, with the names of its users: one query for all of them."""
+    """A page of the list, with the names of its users: one query for all of them.
+
+    Of a row that another site has written the name would be a stranger's: the user's key stays.
+    """
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        names = names_of({row.user_id for row in self.result_list if row.user_id})
+        own = [row for row in self.result_list if not row.is_foreign]
+        names = names_of({row.user_id for row in own if row.user_id})
         for row in self.result_list:
+            row.user_name = row.user_id
+        for row in own:
             row.user_name = names.get(row.user_id, row.user_id)
 
 
@@ -102,7 +108,8 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().lookup_allowed(lookup, value, request)
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer("data").annotate(bytes=Length("data"))
+        rows: Any = super().get_queryset(request)
+        return rows.with_head().annotate(bytes=Length("data"))
 
     def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
         return SessionList
@@ -194,12 +201,11 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self._tell(request, revoke_each(rows, reason=Reason.ADMIN))
 
     @admin.action(description=_("End all sessions of the selected users"), permissions=["delete"])
-    def end_all_of_users(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def end_all_of_users(self, request: HttpRequest, queryset: Any) -> None:
         """End whatever the users of these rows have, apart from the session that asks."""
         own = getattr(request.session, "row_id", None)
-        users = queryset.exclude(user_id=None).order_by().values_list("user_id", flat=True)
         ended = 0
-        for user_id in users.distinct():
+        for user_id in {row.user_id for row in queryset.exclude(user_id=None).own()}:
             ended += revoke_all_of(user_id, reason=Reason.ADMIN, but=own)
         self._tell(request, ended)
 

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 from django.db.migrations.exceptions import NodeNotFoundError
 from django.db.migrations.executor import MigrationExecutor
@@ -16,6 +18,7 @@ from sessionstore.express.rows import SharedTable
 from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.routers import APP_LABEL, twins_of
 from sessionstore.table.faults import code_of, is_missing_table
+from sessionstore.table.rows import SqlTable
 
 
 def check_engine(**_: Any) -> list[CheckMessage]:
@@ -82,6 +85,32 @@ def check_one_file(**_: Any) -> list[CheckMessage]:
             id="sessionstore.W049",
         )
     ]
+
+
+def check_tenants(**_: Any) -> list[CheckMessage]:
+    """E065: tenants share the sessions, and not the users, who may have the same keys."""
+    table = site_table()
+    if not isinstance(table, SqlTable) or not conf.tenant_apps:
+        return []
+    try:
+        users = get_user_model()
+    except ImproperlyConfigured:  # a site without users
+        return []
+    if _is_of_tenants(table.model) or not _is_of_tenants(users):
+        return []
+    return [
+        Error(
+            "All tenants share the session table, and each has users of its own: they would see "
+            "and end the sessions of users of other tenants.",
+            hint=f"Put {table.model._meta.app_config.name!r} into TENANT_APPS.",
+            id="sessionstore.E065",
+        )
+    ]
+
+
+def _is_of_tenants(model: Any) -> bool:
+    app = model._meta.app_config
+    return bool({app.name, f"{type(app).__module__}.{type(app).__name__}"} & {*conf.tenant_apps})
 
 
 def check_leaving(**_: Any) -> list[CheckMessage]:
@@ -188,5 +217,5 @@ def _code(error: BaseException) -> str:
     return "" if code is None else f" (error {code})"
 
 
-CHECKS = [check_engine, check_alias, check_one_file, check_leaving]
+CHECKS = [check_engine, check_alias, check_one_file, check_tenants, check_leaving]
 DEPLOYMENT_CHECKS = [check_tables]

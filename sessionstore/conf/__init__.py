@@ -231,6 +231,11 @@ class Conf:
         return getattr(settings, "TENANT_MODEL", None)
 
     @property
+    def tenant_apps(self) -> Sequence[str]:
+        """The apps whose tables each of its tenants has."""
+        return getattr(settings, "TENANT_APPS", ())
+
+    @property
     def public_schema(self) -> str:
         """The schema that its tenants share."""
         return getattr(settings, "PUBLIC_SCHEMA_NAME", "public")

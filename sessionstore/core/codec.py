@@ -1,12 +1,15 @@
-"""The bytes in the column ``data``: a header that names the format, the seal, the payload.
+"""The bytes in the column ``data``: a head that names the format and the site, then the payload.
 
-Format 1: ``header | seal (16) | nonce (8) | payload``. The seal is HMAC-SHA256 over what the row
-is bound to (``Record.bound``), header, nonce and payload, so no blob can be changed or moved to
-another row. The nonce makes each blob unique: a writer recognises its own write after a lost
-connection.
-Format 2: ``header | nonce (12) | AES-256-GCM(padded payload)``, see ``encryption``.
+The head is ``header | mark (8)``. The mark is HMAC-SHA256 over what the row is bound to
+(``Record.bound``). By it a site tells its own rows from those of another one that shares the
+table, in either format, without the key and without the payload.
+Format 1: ``head | seal (16) | nonce (8) | payload``. The seal is HMAC-SHA256 over what the row
+is bound to, head, nonce and payload, so no blob can be changed or moved to another row. The nonce
+makes each blob unique: a writer recognises its own write after a lost connection.
+Format 2: ``head | nonce (12) | AES-256-GCM(padded payload)``, see ``encryption``.
 The highest bit of the header tells that the payload is compressed with zlib; only in format 1, for
-the size of what is encrypted must not tell what it is.
+the size of what is encrypted must not tell what it is. The bit below it tells that there is a mark:
+blobs from before there was one are read without.
 """
 
 import secrets
@@ -20,10 +23,13 @@ from .crypto import derive, is_tag, tag
 from .keys import Key
 
 COMPRESS_ABOVE = 1024
-SEALED, ENCRYPTED, COMPRESSED = 0x01, 0x02, 0x80
-_SEAL_BYTES, _NONCE_BYTES = 16, 8
-_START = 1 + _SEAL_BYTES
-_PURPOSE = "data.1"
+SEALED, ENCRYPTED, COMPRESSED, MARKED = 0x01, 0x02, 0x80, 0x40
+_SEAL_BYTES, _NONCE_BYTES, _MARK_BYTES = 16, 8, 8
+HEAD_BYTES = 1 + _MARK_BYTES
+_PURPOSE, _SITE = "data.1", "site.1"
+# The byte that a blob begins with, and the format that it names.
+_FORMATS = {SEALED: SEALED, SEALED | COMPRESSED: SEALED, ENCRYPTED: ENCRYPTED}
+_HEADERS = _FORMATS | {header | MARKED: name for header, name in _FORMATS.items()}
 # A limit that was lowered must not lose what is stored: reading stops at this size at the earliest.
 _READ_AT_LEAST = 16 * 1024 * 1024
 # What later releases may write. Any other first byte is none of ours, but damage.
@@ -62,17 +68,17 @@ class Codec:
     def encode(self, payload: bytes, bound: bytes, key: Key) -> bytes:
         """Return the blob of ``payload`` for the row that ``bound`` and ``key`` belong to."""
         if self.encrypts and self.cipher:
-            header = bytes([ENCRYPTED])
-            return header + self.cipher.seal(self.secrets[0], key, bound + header, padded(payload))
+            head = self._head(ENCRYPTED, bound)
+            return head + self.cipher.seal(self.secrets[0], key, bound + head, padded(payload))
         body, flag = payload, 0
         if len(payload) > COMPRESS_ABOVE:
             packed = zlib.compress(payload, 1)
             if len(packed) < len(payload):
                 body, flag = packed, COMPRESSED
-        header = bytes([SEALED | flag])
+        head = self._head(SEALED | flag, bound)
         body = secrets.token_bytes(_NONCE_BYTES) + body
-        seal = tag(derive(self.secrets[0], _PURPOSE), bound + header + body, length=_SEAL_BYTES)
-        return header + seal + body
+        seal = tag(derive(self.secrets[0], _PURPOSE), bound + head + body, length=_SEAL_BYTES)
+        return head + seal + body
 
     def decode(self, blob: bytes, bound: bytes, key: Key | None = None) -> Decoded | None:
         """Return the payload of ``blob``, or None when it is forged, cut, moved or none of ours.
@@ -82,27 +88,43 @@ class Codec:
         EncryptionUnavailable where the cipher lacks its library; for no other blob, whatever its
         bytes.
         """
-        header = blob[:1]
-        if header == b"\x01" or header == b"\x81":
-            opened = self._unseal(blob, bound + header)
-        elif header == b"\x02" and self.cipher and key is not None and key.material:
-            opened = self._decrypt(self.cipher, blob, bound + header, key)
-        elif header and header[0] & ~COMPRESSED in _LATER_FORMATS:
-            reason = f"its format, {header[0] & ~COMPRESSED}, is that of a later release"
+        head, rest = _parted(blob)
+        name = _HEADERS.get(head[0]) if head else None
+        if name == SEALED:
+            opened = self._unseal(rest, bound + head)
+        elif name == ENCRYPTED and self.cipher and key is not None and key.material:
+            opened = self._decrypt(self.cipher, rest, bound + head, key)
+        elif head and head[0] & ~(COMPRESSED | MARKED) in _LATER_FORMATS:
+            reason = f"its format, {head[0] & ~(COMPRESSED | MARKED)}, is that of a later release"
             raise SessionUnreadable(reason)
         else:
             return None
         if opened is None:
             return None
         body, secret = opened
-        payload = self._inflate(body) if header[0] & COMPRESSED else body
+        payload = self._inflate(body) if head[0] & COMPRESSED else body
         if payload is None:
             return None
-        is_encrypted = header[0] == ENCRYPTED
+        is_encrypted = name == ENCRYPTED
         return Decoded(payload, secret is not self.secrets[0] or is_encrypted != self.encrypts)
 
-    def _unseal(self, blob: bytes, associated: bytes) -> tuple[bytes, str | bytes] | None:
-        seal, body = blob[1:_START], blob[_START:]
+    def is_foreign(self, head: bytes, bound: bytes) -> bool:
+        """Tell whether another site has written a blob; its first ``HEAD_BYTES`` are enough.
+
+        One without a mark is not: it is from before, or was emptied.
+        """
+        head, _ = _parted(head)
+        if len(head) < HEAD_BYTES:
+            return False
+        mark = head[1:]
+        return not any(is_tag(mark, derive(secret, _SITE), bound) for secret in self.secrets)
+
+    def _head(self, header: int, bound: bytes) -> bytes:
+        mark = tag(derive(self.secrets[0], _SITE), bound, length=_MARK_BYTES)
+        return bytes([header | MARKED]) + mark
+
+    def _unseal(self, rest: bytes, associated: bytes) -> tuple[bytes, str | bytes] | None:
+        seal, body = rest[:_SEAL_BYTES], rest[_SEAL_BYTES:]
         if len(seal) < _SEAL_BYTES or len(body) < _NONCE_BYTES:
             return None
         for secret in self.secrets:
@@ -111,10 +133,10 @@ class Codec:
         return None
 
     def _decrypt(
-        self, cipher: Cipher, blob: bytes, associated: bytes, key: Key
+        self, cipher: Cipher, rest: bytes, associated: bytes, key: Key
     ) -> tuple[bytes, str | bytes] | None:
         for secret in self.secrets:
-            body = cipher.open(secret, key, associated, blob[1:])
+            body = cipher.open(secret, key, associated, rest)
             if body is not None:
                 return unpadded(body), secret
         return None
@@ -134,7 +156,14 @@ class Codec:
 
 def is_encrypted(blob: bytes) -> bool:
     """Tell whether only the key that the row has now can open ``blob``."""
-    return blob[:1] == b"\x02"
+    return blob[:1] in (b"\x02", b"\x42")
+
+
+def _parted(blob: bytes) -> tuple[bytes, bytes]:
+    """Return the head of a blob, and what follows."""
+    has_mark = blob[:1] in (b"\x41", b"\xc1", b"\x42")
+    size = HEAD_BYTES if has_mark else 1
+    return blob[:size], blob[size:]
 
 
 def padded(payload: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Format 2 of the column ``data``: AES-256-GCM under a key that only the cookie completes.
 
-``header | nonce (12) | ciphertext and tag``, with what the row is bound to and the header as
+``head | nonce (12) | ciphertext and tag``, with what the row is bound to and the head as
 associated data. The key is derived from the secret and from the 17 random bytes in the cookie, of
 which the table knows only SHA-256: a dump reads nothing, not even together with SECRET_KEY.
 """

@@ -18,7 +18,7 @@ from django.db.models.functions import Length, Substr
 
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
-from sessionstore.core.codec import COMPRESSED, ENCRYPTED, SEALED
+from sessionstore.core.codec import COMPRESSED, ENCRYPTED, MARKED, SEALED
 
 from .rows import Rows, SqlTable
 
@@ -218,7 +218,7 @@ def _table_bytes(table: SqlTable) -> Figure | None:
 
 def _format(row: Row) -> str:
     header = bytes(row.header or b"\0")[0]
-    name = _FORMATS.get(header & ~COMPRESSED, "unknown")
+    name = _FORMATS.get(header & ~(COMPRESSED | MARKED), "unknown")
     return f"{name}, compressed" if header & COMPRESSED else name
 
 

@@ -30,14 +30,19 @@ _MOST_PASSES = 5
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Sessions to end, as a condition on their columns and in words."""
+    """Sessions to end, as a condition on their columns and in words.
+
+    Those ``of_ours`` are not of another site that shares the table; the others are whoever's.
+    """
 
     words: str
     condition: Q = field(default_factory=Q)
+    of_ours: bool = False
 
 
 def of_user(user_id: str) -> Which:
-    return Which(f"of the user with the id {printable(user_id)}", Q(user_id=user_id))
+    words = f"of the user with the id {printable(user_id)}"
+    return Which(words, Q(user_id=user_id), of_ours=True)
 
 
 def all_until_now(session: SessionBackend) -> Which:
@@ -72,7 +77,8 @@ def count(session: SessionBackend, which: Which) -> int:
     """Count those in the table of ``session``, an empty one of the engine to use."""
     if not isinstance(session.table, SqlTable):
         return int(session.table.count())
-    return int(session.table.objects.filter(which.condition).count())
+    chosen = session.table.objects.filter(which.condition)
+    return len(chosen.own()) if which.of_ours else int(chosen.count())
 
 
 def revoke(
@@ -150,8 +156,9 @@ def _batches(session: SessionBackend, which: Which) -> Iterator[Callable[[], int
             last = ids[-1]
         return
     chosen = table.objects.filter(which.condition).order_by("pk")
-    while found := list(chosen.filter(pk__gt=last).only("user_id")[:_PAGE]):
-        yield partial(revoke_each, found, reason=Reason.COMMAND, session=session)
+    while found := list(chosen.filter(pk__gt=last).with_head()[:_PAGE]):
+        meant = [row for row in found if not (which.of_ours and row.is_foreign)]
+        yield partial(revoke_each, meant, reason=Reason.COMMAND, session=session)
         if len(found) < _PAGE:
             return
         last = bytes(found[-1].pk)

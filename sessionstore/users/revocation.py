@@ -36,7 +36,8 @@ def revoke_all_of(
 ) -> int:
     """End every session of a user, apart from the row with the id ``but``; return how many.
 
-    0 where the table does not know its users.
+    None of another site that shares the table (``is_foreign``). 0 where the table does not know
+    its users.
     ``session`` is any of the engine to use; the site's, when it is not given.
     """
     return revoke_all_of_each([user_id], reason=reason, but=but, session=session)
@@ -57,7 +58,7 @@ def revoke_all_of_each(
     while waiting:
         batch, waiting = waiting[:_USERS], waiting[_USERS:]
         live = table.objects.filter(user_id__in=batch, expires_at__gt=expiry.now_ms())
-        found = list(live.values_list("pk", "user_id"))
+        found = [(row.pk, row.user_id) for row in live.own()]
         ended += delete_for_good(partial(table.remove_of_users, batch, but=but), table.alias)
         for row_id, user_id in found:
             if bytes(row_id) != but:

@@ -214,6 +214,15 @@ def test_a_database_that_was_not_asked_is_told(database, settings):
         assert messages(database)["W048"].hint == "Check with --database sessions."
 
 
+def test_tenants_that_share_sessions_share_users(settings):
+    """Else their users, who have the same keys, would be taken for one another."""
+    auth, ours = "django.contrib.auth.apps.AuthConfig", "sessionstore"
+    for apps, is_told in (((), False), ([auth], True), ([auth, ours], False), ([ours], False)):
+        settings.TENANT_APPS = apps
+        told = [one.id for one in run_checks(tags=["sessionstore"], databases=[])]
+        assert ("sessionstore.E065" in told) is is_told, apps
+
+
 class TestLeaving:
     """The engine that is Django's, and whose sessions were ours."""
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sessionstore.core.codec import (
     COMPRESS_ABOVE,
+    HEAD_BYTES,
     SEALED,
     Codec,
     is_encrypted,
@@ -47,9 +48,9 @@ def test_large_payloads_are_compressed():
 
 @pytest.mark.parametrize("size", [1024, 1025, 5000])
 def test_what_compression_would_make_larger_is_stored_as_it_is(size):
-    """Random bytes, a picture: 25 bytes of header, seal and nonce, and no more."""
+    """Random bytes, a picture: 33 bytes of header, mark, seal and nonce, and no more."""
     blob = codec.encode(secrets.token_bytes(size), BOUND, key)
-    assert (blob[:1], len(blob)) == (b"\x01", size + 25)
+    assert (blob[:1], len(blob)) == (b"\x41", size + 33)
 
 
 @both
@@ -89,7 +90,7 @@ def opens_nothing(codec, blob):
     try:
         return codec.decode(blob, BOUND, key) is None
     except SessionUnreadable:
-        return blob[0] & 0x7F in range(3, 16)
+        return blob[0] & 0x3F in range(3, 16)
 
 
 @both
@@ -158,10 +159,17 @@ STORED_PACKED = (
     "811fe7470eb05180325c8d237fe44b3c5300000000000000007801ab564a54b252aa1805a3"
     "21301a02a32140851050aa0500834a05da"
 )
+STORED_MARKED = "415a93f58ce25c53ff7b923085d42c836d4c5ce0530205162a00000000000000007b2261223a317d"
+STORED_MARKED_PACKED = (
+    "c15a93f58ce25c53ff622e59a25bf73f75940eff930d031b2000000000000000007801ab564a"
+    "54b252aa1805a321301a02a32140851050aa0500834a05da"
+)
+SHORT, LONG = b'{"a":1}', b'{"a":"%b"}' % (b"x" * 1100)
 
 
 @pytest.mark.parametrize(
-    ("blob", "payload"), [(STORED, b'{"a":1}'), (STORED_PACKED, b'{"a":"%b"}' % (b"x" * 1100))]
+    ("blob", "payload"),
+    [(STORED, SHORT), (STORED_PACKED, LONG), (STORED_MARKED, SHORT), (STORED_MARKED_PACKED, LONG)],
 )
 def test_what_was_stored_once_opens_for_ever(blob, payload):
     """The format is fixed, and so is what a row is bound to: neither can ever change."""
@@ -171,24 +179,49 @@ def test_what_was_stored_once_opens_for_ever(blob, payload):
     assert decoded.payload == payload
 
 
-@pytest.mark.parametrize("header", [b"\x00", b"\x10", b"\x7f", b"\x02", b"\x82", b"\x90"])
+@pytest.mark.parametrize(
+    "header", [b"\x00", b"\x10", b"\x7f", b"\x02", b"\x82", b"\x90", b"\x42", b"\x40"]
+)
 def test_unknown_formats_are_refused(header):
     """Also format 2 where nothing can decrypt it."""
     assert codec.decode(header + codec.encode(b"data", BOUND, key)[1:], BOUND, key) is None
 
 
-@pytest.mark.parametrize("header", [b"\x03", b"\x0f", b"\x83", b"\x8f"])
+@pytest.mark.parametrize("header", [b"\x03", b"\x0f", b"\x83", b"\x43", b"\xcf"])
 def test_a_later_format_is_not_taken_for_damage(header):
     """While servers are being replaced an older one meets what a newer one has written."""
     with pytest.raises(SessionUnreadable, match="of a later release"):
         codec.decode(header + codec.encode(b"data", BOUND, key)[1:], BOUND, key)
 
 
-@pytest.mark.parametrize("header", [b"\x00", b"\x01", b"\x81", b"\x82"])
+@pytest.mark.parametrize("header", [b"\x00", b"\x01", b"\x41", b"\x81", b"\x82", b"\xc1", b"\xc2"])
 def test_an_encrypted_blob_cannot_be_relabelled(header):
     """There is no compressed format 2 either."""
     blob = encrypting.encode(b"data", BOUND, key)
     assert encrypting.decode(header + blob[1:], BOUND, key) is None
+
+
+# --- whose
+
+
+@both
+def test_a_site_tells_its_own_rows(codec):
+    """By the first bytes, without the key and without the payload, also under an older secret."""
+    blob = codec.encode(b"data", BOUND, key)
+
+    def says_foreign(head, *secrets, bound=BOUND):
+        return Codec(secrets, max_bytes=1024).is_foreign(head, bound)
+
+    assert says_foreign(blob, "secret") is says_foreign(blob[:HEAD_BYTES], "secret") is False
+    assert says_foreign(blob[:HEAD_BYTES], "new", "secret") is False
+    assert says_foreign(blob[:HEAD_BYTES], "another") is True
+    assert says_foreign(blob, "secret", bound=b"another row") is True
+
+
+@pytest.mark.parametrize("blob", [b"", b"\x41", bytes.fromhex(STORED), b"\x02" * 40, b'{"a": 1}'])
+def test_what_has_no_mark_is_nobody_elses(blob):
+    """Cut, emptied, from before there was one, or in a format of an engine's own."""
+    assert codec.is_foreign(blob, BOUND) is False
 
 
 # --- padding

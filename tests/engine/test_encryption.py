@@ -9,7 +9,7 @@ from django.conf import settings as django_settings
 from sessionstore.backends.sql import SessionStore
 from sessionstore.conf import conf
 from sessionstore.core import encryption
-from sessionstore.core.codec import Codec
+from sessionstore.core.codec import HEAD_BYTES, Codec
 from sessionstore.core.encryption import CIPHER
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Record
@@ -40,7 +40,7 @@ def row_of(session: SessionStore) -> Session:
 
 
 def header_of(session: SessionStore) -> int:
-    return bytes(row_of(session).data)[0] & 0x7F
+    return bytes(row_of(session).data)[0] & 0x3F
 
 
 @pytest.mark.parametrize("size", [1, 5000])
@@ -64,8 +64,8 @@ def test_a_dump_with_the_secret_key_reads_nothing(encrypted):
     for guess in guesses:
         key = Key(text="", digest=digest, material=guess)
         assert conf.codec.decode(blob, bound, key) is None
-        secret, associated = django_settings.SECRET_KEY, bound + blob[:1]
-        assert CIPHER.open(secret, key, associated, blob[1:]) is None
+        secret, associated = django_settings.SECRET_KEY, bound + blob[:HEAD_BYTES]
+        assert CIPHER.open(secret, key, associated, blob[HEAD_BYTES:]) is None
 
 
 def test_a_blob_moved_to_another_row_is_refused(encrypted):

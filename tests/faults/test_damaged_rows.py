@@ -44,6 +44,8 @@ def mutants(blob: bytes, other: bytes, luck: random.Random) -> Iterator[bytes]:
             pickle.dumps(USER),
             b"\x01" + b"\0" * 24 + pickle.dumps(USER),
             b"\x81" + luck.randbytes(24) + BOMB,
+            b"\xc1" + luck.randbytes(32) + BOMB,
+            blob[:9] + luck.randbytes(24) + plain,
             b"",
         )
 
