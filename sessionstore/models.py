@@ -59,9 +59,6 @@ class MillisecondsField(_BigIntegerField):
     datetime is aware, or with USE_TZ = False naive in TIME_ZONE.
     """
 
-    # Those of numbers would compare them with datetimes.
-    validators: Any = ()
-
     def from_db_value(self, value: int | None, *_: Any) -> datetime | None:
         return None if value is None else shown(expiry.to_datetime(value))
 
@@ -78,6 +75,12 @@ class MillisecondsField(_BigIntegerField):
             message = f"{self} received a naive datetime ({moment}) while USE_TZ is True."
             warnings.warn(message, RuntimeWarning, stacklevel=2)
         return expiry.to_ms(aware(moment, naive_in=timezone.get_default_timezone()))
+
+    @property
+    def validators(self) -> Any:
+        """Return the field's own: those of numbers would compare their limits with datetimes."""
+        field: Any = self
+        return field._validators
 
     def value_to_string(self, obj: models.Model) -> str:
         """Return the moment in UTC, for a naive one is none when the clock is put back."""

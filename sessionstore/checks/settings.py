@@ -1,6 +1,5 @@
 """Checks of the settings themselves; they ask no database."""
 
-import math
 from typing import Any
 
 from django.apps import apps
@@ -187,7 +186,7 @@ def check_touch_interval(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"SESSIONSTORE_TOUCH_INTERVAL {told}.",
-            hint=f"Leave it out, or set it to {math.floor(renewed_ms / 4000)} s at most.",
+            hint=f"Leave it out, or set it to {renewed_ms / 4000:g} s at most.",
             id="sessionstore.W025",
         )
     ]

@@ -20,6 +20,7 @@ from sessionstore.express.users import user_id_of
 from sessionstore.session.expiring import EXPIRY_KEY, IDLE_KEY, policy_of
 
 OURS: Final = "_sessionstore"
+_SECOND_MS: Final = 1000
 
 
 # Security: no repr, for error reporters record local variables by it.
@@ -56,7 +57,6 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
         data.pop(IDLE_KEY, None)
     created, authenticated = map(_time, (times.get("created_at"), times.get("authenticated_at")))
     policy, lifetime = policy_of(data), lifetime_ms(cookie) or express_settings().expiration_ms
-    age = min(lifetime, policy.idle_ms or lifetime)
     record = Record(
         id=row_id,
         digest=row_id,
@@ -66,7 +66,7 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
         created_at=now if created is None else created,
         authenticated_at=authenticated,
         # Django moves the column by the idle timeout at most.
-        last_seen_at=min(expires_at - age, now),
+        last_seen_at=min(expires_at - min(lifetime, policy.idle_ms or lifetime), now),
         expires_at=expires_at,
         extra={
             "data": None if stored is None else data,
@@ -78,8 +78,8 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
     fixed_end = LAST_DATE_MS if own_end is None else own_end
     if policy.absolute_ms is not None:
         fixed_end = min(fixed_end, record.started_at + policy.absolute_ms)
-    if fixed_end < now + age:
-        # The column may stand at that end, and tells no last use; there is nothing left to renew.
+    if fixed_end - expires_at < _SECOND_MS:
+        # The column stands at that end and tells no last use; there is nothing left to renew.
         record.last_seen_at = now
     return None if fixed_end <= now else record
 

@@ -134,6 +134,9 @@ def test_near_an_end_that_nothing_moves_a_click_writes_nothing_more(site, settin
     with record_statements() as seen:
         assert visitor.stays(every=1, for_=10 * MINUTE)
     assert len(writes(seen)) == (0 if site == EXPRESS else 10)
+    assert visitor.stays(every=10, for_=49 * MINUTE - 10)
+    clock.advance(seconds=11)
+    assert not visitor.click()
 
 
 def test_another_address_is_recorded_though_touches_come_early(store, signed_in, settings, clock):
@@ -154,7 +157,7 @@ spans = st.none() | st.integers(MINUTE, 30 * DAY)
 
 @pytest.mark.only_on("sqlite")
 @hypothesis_settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(
     idle=spans,
@@ -166,7 +169,7 @@ spans = st.none() | st.integers(MINUTE, 30 * DAY)
     part=st.integers(4, 12),
 )
 def test_whoever_clicks_in_each_quarter_of_the_shortest_span_is_in(
-    database, middleware, settings, clock, idle, absolute, own, age, interval, saves, part
+    site, middleware, settings, clock, idle, absolute, own, age, interval, saves, part
 ):
     """Up to the absolute end, under any settings that slide, and it is not written more often."""
     settings.SESSIONSTORE_IDLE_TIMEOUT, settings.SESSIONSTORE_ABSOLUTE_TIMEOUT = idle, absolute
@@ -180,4 +183,5 @@ def test_whoever_clicks_in_each_quarter_of_the_shortest_span_is_in(
     with record_statements() as seen:
         assert visitor.stays(every=step, for_=clicks * step)
     most = clicks * step / min(shortest / 4, interval)
-    assert len(writes(seen)) <= most + 1
+    # Whole seconds, on Express.
+    assert len(writes(seen)) <= 1.1 * most + 1
