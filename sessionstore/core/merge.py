@@ -14,6 +14,8 @@ AUTH_KEYS = ("_auth_user_id", "_auth_user_backend", "_auth_user_hash")
 USER_KEY = AUTH_KEYS[0]
 
 Path = tuple[str, ...]
+# A key and the way to its dict. A path at each value would cost the depth for each of them.
+_Trail = tuple["_Trail | None", str]
 _missing: Any = object()
 
 
@@ -40,10 +42,10 @@ def merge(
     as one; with ``keeps_login`` they are those that are stored.
     """
     conflicts: list[Path] = []
-    data = _merge_dicts(_plain(base), _plain(ours), _plain(theirs), (), conflicts)
+    data = _merge_dicts(_plain(base), _plain(ours), _plain(theirs), None, conflicts)
     login = _login(theirs)
     if not keeps_login:
-        login = _pick_whole(_login(base), _login(ours), login, AUTH_KEYS[:1], conflicts)
+        login = _pick_whole(_login(base), _login(ours), login, (None, USER_KEY), conflicts)
     if login is not _missing:
         data.update(login)
     return Merged(data, tuple(conflicts))
@@ -114,37 +116,45 @@ def _merge_dicts(
     base: Mapping[str, Any],
     ours: Mapping[str, Any],
     theirs: Mapping[str, Any],
-    path: Path,
+    trail: "_Trail | None",
     conflicts: list[Path],
 ) -> dict[str, Any]:
     merged = {}
     for key in [*theirs, *(key for key in ours if key not in theirs)]:
         mine, its = ours.get(key, _missing), theirs.get(key, _missing)
-        value = _pick(base.get(key, _missing), mine, its, (*path, str(key)), conflicts)
+        value = _pick(base.get(key, _missing), mine, its, (trail, key), conflicts)
         if value is not _missing:
             merged[key] = value
     return merged
 
 
-def _pick(base: Any, ours: Any, theirs: Any, path: Path, conflicts: list[Path]) -> Any:
+def _pick(base: Any, ours: Any, theirs: Any, trail: "_Trail", conflicts: list[Path]) -> Any:
     if isinstance(ours, dict) and isinstance(theirs, dict):
         # Two requests that both bring the first entry of a dict have an empty one as their base.
         ground = {} if base is _missing else base
         if isinstance(ground, dict):
             # First: comparing whole dicts on each level would cost their size times their depth.
-            return _merge_dicts(ground, ours, theirs, path, conflicts)
-    return _pick_whole(base, ours, theirs, path, conflicts)
+            return _merge_dicts(ground, ours, theirs, trail, conflicts)
+    return _pick_whole(base, ours, theirs, trail, conflicts)
 
 
-def _pick_whole(base: Any, ours: Any, theirs: Any, path: Path, conflicts: list[Path]) -> Any:
+def _pick_whole(base: Any, ours: Any, theirs: Any, trail: "_Trail", conflicts: list[Path]) -> Any:
     if is_same(ours, base) or is_same(ours, theirs):
         return theirs
     if is_same(theirs, base):
         return ours
     if ours is _missing or theirs is _missing:
         return theirs if ours is _missing else ours
-    conflicts.append(path)
+    conflicts.append(_path(trail))
     return ours
+
+
+def _path(trail: "_Trail | None") -> Path:
+    keys = []
+    while trail is not None:
+        trail, key = trail
+        keys.append(str(key))
+    return tuple(reversed(keys))
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:

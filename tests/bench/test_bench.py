@@ -90,6 +90,13 @@ def test_the_cache_is_measured_beside_its_peers():
     assert sql["sessionstore cached_sql"] < sql["sessionstore sql"] / 10
 
 
+def test_merging_is_measured():
+    """Beside a merge that compares whole values on each level, which depth makes slow."""
+    lines = run("bench.merging", "--rounds", "3", "--size", "32").splitlines()[2:]
+    naive = {name.strip(): float(cells[-2]) for _, name, *cells in (a.split("|") for a in lines)}
+    assert naive["100 levels deep"] > 5 * naive["wide"]
+
+
 def test_encryption_is_measured():
     """Of the codec alone, and of each operation on a database."""
     printed = run("bench.encryption", "--database", "sqlite", "--rounds", "25")

@@ -177,6 +177,50 @@ def test_the_cost_of_a_merge_is_linear_in_the_breadth(monkeypatch):
     assert number < 20_000
 
 
+def shape(depth, entries, **last):
+    """Return so many entries at the end of a chain of dicts; only the last of them is changed."""
+    data = {str(n): {"name": "thing", "count": n} for n in range(entries)} | {"last": last}
+    for _ in range(depth - 1):
+        data = {"level": 1, "inner": data}
+    return data
+
+
+@pytest.mark.parametrize("depth", [1, 99])
+def test_eight_times_as_much_takes_eight_times_as_many_looks(monkeypatch, depth):
+    """Wide, and at the end of the longest chain that is saved."""
+
+    def cost(entries):
+        sides = shape(depth, entries), shape(depth, entries, a=1), shape(depth, entries, b=2)
+        number, outcome = comparisons(monkeypatch, *sides)
+        assert outcome.data == shape(depth, entries, a=1, b=2)
+        return number
+
+    assert cost(800) <= 8 * cost(100) <= 8 * (10 * 100 + 10 * depth)
+
+
+class Named(str):
+    """A key that counts how often somebody writes it down."""
+
+    __slots__ = ()
+    written = 0
+
+    def __str__(self):
+        type(self).written += 1
+        return super().__str__()
+
+
+def test_a_path_is_written_for_a_conflict_alone():
+    """One for each value would cost the depth for each of them."""
+    base = {Named(n): n for n in range(500)}
+    ours, theirs = {**base, Named("z"): 1}, {**base, Named("z"): 2}
+    for _ in range(98):
+        base, ours, theirs = ({Named("in"): one} for one in (base, ours, theirs))
+    Named.written = 0
+    [path] = merge(base, ours, theirs).conflicts
+    assert path == (*("in",) * 98, "z")
+    assert Named.written == len(path)
+
+
 @pytest.mark.parametrize("depth", [100, 200])
 def test_deep_data_are_merged_and_compared(depth):
     """As deep as a save lets them get, and twice that; quickly."""
