@@ -119,8 +119,8 @@ def _as_javascript_reads(digits: str) -> int | float:
     return int(number) if abs(number) <= MAX_SAFE_INTEGER else number
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
+def _refuse_constant(_: str) -> None:
+    raise ValueError
 
 
 def encode(data: Mapping[str, Any], cookie: Mapping[str, Any]) -> str:

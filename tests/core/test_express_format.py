@@ -283,3 +283,128 @@ class TestSeconds:
         """
         half_up, up = run_node(script, str(ms)).split()
         assert (rounded_half_up(ms), rounded_up(ms)) == (int(half_up), int(up))
+
+
+class TestWithoutNode:
+    """The same facts as plain figures, for whoever has no Node."""
+
+    def test_text_is_written_as_javascript_writes_it(self):
+        """Beyond ASCII as it is; half of a surrogate pair as an escape, or no driver takes it."""
+        data = {"text": "é€😀\u2028\0", "half": "\ud83d", "other": "\udfff", "deep": {"": None}}
+        assert encode(data, {"path": "/"}) == (
+            '{"cookie":{"path":"/"},"text":"é€😀\u2028\\u0000","half":"\\ud83d",'
+            '"other":"\\udfff","deep":{"":null}}'
+        )
+
+    @pytest.mark.parametrize(
+        ("digits", "value"),
+        [
+            ("123456789012345", 123456789012345),
+            ("9007199254740992", 2**53),
+            ("-9007199254740992", -(2**53)),
+            ("9007199254740994", 9007199254740994.0),
+            ("-9007199254740994", -9007199254740994.0),
+            ("1152921504606847000", 1152921504606847000.0),
+        ],
+    )
+    def test_numbers_are_read_as_javascript_reads_them(self, digits, value):
+        """Whole up to 2^53, a float beyond."""
+        found = decode('{"n":' + digits + "}").data["n"]
+        assert (found, type(found)) == (value, type(value))
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (
+                {"req": 1},
+                (
+                    "'req' cannot be stored for Express: Express keeps this name for itself; "
+                    "use another one."
+                ),
+            ),
+            (
+                {"a": [2**53 + 1]},
+                (
+                    "'a[0]' cannot be stored for Express: JavaScript rounds integers beyond 2^53; "
+                    "store a string."
+                ),
+            ),
+            (
+                {"a": -math.inf},
+                "'a' cannot be stored for Express: JSON has no -inf; store None or a string.",
+            ),
+            (
+                {"a": {"b": {(1,): 2}}},
+                "'a.b' cannot be stored for Express: JSON has no key of type tuple.",
+            ),
+            (
+                {"a": (1, {2})},
+                "'a[1]' cannot be stored for Express: JSON has no set; store text or a dict.",
+            ),
+        ],
+    )
+    def test_what_cannot_be_stored_is_said_with_the_way_out(self, data, message):
+        """Path, reason, and what to store instead."""
+        with pytest.raises(SessionNotSerializable) as caught:
+            encode({"fine": [1, 0.5, True, None, {1: "x"}], **data}, {})
+        assert str(caught.value) == f"The session's {message}"
+
+    def test_a_cycle_is_named_as_one(self):
+        """By the key under which it stands."""
+        cycle = {}
+        cycle["self"] = [cycle]
+        with pytest.raises(SessionNotSerializable) as caught:
+            encode({"cart": cycle}, {})
+        assert str(caught.value) == (
+            "The session's 'cart' cannot be stored for Express: it is nested too deeply or in "
+            "itself."
+        )
+
+    @pytest.mark.parametrize(
+        ("at_ms", "date"),
+        [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
+            (10**18, "9999-12-31T23:59:59.000Z"),
+        ],
+    )
+    def test_dates(self, at_ms, date):
+        """The year has four digits, so the last one is 9999."""
+        assert iso_date(at_ms) == date
+
+    @pytest.mark.parametrize(
+        ("ms", "half_up", "up"),
+        [(0, 0, 0), (1, 0, 1), (499, 0, 1), (500, 1, 1), (999, 1, 1), (1000, 1, 1), (1001, 1, 2)],
+    )
+    def test_seconds(self, ms, half_up, up):
+        """Math.round and Math.ceil."""
+        assert (rounded_half_up(ms), rounded_up(ms)) == (half_up, up)
+
+    @pytest.mark.parametrize(
+        ("age", "lifetime"),
+        [
+            (-5, 0),
+            (0, 0),
+            (0.4, 0),
+            (10**16, (2**32 - 1) * 1000),
+            (math.nan, None),
+            (math.inf, None),
+            (False, None),
+        ],
+    )
+    def test_lifetimes_at_their_limits(self, age, lifetime):
+        """Never negative, never beyond the column, and no number is no lifetime."""
+        assert lifetime_ms({"originalMaxAge": age}) == lifetime
+
+    def test_a_cookie_that_ends_with_the_browser(self):
+        """Both keys are there, and null."""
+        assert cookie_that_expires({"path": "/"}, max_age_ms=None, expires_at_ms=None) == {
+            "originalMaxAge": None,
+            "expires": None,
+            "path": "/",
+        }
+
+    def test_the_longest_id_and_one_more(self):
+        """The column of express-mysql-session holds 128 characters."""
+        assert unsign(sign("x" * 128, "cat"), ["cat"]) == "x" * 128
+        assert unsign(sign("x" * 129, "cat"), ["cat"]) is None

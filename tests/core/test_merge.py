@@ -1,6 +1,7 @@
 """Two requests change one session: what is kept."""
 
 import copy
+import json
 import time
 
 import pytest
@@ -89,6 +90,12 @@ def test_one_and_true_are_two_values():
     assert not is_same({"a": [1]}, {"a": [True]})
     assert not is_same(1, 1.0)
     assert is_same({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]})
+
+
+@pytest.mark.parametrize("text", ["10000000000", "1.5", '"a text"', '[{"a": [1.5, "x"]}]'])
+def test_equal_values_are_the_same_whoever_has_read_them(text):
+    """Two requests never hold one object."""
+    assert is_same(json.loads(text), json.loads(text))
 
 
 values = st.recursive(
