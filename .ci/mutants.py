@@ -22,7 +22,7 @@ WORK = ROOT / ".cache" / "mutants"
 LISTED = ROOT / ".ci" / "mutants.toml"
 FOLDERS = ("sessionstore", "tests", "demo_site")
 SPINNER = set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
-CAUGHT = {"killed", "timeout", "caught by type check"}
+CAUGHT = {"killed", "timeout", "segfault", "caught by type check"}
 # Of one module, with the tests of its own.
 CORE = "crypto express_format expiry journal keys merge record"
 NEAR = {

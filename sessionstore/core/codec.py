@@ -70,12 +70,12 @@ class Codec:
         if self.encrypts and self.cipher:
             head = self._head(ENCRYPTED, bound)
             return head + self.cipher.seal(self.secrets[0], key, bound + head, padded(payload))
-        body, flag = payload, 0
+        body, form = payload, SEALED
         if len(payload) > COMPRESS_ABOVE:
             packed = zlib.compress(payload, 1)
             if len(packed) < len(payload):
-                body, flag = packed, COMPRESSED
-        head = self._head(SEALED | flag, bound)
+                body, form = packed, SEALED | COMPRESSED
+        head = self._head(form, bound)
         body = secrets.token_bytes(_NONCE_BYTES) + body
         seal = tag(derive(self.secrets[0], _PURPOSE), bound + head + body, length=_SEAL_BYTES)
         return head + seal + body
@@ -125,7 +125,7 @@ class Codec:
 
     def _unseal(self, rest: bytes, associated: bytes) -> tuple[bytes, str | bytes] | None:
         seal, body = rest[:_SEAL_BYTES], rest[_SEAL_BYTES:]
-        if len(seal) < _SEAL_BYTES or len(body) < _NONCE_BYTES:
+        if len(body) < _NONCE_BYTES:
             return None
         for secret in self.secrets:
             if is_tag(seal, derive(secret, _PURPOSE), associated + body):

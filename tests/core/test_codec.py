@@ -147,6 +147,14 @@ def test_a_lowered_limit_loses_nothing():
     assert len(decoded.payload) == 500_000
 
 
+@pytest.mark.parametrize(("size", "opens"), [(0, False), (7, False), (8, True)])
+def test_a_sealed_blob_has_its_nonce(size, opens):
+    """Whoever holds the secret writes one; eight bytes and no payload are an empty one."""
+    header, body = bytes([SEALED]), b"n" * size
+    seal = tag(derive("secret", "data.1"), BOUND + header + body, length=16)
+    assert (codec.decode(header + seal + body, BOUND, key) is not None) is opens
+
+
 def test_format_one_opens_without_a_key():
     """For the admin and scripts, which know the row and not the cookie."""
     decoded = codec.decode(codec.encode(b"data", BOUND, key), BOUND)
@@ -231,6 +239,12 @@ def test_what_has_no_mark_is_nobody_elses(blob):
 def test_what_was_padded_is_unpadded(payload):
     """Also a payload that ends in the bytes it is filled up with."""
     assert unpadded(padded(payload)) == payload
+
+
+def test_the_padding_is_part_of_the_format():
+    """Four bytes of size, the payload, zeros."""
+    assert padded(b"data") == b"\0\0\0\4data" + bytes(248)
+    assert padded(bytes(range(256)) * 2)[:6] == b"\0\0\2\0\0\1"
 
 
 def test_padded_payloads_have_few_lengths():

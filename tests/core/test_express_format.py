@@ -404,7 +404,13 @@ class TestWithoutNode:
             "path": "/",
         }
 
-    def test_the_longest_id_and_one_more(self):
+    def test_the_shortest_and_the_longest_id(self):
         """The column of express-mysql-session holds 128 characters."""
+        assert unsign(sign("x", "cat"), ["cat"]) == "x"
         assert unsign(sign("x" * 128, "cat"), ["cat"]) == "x" * 128
         assert unsign(sign("x" * 129, "cat"), ["cat"]) is None
+
+    def test_bytes_that_are_no_text_are_not_read_as_another_id(self):
+        """Python would put U+FFFD in their place, which somebody may have signed."""
+        assert unsign(sign("a\ufffd", "cat"), ["cat"]) == "a\ufffd"
+        assert unsign(sign("a\ufffd", "cat").replace("%EF%BF%BD", "%FF"), ["cat"]) is None
