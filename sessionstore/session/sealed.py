@@ -26,7 +26,7 @@ security_log = logging.getLogger("sessionstore.security")
 # What is nested deeper is refused at the save, so that every reader and every merge gets through.
 MOST_LEVELS = 100
 _BRACKETS = (b"{", b"[")
-_writes_anew: dict[Any, bool] = {}
+_writes_anew: dict[object, bool] = {}
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     # Whether this request has given the session a new key: a login does it at most once.
     has_new_key = False
     # Whose login this request has left by a flush: who signs in then has not come from nowhere.
-    left_user_id: Any = None
+    left_user_id: object = None
     # The reason that session_revoked tells when the session is flushed.
     ends_because = Reason.FLUSHED
 

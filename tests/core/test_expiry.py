@@ -149,5 +149,6 @@ def test_a_session_with_an_idle_time_of_its_own_slides(site, own, idle):
 
 def test_a_short_idle_time_of_its_own_is_touched_often_enough():
     """Somebody who clicks is not signed out; and a site that never touches does not here."""
-    assert Policy(touch_interval_ms=60_000).with_idle(40_000).touch_interval_ms == 10_000
-    assert Policy(touch_interval_ms=None).with_idle(40_000).touch_interval_ms is None
+    assert Policy(touch_interval_ms=60_000).with_idle(40_000).interval_ms(None) == 10_000
+    never = Policy(touch_interval_ms=None).with_idle(40_000)
+    assert not never.touch_due(last_seen_at=0, now=10**9, age_ms=None)
