@@ -59,7 +59,7 @@ def test_fifty_increments_make_fifty(store, saved):
     assert store(saved.session_key)["counter"] == REQUESTS
 
 
-def test_a_logout_among_many_writers_is_final(store, signed_in):
+def test_a_logout_among_fifty_writers_is_final(store, signed_in):
     """Whoever comes late is told; nobody brings the session back."""
     gone = threading.Event()
     sessions = [store(signed_in.session_key) for _ in range(30)]
