@@ -207,8 +207,9 @@ class AbstractSession(models.Model):
 
         Security: its users are not ours, though their keys may be the same. The SECRET_KEY tells.
         """
-        head = getattr(self, "data_head", None)
-        head = self.data[:HEAD_BYTES] if head is None else head
+        read = vars(self)
+        # SQLite's head of nothing is NULL.
+        head = (read["data_head"] or b"") if "data_head" in read else self.data[:HEAD_BYTES]
         return conf.codec.is_foreign(bytes(head), self._record().bound)
 
     def get_decoded(self) -> dict[str, Any]:

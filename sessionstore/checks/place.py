@@ -60,7 +60,7 @@ def check_alias(**_: Any) -> list[CheckMessage]:
 
 
 def check_one_file(**_: Any) -> list[CheckMessage]:
-    """E042, W049: a second alias of an SQLite file waits for the first, in the same request."""
+    """E042, W039: a second alias of an SQLite file waits for the first, in the same request."""
     table = site_table()
     if table is None or table.alias not in connections:
         return []
@@ -82,7 +82,7 @@ def check_one_file(**_: Any) -> list[CheckMessage]:
         Warning(
             f"{files}: a login inside atomic() waits for the lock of its own block.",
             hint=f"{hint}.",
-            id="sessionstore.W049",
+            id="sessionstore.W039",
         )
     ]
 

@@ -33,7 +33,7 @@ def put(session, payload: bytes) -> bytes:
 
 def later(session) -> bytes:
     """Make a row one of a later release; return the blob."""
-    blob = b"\x03" + bytes(row_of(session).get().data)[1:]
+    blob = b"\x43" + bytes(row_of(session).get().data)[1:]
     row_of(session).update(data=blob)
     caches["default"].clear()
     return blob
@@ -121,7 +121,7 @@ def test_a_page_is_a_503_that_leaves_the_cookie_alone(ann):
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert "sessionid" not in answer.cookies
     assert is_untouched(session, blob)
-    row_of(session).update(data=b"\x01" + blob[1:])
+    row_of(session).update(data=b"\x41" + blob[1:])
     caches["default"].clear()
     assert ann.get("/plain/").content == b"ann"
 

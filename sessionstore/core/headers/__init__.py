@@ -1,1 +1,0 @@
-"""What the headers of a request say, and how far they are to be believed."""
