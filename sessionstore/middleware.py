@@ -71,7 +71,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
-        journal.begin(request)
+        journal.begin(request)  # Also for whoever calls this method alone.
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)
 
