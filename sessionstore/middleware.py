@@ -18,6 +18,7 @@ from sessionstore.cleaning.background import cleaner
 from sessionstore.clients import client_of
 from sessionstore.conf import conf
 from sessionstore.core import journal
+from sessionstore.core.crypto import HiddenText
 from sessionstore.core.headers import cookies
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.moving.old_table import tables_to_clear
@@ -82,19 +83,19 @@ class SessionMiddleware(DjangoSessionMiddleware):
         domain, and is not looked at. Of several under the right one that counts which this site
         has signed. Where it has signed more, or none, nobody knows whose session is meant.
         """
-        header, name = request.META.get("HTTP_COOKIE", ""), conf.cookie_name
+        header, name = HiddenText(request.META.get("HTTP_COOKIE", "")), conf.cookie_name
         if cookies.is_plain(header, name):
             return None
-        exact = [parse_cookie(pair)[name] for pair in cookies.named(header, name)]
+        exact = [HiddenText(parse_cookie(one)[name]) for one in cookies.named(header, name)]
         if len(set(exact)) > 1 and issubclass(self.SessionStore, SessionBackend):
             opened = self.SessionStore().keyring.open
             signed = {text for text in exact if opened(text)}
             exact = list(signed) if len(signed) == 1 else []
             events.ambiguous = len(signed) > 1
-        taken = request.COOKIES.pop(name, None)
+        taken = HiddenText(request.COOKIES.pop(name, ""))
         if exact:
             request.COOKIES[name] = exact[-1]
-        if taken is None or taken in exact:
+        if not taken or taken in exact:
             return None
         return Refusal.AMBIGUOUS if cookies.named(header, name) else Refusal.DISGUISED
 

@@ -24,6 +24,7 @@ from sessionstore.cleaning import clear_expired
 from sessionstore.conf import conf
 from sessionstore.conf.zones import shown
 from sessionstore.core import expiry
+from sessionstore.core.crypto import HiddenText
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Record
 from sessionstore.moving.adoption import OLD_COOKIE_MS, derived_keys, is_imported, is_old_key
@@ -53,7 +54,8 @@ class SessionStore(DjangoSessionStore):
         return table
 
     def load(self) -> dict[str, Any]:
-        text = self.session_key
+        # Security: frames are recorded when the database fails.
+        text = self.session_key and HiddenText(self.session_key)
         key = conf.keyring.open(text)
         if key is None:
             data: dict[str, Any] = super().load()
@@ -69,11 +71,12 @@ class SessionStore(DjangoSessionStore):
         return await sync_to_async(self.load)()
 
     def delete(self, session_key: str | None = None) -> None:
-        text = self.session_key if session_key is None else session_key
+        text: str = HiddenText(session_key or self.session_key or "")
+        del session_key
         key = conf.keyring.open(text)
         if key is not None:
             text = conf.keyring.key_for_django(key)
-        if text is not None:
+        if text:
             deletion = partial(self._delete_both, text, key)
             delete_for_good(deletion, router.db_for_write(self.model), self.get_table().alias)
 

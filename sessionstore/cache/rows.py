@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from sessionstore.core import expiry
+from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.record import Record
 from sessionstore.table.retry import READ, attempt
 from sessionstore.table.rows import SqlTable
@@ -126,8 +127,10 @@ class CachedTable(SqlTable):
 
     def _digests_of(self, rows: Any) -> dict[bytes, bytes]:
         """Return the digests of rows by their ids."""
-        found = attempt(self.alias, READ, lambda: list(rows.values_list("pk", "digest")))
-        return {bytes(row_id): bytes(digest) for row_id, digest in found}
+        pairs = rows.values_list("pk", "digest")
+        return attempt(
+            self.alias, READ, lambda: {bytes(pk): HiddenBytes(digest) for pk, digest in pairs}
+        )
 
     @contextmanager
     def _held(self, digests: Iterable[bytes]) -> Iterator[None]:

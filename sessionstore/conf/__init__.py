@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
+from django.utils.encoding import force_bytes
 from django.utils.module_loading import import_string
 
 from sessionstore.conf.express import express
@@ -22,6 +23,7 @@ from sessionstore.conf.values import (
     text,
 )
 from sessionstore.core.codec import Codec
+from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.encryption import CIPHER
 from sessionstore.core.expiry import PRESETS, Policy, default_touch_interval_ms
 from sessionstore.core.keys import Keyring
@@ -156,8 +158,10 @@ class Conf:
         )
 
     @cached_property
-    def secrets(self) -> tuple[str | bytes, ...]:
-        return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    def secrets(self) -> tuple[HiddenBytes, ...]:
+        """SECRET_KEY, then SECRET_KEY_FALLBACKS."""
+        given = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+        return tuple(HiddenBytes(force_bytes(secret)) for secret in given)
 
     @cached_property
     def keyring(self) -> Keyring:

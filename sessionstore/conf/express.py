@@ -15,6 +15,7 @@ from sessionstore.conf.values import (
     optional,
     text,
 )
+from sessionstore.core.crypto import HiddenText
 from sessionstore.core.express_format import (
     LAST_DATE_MS,
     LAST_UNSIGNED,
@@ -127,7 +128,7 @@ def _item(given: dict[str, Any], key: str, parse: Callable[[Any], Any], default:
 
 def _secrets(value: Any) -> tuple[str, ...]:
     try:
-        return names(value) or names(None)
+        return tuple(map(HiddenText, names(value) or names(None)))
     except ValueError:
         message = "a list of one or more strings, the first of which signs"
         raise ValueError(message) from None

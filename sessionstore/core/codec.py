@@ -77,7 +77,7 @@ class Codec:
                 body, form = packed, SEALED | COMPRESSED
         head = self._head(form, bound)
         body = secrets.token_bytes(_NONCE_BYTES) + body
-        seal = tag(derive(self.secrets[0], _PURPOSE), bound + head + body, length=_SEAL_BYTES)
+        seal = tag(derive(self.secrets[0], _PURPOSE), bound, head, body, length=_SEAL_BYTES)
         return head + seal + body
 
     def decode(self, blob: bytes, bound: bytes, key: Key | None = None) -> Decoded | None:
@@ -91,7 +91,7 @@ class Codec:
         head, rest = _parted(blob)
         name = _HEADERS.get(head[0]) if head else None
         if name == SEALED:
-            opened = self._unseal(rest, bound + head)
+            opened = self._unseal(rest, bound, head)
         elif name == ENCRYPTED and self.cipher and key is not None and key.material:
             opened = self._decrypt(self.cipher, rest, bound + head, key)
         elif head and head[0] & ~(COMPRESSED | MARKED) in _LATER_FORMATS:
@@ -123,12 +123,12 @@ class Codec:
         mark = tag(derive(self.secrets[0], _SITE), bound, length=_MARK_BYTES)
         return bytes([header | MARKED]) + mark
 
-    def _unseal(self, rest: bytes, associated: bytes) -> tuple[bytes, str | bytes] | None:
+    def _unseal(self, rest: bytes, bound: bytes, head: bytes) -> tuple[bytes, str | bytes] | None:
         seal, body = rest[:_SEAL_BYTES], rest[_SEAL_BYTES:]
         if len(body) < _NONCE_BYTES:
             return None
         for secret in self.secrets:
-            if is_tag(seal, derive(secret, _PURPOSE), associated + body):
+            if is_tag(seal, derive(secret, _PURPOSE), bound, head, body):
                 return body[_NONCE_BYTES:], secret
         return None
 

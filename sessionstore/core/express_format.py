@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
+from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.exceptions import SessionNotSerializable, SessionUnreadable
 
 MAX_SID_LENGTH: Final = 128  # varchar(128) in express-mysql-session's schema
@@ -57,12 +58,12 @@ class Stored:
 
 def new_sid() -> str:
     """Return a session id as Express makes it: 24 random bytes, 32 base64url characters."""
-    return random_source.token_urlsafe(24)
+    return HiddenText(random_source.token_urlsafe(24))
 
 
 def sign(sid: str, secret: str) -> str:
     """Return the value of the cookie for `sid`, percent-encoded as Express sends it."""
-    return quote(f"s:{sid}.{_signature(sid, secret)}", safe="-_.!~*'()")
+    return HiddenText(quote(f"s:{sid}.{_signature(sid, secret)}", safe="-_.!~*'()"))
 
 
 def unsign(value: str, secrets: Iterable[str]) -> str | None:
@@ -72,11 +73,12 @@ def unsign(value: str, secrets: Iterable[str]) -> str | None:
     is optional, as it is for Express.
     """
     try:
-        marked, _, signature = unquote(value, errors="strict").rpartition(".")
-        sid = marked.removeprefix("s:")
+        parts = map(HiddenText, unquote(value, errors="strict").rpartition("."))
+        marked, _, signature = parts
+        sid = HiddenText(marked.removeprefix("s:"))
         if marked == sid or not 0 < len(sid) <= MAX_SID_LENGTH or "\0" in sid:
             return None
-        offered = signature.encode()
+        offered = HiddenBytes(signature.encode())
         # Security: every secret is compared, in constant time, whichever of them matches.
         matches = [hmac.compare_digest(_signature(sid, s).encode(), offered) for s in secrets]
     except UnicodeError:
@@ -85,8 +87,8 @@ def unsign(value: str, secrets: Iterable[str]) -> str | None:
 
 
 def _signature(sid: str, secret: str) -> str:
-    digest = hmac.digest(secret.encode(), sid.encode(), "sha256")
-    return base64.b64encode(digest).decode().rstrip("=")
+    digest = HiddenBytes(hmac.digest(secret.encode(), sid.encode(), "sha256"))
+    return HiddenText(base64.b64encode(digest).decode().rstrip("="))
 
 
 def decode(text: str) -> Stored | None:

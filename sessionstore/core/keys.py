@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .crypto import derive, is_tag, tag
+from .crypto import HiddenBytes, HiddenText, derive, is_tag, tag
 
 KEY_LENGTH = 40
 DIGEST_BYTES, ID_BYTES = 32, 16
@@ -62,19 +62,20 @@ class Keyring:
 
     def key_of(self, material: bytes) -> Key:
         """Return the key of 17 given bytes, signed under the first secret."""
+        material = HiddenBytes(material)
         signed = material + tag(derive(self.secrets[0], _PURPOSE), material, length=_TAG_BYTES)
-        text = base64.b32hexencode(signed).decode().lower()
-        return Key(text=text, digest=hashlib.sha256(material).digest(), material=material)
+        text = HiddenText(base64.b32hexencode(signed).decode().lower())
+        return Key(text, HiddenBytes(hashlib.sha256(material).digest()), material)
 
     def derive_from(self, old_key: str, secret: str | bytes) -> Key:
         """Return the key that a session of another engine gets: the same for the same old key."""
-        material = tag(derive(secret, _PURPOSE_OF_OLD), old_key.encode(), length=_RANDOM_BYTES)
-        return self.key_of(material)
+        old = HiddenBytes(old_key.encode())
+        return self.key_of(tag(derive(secret, _PURPOSE_OF_OLD), old, length=_RANDOM_BYTES))
 
     def key_for_django(self, key: Key) -> str:
         """Return the 32 characters that a session of ours gets in Django's own table."""
         purpose = derive(self.secrets[0], _PURPOSE_OF_LEAVING)
-        return tag(purpose, key.material, length=16).hex()
+        return HiddenText(tag(purpose, key.material, length=16).hex())
 
     def open(self, text: str | None) -> Key | None:
         """Return the key that ``text`` spells, or None when it is malformed or not ours.
@@ -84,13 +85,13 @@ class Keyring:
         if not isinstance(text, str) or not _well_formed(text):
             return None
         # Optimization: int() reads base 32 in C; the alphabet was checked above.
-        signed = int(text, 32).to_bytes(_RANDOM_BYTES + _TAG_BYTES, "big")
-        material, seal = signed[:_RANDOM_BYTES], signed[_RANDOM_BYTES:]
+        signed = HiddenBytes(int(text, 32).to_bytes(_RANDOM_BYTES + _TAG_BYTES, "big"))
+        material, seal = HiddenBytes(signed[:_RANDOM_BYTES]), signed[_RANDOM_BYTES:]
         for secret in self.secrets:
             if is_tag(seal, derive(secret, _PURPOSE), material):
                 return Key(
                     text=text,
-                    digest=hashlib.sha256(material).digest(),
+                    digest=HiddenBytes(hashlib.sha256(material).digest()),
                     material=material,
                     stale=secret is not self.secrets[0],
                 )

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sessionstore.core.crypto import HiddenBytes
+
 # What a view sees as the session, and what a table may take for the version of a row.
 Data = dict[str, Any]
 Version = Any
@@ -69,7 +71,7 @@ class Record:
         at, name = self.authenticated_at, self.user_id
         user = b"" if name is None else name.encode()
         known = _bound.pack(self.created_at, at is not None, at or 0, name is not None, len(user))
-        return self.id + self.digest + known + user
+        return HiddenBytes(b"".join((self.id, self.digest, known, user)))
 
     def without_data(self) -> "Record":
         """Return what a session keeps of its row: the payload it holds anyway."""

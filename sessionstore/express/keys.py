@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.core.express_format import new_sid, sign, unsign
 from sessionstore.core.keys import ID_BYTES, Key, handle_of
 
@@ -33,14 +34,19 @@ class SidKeyring:
         if sid is None:
             return None
         first = unsign(text, self.secrets[:1])
-        return Key(text=text, digest=sid.encode(), material=b"", stale=first is None)
+        return Key(HiddenText(text), HiddenBytes(sid.encode()), material=b"", stale=first is None)
 
     def renew(self, key: Key) -> Key:
         """Return the same sid signed under the first secret."""
-        return self._signed(key.digest.decode())
+        return self._signed(sid_of(key.digest))
 
     def _signed(self, sid: str) -> Key:
-        return Key(text=sign(sid, self.secrets[0]), digest=sid.encode(), material=b"")
+        return Key(sign(sid, self.secrets[0]), HiddenBytes(sid.encode()), material=b"")
+
+
+def sid_of(row_id: bytes) -> HiddenText:
+    """Return the sid that is a row's id."""
+    return HiddenText(row_id.decode())
 
 
 def shown_id(sid: bytes) -> bytes:

@@ -8,9 +8,10 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
+from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.record import Record, Version
-from sessionstore.express.keys import handle_of_sid, shown_id
+from sessionstore.express.keys import handle_of_sid, shown_id, sid_of
 from sessionstore.express.record import TextVersion, express_settings, record_of
 from sessionstore.express.statements import ExpressStatements, compose
 from sessionstore.table.retry import READ, WRITE, attempt, in_transaction
@@ -58,7 +59,7 @@ class SharedTable(PlacedTable):
 
     def insert(self, record: Record) -> None:
         alias = self.alias
-        values = [record.id.decode(), *self._changed(record)]
+        values = [sid_of(record.id), *self._changed(record)]
         self._insert(alias, self._sql(alias).insert, values, row=shown_id(record.id))
 
     def update(
@@ -76,12 +77,12 @@ class SharedTable(PlacedTable):
         """
         alias, row_id = self.alias, record.id if replaces is None else replaces
         sql, values = self._sql(alias), self._changed(record)
-        values += [row_id.decode(), expected_version.text, self._seconds(now)]
+        values += [sid_of(row_id), expected_version.text, self._seconds(now)]
         if replaces is None:
             return self._write(alias, sql.update, values, row=shown_id(row_id)) > 0
-        values = [record.id.decode(), *values]
+        values = [sid_of(record.id), *values]
         until = self._seconds(max(record.expires_at, now + _MARK_LIVES_AT_LEAST_MS))
-        mark = [row_id.decode(), TOMBSTONE, until, self._seconds(now)]
+        mark = [sid_of(row_id), TOMBSTONE, until, self._seconds(now)]
 
         def rename() -> bool:
             with transaction.atomic(using=alias) if sql.has_mark else nullcontext():
@@ -98,7 +99,7 @@ class SharedTable(PlacedTable):
         if in_transaction(alias):
             return False
         until = self._seconds(expires_at)
-        values = [until, record.id.decode(), record.version.text, until, self._now()]
+        values = [until, sid_of(record.id), record.version.text, until, self._now()]
         sql = self._sql(alias).touch
         return self._write_or_drop(alias, sql, values, row=shown_id(record.id)) > 0
 
@@ -118,7 +119,7 @@ class SharedTable(PlacedTable):
         alias = self.alias
         sql, least = self._sql(alias), self._seconds(expiry.now_ms() + _MARK_LIVES_AT_LEAST_MS)
         mark = [self._now(), TOMBSTONE, least, least] if sql.has_mark else []
-        return self._write(alias, sql.remove, [*mark, row_id.decode()], row=shown_id(row_id))
+        return self._write(alias, sql.remove, [*mark, sid_of(row_id)], row=shown_id(row_id))
 
     def pay_debts(self) -> bool:
         return True
@@ -127,7 +128,7 @@ class SharedTable(PlacedTable):
         """Tell whether a logout has left its mark under this id."""
         alias = self.alias
         sql = self._sql(alias)
-        return sql.has_mark and bool(self._read_all(alias, sql.is_marked, [row_id.decode()]))
+        return sql.has_mark and bool(self._read_all(alias, sql.is_marked, [sid_of(row_id)]))
 
     # --- many rows
 
@@ -141,7 +142,7 @@ class SharedTable(PlacedTable):
             return sum(map(self.remove, ids))
         text = sql.delete if expired_before is None else sql.delete_expired
         cutoff = [] if expired_before is None else [self._seconds(expired_before)]
-        values = [*(row_id.decode() for row_id in ids), *cutoff]
+        values = [*map(sid_of, ids), *cutoff]
         return self._write(alias, text.format(sids=", ".join(["%s"] * len(ids))), values)
 
     def expired(self, before: int, limit: int) -> list[bytes]:
@@ -152,7 +153,7 @@ class SharedTable(PlacedTable):
         """
         alias = self.alias
         rows = self._read_all(alias, self._sql(alias).expired, [self._seconds(before), limit])
-        return [sid.encode() for (sid,) in rows]
+        return [HiddenBytes(sid.encode()) for (sid,) in rows]
 
     def count_expired(self, before: int) -> int:
         """Return how many rows expired before ``before``; without an index a scan."""
@@ -175,8 +176,8 @@ class SharedTable(PlacedTable):
         """Return the ids of the next sessions that may be live by somebody's clock, in order."""
         alias = self.alias
         cutoff = self._seconds(expiry.now_ms() - expiry.CLOCKS_DIFFER_MS)
-        values = [cutoff, after.decode(), limit]
-        return [sid.encode() for (sid,) in self._read_all(alias, self._sql(alias).ids, values)]
+        rows = self._read_all(alias, self._sql(alias).ids, [cutoff, sid_of(after), limit])
+        return [HiddenBytes(sid.encode()) for (sid,) in rows]
 
     # --- below the verbs
 
@@ -205,12 +206,16 @@ class SharedTable(PlacedTable):
         return [record.data, self._seconds(record.expires_at)]
 
     def _find(self, alias: str, row_id: bytes, now: int, *, lock: bool) -> Record | None:
-        sql, sid = self._sql(alias), row_id.decode()
+        sql, sid = self._sql(alias), sid_of(row_id)
         if lock and sql.before_lock:
             self._execute(alias, sql.before_lock, [sid])
-        rows = self._select(alias, sql.lock if lock else sql.fetch, [sid, self._seconds(now)])
+        looked_up = sql.lock if lock else sql.fetch
+        # Security: an iterator, because a tuple that is recorded shows the sid.
+        columns = iter(next(iter(self._select(alias, looked_up, [sid, self._seconds(now)])), ()))
         # MySQL compares ids with trailing spaces ignored, and letter case in some collations.
-        if not rows or rows[0][0] != sid or rows[0][1] in (None, TOMBSTONE):
+        if next(columns, None) != sid:
             return None
-        _, text, seconds = rows[0]
+        text, seconds = columns
+        if text in (None, TOMBSTONE):
+            return None
         return record_of(row_id, text, int(seconds) * 1000, now)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
+from sessionstore.core.crypto import HiddenText
 from sessionstore.table.retry import READ, WRITE, attempt
 
 logger = logging.getLogger("sessionstore")
@@ -34,6 +35,17 @@ class OldSession:
         return "<OldSession>"  # Security: the key still opens a session.
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class OldRow:
+    """A row of the old table. Security: that of Django shows its key in its repr."""
+
+    row: Any
+
+    @property
+    def pk(self) -> HiddenText:
+        return HiddenText(self.row.pk)
+
+
 class OldEngine:
     """Reads, finds and removes sessions of the engine whose dotted path is given.
 
@@ -53,23 +65,23 @@ class OldEngine:
             store = self.store(key)
             data = store.load()
             return OldSession(key, data) if data and store.session_key else None
-        row = attempt(self.alias, READ, self._live.filter(pk=key).first)
-        return None if row is None else self.session_of(row)
+        found = attempt(self.alias, READ, lambda: list(map(OldRow, self._live.filter(pk=key))))
+        return self.session_of(found[0]) if found else None
 
-    def session_of(self, row: Any) -> OldSession | None:
+    def session_of(self, old: OldRow) -> OldSession | None:
         """Return what a row of the old table holds; None when its data are damaged or empty."""
-        data = self.store().decode(row.session_data)
+        data = self.store().decode(old.row.session_data)
         if not data:
             return None
-        seen = getattr(row, "updated_at", None) or getattr(row, "last_activity", None)
+        seen = getattr(old.row, "updated_at", None) or getattr(old.row, "last_activity", None)
         return OldSession(
-            key=row.pk,
+            key=old.pk,
             data=data,
-            expires_at=_ms(row.expire_date),
-            created_at=_ms(getattr(row, "created_at", None)),
+            expires_at=_ms(old.row.expire_date),
+            created_at=_ms(getattr(old.row, "created_at", None)),
             last_seen_at=_ms(seen),
-            ip=getattr(row, "ip", None),
-            user_agent=getattr(row, "user_agent", None),
+            ip=getattr(old.row, "ip", None),
+            user_agent=getattr(old.row, "user_agent", None),
         )
 
     def holds(self, key: str) -> bool:
@@ -92,10 +104,10 @@ class OldEngine:
         if prefix is not None:
             self._forget(store._cache, [prefix + key for key in keys])
 
-    def live_after(self, key: str, limit: int) -> list[Any]:
+    def live_after(self, key: str, limit: int) -> list[OldRow]:
         """Return the next rows of the table in the order of their keys."""
         rows = self._live.filter(pk__gt=key).order_by("pk")[:limit]
-        return attempt(self.alias, READ, lambda: list(rows))
+        return attempt(self.alias, READ, lambda: list(map(OldRow, rows)))
 
     def remove_live(self, limit: int) -> Iterator[int]:
         """Remove every live row of the table, ``limit`` at a time; yield how many went."""

@@ -103,6 +103,7 @@ class Facts(DjangoSession):
     def exists(self, session_key: str | None) -> bool:
         """Tell whether a key has a live row; a malformed or forged one costs no SQL."""
         key = self.keyring.open(as_text(session_key))
+        del session_key  # Security: the frame is recorded when the database fails.
         record = None if key is None else self.table.fetch(key.digest, expiry.now_ms())
         if key is None or record is None:
             return False

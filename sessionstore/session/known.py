@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.contrib.sessions.backends.base import UpdateError
 
+from sessionstore.core.crypto import HiddenText
 from sessionstore.core.keys import Key, as_text
 from sessionstore.core.record import Record
 from sessionstore.table.receipts import Fate, Receipt
@@ -101,7 +102,7 @@ class Known:
         # What Django takes for a key has eight characters at least.
         if not text or len(text) < _SHORTEST_KEY:
             return cls(Standing.NEW, is_opened=True)
-        return cls(Standing.UNREAD, text)
+        return cls(Standing.UNREAD, HiddenText(text))
 
     def opened(self, key: Key | None) -> "Known":
         """The cookie spells this key, or none of ours."""

@@ -72,7 +72,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     @property
     def session_key(self) -> str | None:
         """What the cookie has to hold; None when there is no session yet."""
-        return self._known.shown_text
+        text = self._known.shown_text
+        return None if text is None else str(text)  # Compat: as plain as Django's.
 
     @property
     def _session_key(self) -> str | None:
@@ -406,6 +407,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         if session_key is not None and session_key != known.shown_text:
             known = Known.arriving(session_key)
             known = known.opened(self.keyring.open(session_key))
+        del session_key  # Security: as in exists().
         ending.end(self, known, Reason.DELETED)
         if known is self._known and known.standing is Standing.STORED:
             # The middleware repeats what a rollback takes back; without it the row is there again.

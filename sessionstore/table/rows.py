@@ -15,6 +15,7 @@ from django.db.models.deletion import CASCADE, PROTECT, RESTRICT, get_candidate_
 
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
+from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.keys import handle_of
 from sessionstore.core.record import IMPORTED, Record, Version
 
@@ -277,10 +278,12 @@ class SqlTable(RoutedTable):
         return cursor.fetchone()
 
     def _one(self, alias: str, sql: str, values: Values) -> Record | None:
-        row = self._select(alias, sql, values)
-        return (
-            None if row is None else Record(bytes(row[0]), bytes(row[1]), bytes(row[2]), *row[3:])
-        )
+        # Security: an iterator, because a tuple that is recorded shows the digest.
+        columns = iter(self._select(alias, sql, values) or ())
+        for row_id in columns:
+            digest = HiddenBytes(next(columns))
+            return Record(bytes(row_id), digest, bytes(next(columns)), *columns)
+        return None
 
     def _find(self, alias: str, row_id: bytes, now: int, *, lock: bool) -> Record | None:
         sql = self._sql(alias)
