@@ -141,7 +141,8 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
     def with_head(self) -> "SessionQuerySet":
         """Leave the data out, but for what tells who has written them: ``is_foreign``."""
         head = Substr("data", 1, HEAD_BYTES, output_field=models.BinaryField())
-        return self.defer("data").annotate(data_head=head)
+        # Security: what is not read is in no error report.
+        return self.defer("data", "digest", "previous_digest").annotate(data_head=head)
 
     def own(self) -> list[Any]:
         """Return the rows without those that another site, which shares the table, has written."""
@@ -207,10 +208,10 @@ class AbstractSession(models.Model):
 
         Security: its users are not ours, though their keys may be the same. The SECRET_KEY tells.
         """
-        read = vars(self)
+        has_head = hasattr(self, "data_head")
         # SQLite's head of nothing is NULL.
-        head = (read["data_head"] or b"") if "data_head" in read else self.data[:HEAD_BYTES]
-        return conf.codec.is_foreign(bytes(head), self._record().bound)
+        head = (getattr(self, "data_head", None) or b"") if has_head else self.data[:HEAD_BYTES]
+        return conf.codec.is_foreign(bytes(head), bytes(self.id))
 
     def get_decoded(self) -> dict[str, Any]:
         """Return the session's data; empty when damaged, encrypted, or of another serializer."""

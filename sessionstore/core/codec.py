@@ -1,7 +1,7 @@
 """The bytes in the column ``data``: a head that names the format and the site, then the payload.
 
-The head is ``header | mark (8)``. The mark is HMAC-SHA256 over what the row is bound to
-(``Record.bound``). By it a site tells its own rows from those of another one that shares the
+The head is ``header | mark (8)``. The mark is HMAC-SHA256 over the row's id
+By it a site tells its own rows from those of another one that shares the
 table, in either format, without the key and without the payload.
 Format 1: ``head | seal (16) | nonce (8) | payload``. The seal is HMAC-SHA256 over what the row
 is bound to, head, nonce and payload, so no blob can be changed or moved to another row. The nonce
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from sessionstore.exceptions import SessionUnreadable
 
 from .crypto import derive, is_tag, tag
-from .keys import Key
+from .keys import ID_BYTES, Key
 
 COMPRESS_ABOVE = 1024
 SEALED, ENCRYPTED, COMPRESSED, MARKED = 0x01, 0x02, 0x80, 0x40
@@ -108,7 +108,7 @@ class Codec:
         is_encrypted = name == ENCRYPTED
         return Decoded(payload, secret is not self.secrets[0] or is_encrypted != self.encrypts)
 
-    def is_foreign(self, head: bytes, bound: bytes) -> bool:
+    def is_foreign(self, head: bytes, row_id: bytes) -> bool:
         """Tell whether another site has written a blob; its first ``HEAD_BYTES`` are enough.
 
         One without a mark is not: it is from before, or was emptied.
@@ -117,10 +117,11 @@ class Codec:
         if len(head) < HEAD_BYTES:
             return False
         mark = head[1:]
-        return not any(is_tag(mark, derive(secret, _SITE), bound) for secret in self.secrets)
+        return not any(is_tag(mark, derive(secret, _SITE), row_id) for secret in self.secrets)
 
     def _head(self, header: int, bound: bytes) -> bytes:
-        mark = tag(derive(self.secrets[0], _SITE), bound, length=_MARK_BYTES)
+        row_id = bound[:ID_BYTES]
+        mark = tag(derive(self.secrets[0], _SITE), row_id, length=_MARK_BYTES)
         return bytes([header | MARKED]) + mark
 
     def _unseal(self, rest: bytes, bound: bytes, head: bytes) -> tuple[bytes, str | bytes] | None:

@@ -55,10 +55,10 @@ def begin(request: Any) -> Journal:
 
 def of(request: Any) -> Journal:
     """Return the journal of ``request``."""
-    held = vars(request)
-    if _ON_REQUEST not in held:
-        held[_ON_REQUEST] = Journal(request=weakref.ref(request))
-    journal: Journal = held[_ON_REQUEST]
+    journal: Journal | None = getattr(request, _ON_REQUEST, None)
+    if journal is None:
+        journal = Journal(request=weakref.ref(request))
+        setattr(request, _ON_REQUEST, journal)
     return journal
 
 

@@ -53,7 +53,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     # The reason that session_revoked tells when the session is flushed.
     ends_because = Reason.FLUSHED
 
-    _known: Known
+    _known = Known.arriving(None)
     _wish = Wish.NOTHING
     _answer = Answer.NO_KEY
     _failure: Exception | None = None

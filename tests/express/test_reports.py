@@ -12,7 +12,7 @@ from tests.harness.reports import Raiser, leaks, raise_everywhere, recorded_in
 
 FILES = ("core/", "session/", "table/", "express/", "backends/", "middleware")
 HANDED_OVER = (
-    *("SessionBackend.__init__", "SessionBackend._session_key", "Known.arriving"),
+    *("SessionBackend.__init__", "SessionBackend._session_key", "Known.arriving", "as_text"),
     "forget_loaded",
 )
 STEPS = [["read"], ["set", "a", 1], ["cycle"], ["logout"]]

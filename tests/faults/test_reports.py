@@ -33,7 +33,7 @@ FILES = (
 )
 # What Django hands a cookie to: its own frames hold it, or its signal does.
 HANDED_OVER = (
-    *("SessionBackend.__init__", "SessionBackend._session_key", "Known.arriving"),
+    *("SessionBackend.__init__", "SessionBackend._session_key", "Known.arriving", "as_text"),
     "forget_loaded",
 )
 numbers = count()
