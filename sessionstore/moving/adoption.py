@@ -22,7 +22,12 @@ from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import IMPORTED, Data, Record
 from sessionstore.exceptions import SessionNotSerializable, TakenId, UserIdTooLong
-from sessionstore.session.ending import delete_for_good, delete_when_moved, tell_revoked
+from sessionstore.session.ending import (
+    delete_for_good,
+    delete_when_moved,
+    remove_replaced,
+    tell_revoked,
+)
 from sessionstore.session.engine import Marks
 from sessionstore.session.saving import in_round
 from sessionstore.session.sealed import dumps
@@ -102,7 +107,7 @@ class Adoption:
                 tell_revoked(session, handle=None, user_id=None, reason=reason)
 
     def _remove(self, table: SqlTable, key: Key, text: str) -> int:
-        removed = table.remove_key(key.digest) or table.remove_replaced(key.digest)
+        removed = table.remove_key(key.digest) or remove_replaced(table, key)
         self.remove_old(text)
         return removed
 

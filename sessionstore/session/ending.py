@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from sessionstore.core import journal
+from sessionstore.core import expiry, journal
+from sessionstore.core.keys import Key
 from sessionstore.core.record import Data
 from sessionstore.signals import Reason, session_interrupted, session_revoked
 from sessionstore.table.receipts import Fate, at_commit, receipt_for
@@ -15,6 +16,8 @@ from .engine import Engine
 from .known import Known, Standing
 
 T = TypeVar("T")
+# So long a request may still be under way that was sent before the key changed.
+REPLACED_MS = 60_000
 
 
 def delete_for_good(deletion: Callable[[], T], *aliases: str) -> T:
@@ -83,10 +86,23 @@ def _remove(table: Table, known: Known) -> int:
     if known.record is not None and known.standing is Standing.STORED:
         return table.remove(known.record.id, digest=known.record.digest)
     if known.missed is not None:
-        return table.remove_replaced(known.missed.digest)
+        return remove_replaced(table, known.missed)
     if known.key is not None and known.standing is Standing.UNREAD:
-        return table.remove_key(known.key.digest) or table.remove_replaced(known.key.digest)
+        return table.remove_key(known.key.digest) or remove_replaced(table, known.key)
     return 0
+
+
+def remove_replaced(table: Table, key: Key) -> int:
+    """Delete the row whose key this was until a moment ago.
+
+    Security: not later, or a key that somebody has planted would sign the user out for ever.
+    """
+    return table.remove_replaced(key.digest) if was_replaced_lately(table, key) else 0
+
+
+def was_replaced_lately(table: Table, key: Key) -> bool:
+    """Tell whether a live row had this key, and a request may be under way that was sent then."""
+    return table.was_replaced(key.digest, expiry.now_ms() - REPLACED_MS)
 
 
 def tell_revoked(

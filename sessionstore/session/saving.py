@@ -37,11 +37,16 @@ _TOO_BUSY = "Too many requests change this session at once."
 
 @dataclass(slots=True)
 class Saved:
-    """What the row holds now, by which key this request opens it, and what was merged."""
+    """What the row holds now, by which key this request opens it, and what was merged.
+
+    ``is_late`` for a request whose key was replaced meanwhile: then it is what that request knew,
+    and what it has written.
+    """
 
     draft: Draft
     key: Key
     merged: Merged | None = None
+    is_late: bool = False
 
 
 def insert(engine: Engine, data: Data, key: Key, row: Record | None, marks: Marks) -> Saved | None:
@@ -82,8 +87,21 @@ def write(
         step = partial(_merge_and_put, engine, known, saved, marks, new_key=new_key, lock=lock)
         merged = in_round(engine.table, step, lock=lock)
         if merged is not None:
-            return merged
+            return _seen_by(known, saved, merged)
     raise unavailable(_TOO_BUSY)
+
+
+def _seen_by(known: Known, tried: Saved, merged: Saved) -> Saved:
+    """Return what a request goes on with after a merge.
+
+    Security: one whose key was replaced has added its changes, and learns nothing of what stands
+    in the row since: whoever planted the key before a login would act as the user who signed in.
+    With the version that it knows, its next save merges again, and its key cannot be changed.
+    """
+    if merged.draft.record.digest == merged.key.digest:
+        return merged
+    own = Draft(known.row, tried.draft.payload, tried.draft.data)
+    return Saved(own, merged.key, merged.merged, is_late=True)
 
 
 def drafted(
@@ -263,6 +281,8 @@ def _try(
         theirs = live_row(engine, known(), lock=lock)
         if tries.arrived(theirs):
             return tries.last
+        if theirs.digest != known().row_key.digest:
+            raise Gone  # Security: as in _seen_by(), and the change would be run on these data.
         take(theirs)
     last = run()
     tries.note(last)

@@ -35,8 +35,6 @@ _not_given: Any = object()
 
 # Only a taken key is a reason to try another one, and 136 random bits do not collide twice.
 _CREATE_TRIES = 5
-# So long a request may still be under way that was sent before the key changed.
-REPLACED_MS = 60_000
 
 
 class SessionBackend(Facts, Expiry, SealedEngine):
@@ -274,8 +272,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         Raises Gone for a request whose own key was replaced a moment ago: the cookie of a new
         session would sign out the browser that has just signed in.
         """
-        known, since = self._settled(), expiry.now_ms() - REPLACED_MS
-        if known.missed is not None and self.table.was_replaced(known.missed.digest, since):
+        known = self._settled()
+        if known.missed is not None and ending.was_replaced_lately(self.table, known.missed):
             raise Gone
         data = self._get_session(no_load=True)
         saved = saving.insert(self, data, key, known.record, self._marks)
@@ -298,8 +296,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         put_in_place(self._session_cache, saved.draft.data)
         self._wish = Wish.NOTHING
         # A late request does not know the key that a login has given to the row.
-        is_ours = record.digest == saved.key.digest
-        self._answer = Answer.KEY if is_ours else Answer.IF_STORED
+        self._answer = Answer.IF_STORED if saved.is_late else Answer.KEY
         user_id = record.user_id
         if user_id is not None and (before is None or before.user_id != user_id):
             self.has_signed_in(user_id)

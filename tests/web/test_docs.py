@@ -11,7 +11,7 @@ from sessionstore.core.record import USER_AGENT_LENGTH
 from sessionstore.decorators import RECENTLY
 from sessionstore.models import Session
 from sessionstore.session.expiring import SHARED_IDLE_S
-from sessionstore.session.store import REPLACED_MS
+from sessionstore.session.ending import REPLACED_MS
 from sessionstore.urls import devices as devices_urls
 from sessionstore.urls import urlpatterns
 from sessionstore.users import devices
