@@ -1,7 +1,7 @@
 """The engine whose rows are sealed: what a save writes, how a row is read, when it has ended."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from sessionstore.cleaning import clear_expired
 from sessionstore.conf import conf
@@ -40,13 +40,12 @@ def user_id_in(data: Data) -> str | None:
     return text
 
 
-def client_differs(row: Record | None, client: Client | None, interval_ms: int) -> bool:
-    """Tell whether a signed-in user comes from elsewhere; looked at once a touch interval."""
+def client_differs(row: Record | None, client: Client | None) -> TypeGuard[Record]:
+    """Tell whether a signed-in user comes from elsewhere than the row says."""
     if row is None or client is None or row.user_id is None:
         return False
-    if (client.ip or row.ip, client.user_agent or row.user_agent) == (row.ip, row.user_agent):
-        return False
-    return expiry.now_ms() - row.last_seen_at >= interval_ms
+    here = (client.ip or row.ip, client.user_agent or row.user_agent)
+    return here != (row.ip, row.user_agent)
 
 
 def _client_columns(

@@ -11,7 +11,7 @@ from sessionstore.conf import conf
 from sessionstore.conf.zones import aware, shown
 from sessionstore.core import expiry
 from sessionstore.core.expiry import Policy
-from sessionstore.core.record import Data
+from sessionstore.core.record import Data, Record
 
 from .engine import DjangoSession, after_load
 
@@ -109,7 +109,7 @@ class Expiry(DjangoSession):
             return True
         if self.get_expire_at_browser_close():
             return False
-        interval = self.touch_interval_ms(data)
+        interval = policy_of(data).interval_ms(self.age_of(data))
         lived, seen = expiry.now_ms() - came.created_at, came.last_seen_at - came.created_at
         return bool(lived // interval != seen // interval)
 
@@ -156,9 +156,10 @@ class Expiry(DjangoSession):
             return None
         return int((own or self.get_session_cookie_age()) * 1000)
 
-    def touch_interval_ms(self, data: Data) -> int:
-        """Return how long the time of last use may stay behind, in milliseconds."""
-        return policy_of(data).interval_ms(self.age_of(data))
+    def is_behind(self, row: Record, data: Data) -> bool:
+        """Tell whether the row was last seen a touch interval ago."""
+        interval_ms = policy_of(data).interval_ms(self.age_of(data))
+        return expiry.now_ms() - row.last_seen_at >= interval_ms
 
 
 def _moment_ms(own: Any) -> int:

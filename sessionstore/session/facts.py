@@ -134,14 +134,17 @@ class Facts(DjangoSession):
         if row is None or self._wish is Wish.SAVE_NOTHING or not self.slides:
             return False
         data, now = self._session_cache, expiry.now_ms()
-        age_ms = self.age_of(data)
-        return policy_of(data).touch_due(last_seen_at=row.last_seen_at, now=now, age_ms=age_ms)
+        policy = policy_of(data)
+        # Optimization: where nothing slides, nobody has to know how long the session lives.
+        return policy.slides and policy.touch_due(
+            last_seen_at=row.last_seen_at, now=now, age_ms=self.age_of(data)
+        )
 
     def _client_differs(self) -> bool:
         if self._wish is Wish.SAVE_NOTHING or not self.records_client:
             return False
-        interval_ms = self.touch_interval_ms(self._session_cache)
-        return client_differs(self._known.record, self.client, interval_ms)
+        row = self._known.record
+        return client_differs(row, self.client) and self.is_behind(row, self._session_cache)
 
     def _is_over(self) -> bool:
         """Tell whether an end was final also for whoever asks for a new key: a user's, or in time.

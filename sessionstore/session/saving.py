@@ -154,8 +154,8 @@ def _merge_and_put(
     # A late request that has not signed in keeps the login that did.
     keeps_login = has_moved and new_key is None
     merged = merge(base, as_stored(tried.draft), stored, keeps_login=keeps_login)
-    interval_ms = engine.touch_interval_ms(stored)
-    is_marked = marks.stamp is not UNSET or client_differs(theirs, marks.client, interval_ms)
+    comes_from_elsewhere = client_differs(theirs, marks.client) and engine.is_behind(theirs, stored)
+    is_marked = marks.stamp is not UNSET or comes_from_elsewhere
     is_due = is_marked or replaces is not None or opened is None or opened.is_stale
     if opened is not None and not is_due and is_same(merged.data, opened.data):
         return Saved(Draft(theirs, opened.payload, merged.data), key, merged)

@@ -10,8 +10,8 @@ from django.template import Context, Template
 from sessionstore.core.record import USER_AGENT_LENGTH
 from sessionstore.decorators import RECENTLY
 from sessionstore.models import Session
-from sessionstore.session.expiring import SHARED_IDLE_S
 from sessionstore.session.ending import REPLACED_MS
+from sessionstore.session.expiring import SHARED_IDLE_S
 from sessionstore.urls import devices as devices_urls
 from sessionstore.urls import urlpatterns
 from sessionstore.users import devices
