@@ -57,11 +57,10 @@ def attempt(alias: str, limit: Limit, operation: Callable[[], T], *, row: bytes 
     """Run ``operation``, again where that can help, and return what it returns.
 
     A transient error repeats on the same connection, a lost one on a new one; where no connection
-    is to be had it is tried once more. Inside a transaction
-    nothing repeats: the server may have rolled back the caller's own work, and the original error
-    goes up. Permanent errors go up at once. Raises SessionStoreUnavailable when the tries or the
-    2 seconds are used up, and from then on at once until the request ends. ``row`` is the id that
-    log records name.
+    is to be had it is tried once more. Inside a transaction nothing repeats: the server may have
+    rolled back the caller's own work, and the original error goes up. Permanent errors go up at
+    once. Raises SessionStoreUnavailable when the tries or the 2 seconds are used up, and from then
+    on at once until the request ends. ``row`` is the id that log records name.
     """
     events = journal.current()
     if events is not None and events.gave_up is not None:
