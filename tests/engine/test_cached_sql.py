@@ -495,6 +495,16 @@ def test_an_expired_entry_is_not_believed(saved, clock):
     assert SessionStore(saved.session_key).load() == {}
 
 
+def test_the_cleaner_has_nothing_to_tell_the_cache(saved, clock, monkeypatch):
+    """An entry ends with its session, so what is cleaned up costs the cache no question."""
+    clock.advance(days=15)
+    SessionStore().save()
+    asked = []
+    monkeypatch.setattr(row_cache.RowCache, "hold", lambda *_, **__: asked.append(1))
+    assert SessionStore.clear_expired() == 1
+    assert (asked, Session.objects.count()) == ([], 1)
+
+
 # --- sessions that move in
 
 
