@@ -14,7 +14,6 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .crypto import HiddenBytes, HiddenText, derive, is_tag, tag
 
@@ -102,7 +101,7 @@ class Keyring:
         return self.key_of(key.material)
 
 
-def as_text(key: Any) -> str | None:
+def as_text(key: object) -> str | None:
     """Return what may spell a key: any text, whatever a browser sends, or None.
 
     Raises TypeError for anything else, such as the id of a row: code has taken it for the key.

@@ -9,7 +9,7 @@ a receipt that Django drops when it rolls the block back: then what was before h
 
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Final
 
 from django.contrib.sessions.backends.base import UpdateError
 
@@ -96,7 +96,7 @@ class Known:
     # --- where it begins
 
     @classmethod
-    def arriving(cls, text: Any) -> "Known":
+    def arriving(cls, text: object) -> "Known":
         """What a request knows that came with this cookie, or with none."""
         text = as_text(text)
         # What Django takes for a key has eight characters at least.

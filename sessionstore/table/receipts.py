@@ -5,7 +5,7 @@ A row that is absent after a block may have been rolled back, or ended by somebo
 
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections, transaction
 
@@ -16,6 +16,9 @@ class Fate(Enum):
     OPEN = auto()
     COMMITTED = auto()
     TAKEN_BACK = auto()
+
+
+C = TypeVar("C")
 
 
 class AtCommit:
@@ -77,13 +80,30 @@ def at_commit(alias: str, callback: Callable[[], object]) -> None:
     if not connection.in_atomic_block:
         callback()
         return
-    transaction.on_commit(AtCommit(callback), using=alias)
-    # In a TestCase the callbacks are counted by the tests of other apps.
-    if not connection.atomic_blocks[0]._from_testcase:
+    ours = callback if isinstance(callback, AtCommit) else AtCommit(callback)
+    transaction.on_commit(ours, using=alias)
+    if not _is_testcase(connection):
         *waiting, mine = connection.run_on_commit
         are_ours = [isinstance(function, Receipt | AtCommit) for _, function, _ in waiting]
         connection.run_on_commit.pop()
         connection.run_on_commit.insert([*are_ours, False].index(False), mine)
+
+
+def waiting_here(alias: str, kind: type[C]) -> C | None:
+    """Return the callback of this kind that waits for the end of the very block that is open."""
+    connection: Any = connections[alias]
+    if not connection.in_atomic_block or _is_testcase(connection):
+        return None
+    here = set(connection.savepoint_ids)
+    for block, function, _ in connection.run_on_commit:
+        if isinstance(function, kind) and block == here:
+            return function
+    return None
+
+
+def _is_testcase(connection: Any) -> bool:
+    """Tell whether a TestCase has opened the outermost block: other apps' tests count callbacks."""
+    return bool(connection.atomic_blocks[0]._from_testcase)
 
 
 def receipt_for(alias: str, *, last: Receipt | None = None) -> Receipt | None:
@@ -94,7 +114,7 @@ def receipt_for(alias: str, *, last: Receipt | None = None) -> Receipt | None:
     by the tests of other apps.
     """
     connection: Any = connections[alias]
-    if not connection.in_atomic_block or connection.atomic_blocks[0]._from_testcase:
+    if not connection.in_atomic_block or _is_testcase(connection):
         return None
     if last is not None and last.covers(connection):
         return last
