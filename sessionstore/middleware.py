@@ -4,6 +4,7 @@ import time
 from functools import partial
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
@@ -21,12 +22,15 @@ from sessionstore.core import journal
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.headers import cookies
 from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.moving.adoption import opens_another
 from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.signals import Refusal, session_refused
 from sessionstore.users.accounts import end_if_account_is_lost
 
 RETRY_AFTER_S = 5
 _SERVER_ERROR = 500
+# On a request whose browser has sent several cookies that can be the session's.
+_AMBIGUOUS = "_sessionstore_ambiguous"
 _INTERRUPTED = (
     "The request's session was deleted before the request completed. The user may have logged out "
     "in a concurrent request, for example."
@@ -45,59 +49,43 @@ class SessionMiddleware(DjangoSessionMiddleware):
     # did, and the error passes all middleware. Here it ends.
 
     def __call__(self, request: HttpRequest) -> Any:
-        self._begin(request)
+        if self.async_mode:
+            return self.__acall__(request)
         try:
+            if self._begin(request):
+                _settle_cookie(self.SessionStore, request)
             return super().__call__(request)
         except SessionStoreUnavailable:
             journal.end()
             return _unavailable(HttpResponse(status=_SERVER_ERROR))
 
     async def __acall__(self, request: HttpRequest) -> Any:
-        self._begin(request)
         try:
+            if self._begin(request):
+                # Receivers of the signal, and the look at an old cookie, may need the database.
+                await sync_to_async(_settle_cookie)(self.SessionStore, request)
             return await super().__acall__(request)
         except SessionStoreUnavailable:
             journal.end()
             return _unavailable(HttpResponse(status=_SERVER_ERROR))
 
-    def _begin(self, request: HttpRequest) -> None:
-        """Do what no subclass can leave out: its own process_request may not call ours."""
+    def _begin(self, request: HttpRequest) -> bool:
+        """Do what no subclass can leave out: its own process_request may not call ours.
+
+        Tell whether the session's cookie has to be settled, too.
+        """
         # Ours, and the engine `leaving`, which is Django's with two tables to clear.
         if hasattr(self.SessionStore, "get_table"):
             cleaner.start(partial(tables_to_clear, self.SessionStore))
-        refusal = self._settle_cookie(request, journal.begin(request))
-        if refusal is not None:
-            client = client_of(request)
-            session_refused.send(self.SessionStore, handle=None, reason=refusal, client=client)
+        journal.begin(request)
+        header = HiddenText(request.META.get("HTTP_COOKIE", ""))
+        return not cookies.is_plain(header, conf.cookie_name)
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         journal.begin(request)  # Also for whoever calls this method alone.
         if isinstance(request.session, SessionBackend):
             request.session.client = client_of(request)
-
-    def _settle_cookie(self, request: HttpRequest, events: journal.Journal) -> Refusal | None:
-        """Leave one cookie at most under the session's name; return why another was refused.
-
-        Security: what stands under a name that is only nearly the right one was set by a sibling
-        domain, and is not looked at. Of several under the right one that counts which this site
-        has signed. Where it has signed more, or none, nobody knows whose session is meant.
-        """
-        header, name = HiddenText(request.META.get("HTTP_COOKIE", "")), conf.cookie_name
-        if cookies.is_plain(header, name):
-            return None
-        exact = [HiddenText(parse_cookie(one)[name]) for one in cookies.named(header, name)]
-        if len(set(exact)) > 1 and issubclass(self.SessionStore, SessionBackend):
-            opened = self.SessionStore().keyring.open
-            signed = {text for text in exact if opened(text)}
-            exact = list(signed) if len(signed) == 1 else []
-            events.ambiguous = len(signed) > 1
-        taken = HiddenText(request.COOKIES.pop(name, ""))
-        if exact:
-            request.COOKIES[name] = exact[-1]
-        if not taken or taken in exact:
-            return None
-        return Refusal.AMBIGUOUS if cookies.named(header, name) else Refusal.DISGUISED
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Answer 400 when a view itself meets the end of its session, as when the save does."""
@@ -112,13 +100,13 @@ class SessionMiddleware(DjangoSessionMiddleware):
             for deletion in tuple(events.deletions):
                 deletion()
             if not isinstance(session, SessionBackend):
-                return super().process_response(request, response)
-            if events.failure is not None and response.status_code >= _SERVER_ERROR:
+                response = super().process_response(request, response)
+            elif events.failure is not None and response.status_code >= _SERVER_ERROR:
                 response = _unavailable(response)
             elif not session.failed_to_load:
                 end_if_account_is_lost(request)
                 self._finish(request, response, session, flushed=events.flushed)
-            if events.ambiguous:
+            if getattr(request, _AMBIGUOUS, False):
                 _delete_elsewhere(request, response)
         except SessionStoreUnavailable:
             return _unavailable(response)
@@ -159,6 +147,44 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 # Security: the back button shows nothing to the next person at this computer.
                 add_never_cache_headers(response)
             patch_vary_headers(response, ("Cookie",))
+
+
+def _settle_cookie(engine: Any, request: HttpRequest) -> None:
+    """Leave one cookie at most under the session's name, and tell why another was refused.
+
+    Security: what stands under a name that is only nearly the right one was set by a sibling
+    domain, and is not looked at. Of several under the right one that counts which alone can be a
+    session. Where more can, or none, nobody knows whose session is meant.
+    """
+    header, name = HiddenText(request.META["HTTP_COOKIE"]), conf.cookie_name
+    sent = [HiddenText(parse_cookie(one)[name]) for one in cookies.named(header, name)]
+    refusal = Refusal.AMBIGUOUS if sent else Refusal.DISGUISED
+    # Compat: of several Django takes the last, and so does its own engine here.
+    able = list(dict.fromkeys(reversed(sent)))
+    if len(able) > 1 and issubclass(engine, SessionBackend):
+        able = _able(engine(), able)
+        setattr(request, _AMBIGUOUS, len(able) > 1)
+        able = able if len(able) == 1 else []
+    taken = HiddenText(request.COOKIES.pop(name, ""))
+    if able:
+        request.COOKIES[name] = able[0]
+    if taken and taken not in able:
+        session_refused.send(engine, handle=None, reason=refusal, client=client_of(request))
+
+
+def _able(session: SessionBackend, texts: list[HiddenText]) -> list[HiddenText]:
+    """Return which of several cookies can be a session: of ours, or one that has yet to move in.
+
+    Everybody can write what looks like a cookie of an old engine. So where the looks of one do not
+    decide, it counts only when it opens a session; nobody else pays for that look.
+    """
+    keys = {text: session.keyring.open(text) for text in texts}
+    ours = [text for text in texts if keys[text]]
+    old = [text for text in texts if not keys[text] and session.adoption.takes(text)]
+    if len(ours) > 1 or len(ours) + len(old) == 1:
+        return ours + old
+    digests = {key.digest for key in keys.values() if key}
+    return ours + [text for text in old if opens_another(session.table, text, digests)]
 
 
 def _save(session: SessionBackend) -> None:
@@ -202,7 +228,7 @@ def _delete_elsewhere(request: HttpRequest, response: HttpResponseBase) -> None:
         domain=scope["domain"],
         cookie_path=scope["path"],
     )
-    for number, (domain, path) in enumerate(places):
+    for number, (domain, path) in enumerate(cookies.as_many_as_fit(places)):
         deletion = HttpResponse()
         deletion.delete_cookie(name, path, domain, scope["samesite"])
         # Django keeps one cookie under each name; what is sent is the name in the cookie itself.

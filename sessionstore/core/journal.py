@@ -18,13 +18,11 @@ class Journal:
     """``deletions`` are those whose transaction has not committed; each can be run again.
 
     ``failure`` makes a 503 of an error page; ``gave_up`` also ends all further tries.
-    ``ambiguous`` tells that the browser sent several cookies that could be the session's.
     ``request`` is weak: the request holds the journal.
     """
 
     deletions: list[Deletion] = field(default_factory=list)
     flushed: bool = False
-    ambiguous: bool = False
     failure: Exception | None = None
     gave_up: Exception | None = None
     request: weakref.ref[Any] | None = None

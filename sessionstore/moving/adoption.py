@@ -9,7 +9,7 @@ nothing that an old cookie could bring back.
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeGuard, TypeVar
@@ -160,6 +160,22 @@ def is_old_key(text: str | None) -> TypeGuard[str]:
 def is_imported(row: Record) -> bool:
     """Tell whether importsessions made this row and no cookie has opened it so far."""
     return bool(row.version == IMPORTED)
+
+
+def opens_another(table: SqlTable, old_key: str, digests: Container[bytes]) -> bool:
+    """Tell whether an old cookie opens a session, and not one that keys of ours open as well.
+
+    Such a key is what the browser has got for it. Changes nothing.
+    """
+    keys = derived_keys(old_key)
+    if any(key.digest in digests for key in keys):
+        return False
+    now = expiry.now_ms()
+    rows = (table.fetch(key.digest, now) for key in keys)
+    return _engine().read(old_key) is not None or any(
+        row is not None and (is_imported(row) or now - table.moved_at(row) < OLD_COOKIE_MS)
+        for row in rows
+    )
 
 
 def derived_keys(old_key: str) -> list[Key]:

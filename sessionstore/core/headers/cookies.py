@@ -5,13 +5,20 @@ for a part of the name, so a sibling domain may set a cookie called ``<U+2000>__
 without the guarantees of ``__Host-``, and Django takes it for ``__Host-sessionid``.
 """
 
+import random
+import re
 from collections.abc import Iterator
-from itertools import accumulate
+from urllib.parse import quote
 
 # What may stand around a name in the header (RFC 6265, 5.4; RFC 9110, 5.6.3).
 _BLANKS = " \t"
-# Each is a header line of its own; proxies take a few kB of headers.
-_MOST_PLACES = 20
+# Each is a header line of its own, of 90 characters and its place; proxies take 4 kB of headers.
+_MOST_PLACES, _MOST_CHARACTERS = 20, 1500
+_ALWAYS = 10
+# What Django's reverse() leaves as it is, but for the semicolon, which ends an attribute.
+_UNESCAPED = "/~:@!$&'()*+,="
+# Security: browsers ignore a longer Path, and would delete the cookie in another place.
+_LONGEST_PATH = 1024
 
 
 def is_plain(header: str, name: str) -> bool:
@@ -33,14 +40,36 @@ def other_places(
 ) -> list[tuple[str | None, str]]:
     """Return each domain and path, but the site's own, where a browser may hold such a cookie.
 
-    The likely ones first, and no more than a few. A cookie named ``__Host-`` has one place only.
+    Only places whose cookies come with a request for ``path``, which is as Django decodes it. The
+    likely ones first: where the site itself may have set it before, then the deepest folders. A
+    cookie named ``__Host-`` has one place only.
     """
     if name.startswith("__Host-"):
         return []
-    own = domain.lstrip(".").lower() if domain else None
-    domains = dict.fromkeys((None, own, *_domains_of(host.lower())))
-    found = [(one, at) for at in ("/", cookie_path, *_folders_of(path)) for one in domains]
-    return [place for place in dict.fromkeys(found) if place != (own, cookie_path)][:_MOST_PLACES]
+    above = list(_domains_of(host.lower()))
+    # Browsers take a Domain that is an address or has one label for none.
+    own = domain.lstrip(".").lower() if domain and above else None
+    domains = dict.fromkeys((None, own, *above))
+    paths = ("/", cookie_path, *reversed(list(_folders_of(_escaped(path)))))
+    found = [(one, at) for at in paths for one in domains]
+    return [place for place in dict.fromkeys(found) if place != (own, cookie_path)]
+
+
+def as_many_as_fit(places: list[tuple[str | None, str]]) -> list[tuple[str | None, str]]:
+    """Return no more places than the header lines of one response may name.
+
+    The first ones always. Of the others each time some by chance: whoever asks again reaches all.
+    """
+    others = places[_ALWAYS:]
+    random.shuffle(others)
+    chosen: list[tuple[str | None, str]] = []
+    room = _MOST_CHARACTERS
+    for domain, path in [*places[:_ALWAYS], *others]:
+        size = len(domain or "") + len(path)
+        if size <= room and len(chosen) < _MOST_PLACES:
+            chosen.append((domain, path))
+            room -= size
+    return chosen
 
 
 def _domains_of(host: str) -> Iterator[str]:
@@ -52,9 +81,20 @@ def _domains_of(host: str) -> Iterator[str]:
         yield ".".join(labels[first:])
 
 
+def _escaped(path: str) -> str:
+    """Return a path as it stands in the site's own links, and so in the browser.
+
+    Security: nothing is left that could end an attribute of the cookie, or its header line.
+    """
+    return quote(path, safe=_UNESCAPED, errors="replace")
+
+
 def _folders_of(path: str) -> Iterator[str]:
-    """Yield a path and the folders above it, with and without the slash at their end."""
-    for folder in accumulate(path.strip("/").split("/"), "{}/{}".format, initial=""):
-        if folder.strip("/"):
-            yield folder
-            yield f"{folder}/"
+    """Yield what the Path of a cookie can be that comes with a request for ``path``.
+
+    These are its beginnings up to a slash and up to before one, and itself (RFC 6265, 5.1.4).
+    """
+    ends = (at for slash in re.finditer("/", path) for at in slash.span())
+    for end in dict.fromkeys((*ends, len(path))):
+        if 0 < end <= _LONGEST_PATH:
+            yield path[:end]
