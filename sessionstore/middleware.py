@@ -179,7 +179,8 @@ def _able(session: SessionBackend, texts: list[HiddenText]) -> list[HiddenText]:
     decide, it counts only when it opens a session; nobody else pays for that look.
     """
     keys = {text: session.keyring.open(text) for text in texts}
-    ours = [text for text in texts if keys[text]]
+    # One of each session: a former SECRET_KEY may have signed its key as well.
+    ours = list({key.digest: text for text, key in reversed(keys.items()) if key}.values())
     old = [text for text in texts if not keys[text] and session.adoption.takes(text)]
     if len(ours) > 1 or len(ours) + len(old) == 1:
         return ours + old

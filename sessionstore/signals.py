@@ -30,7 +30,7 @@ class Refusal(StrEnum):
     FORGED = "forged"  # malformed, or not signed by us
     UNKNOWN = "unknown"  # signed by us, but there is no such row (any more)
     DISGUISED = "disguised"  # under a name that is only nearly the session cookie's
-    AMBIGUOUS = "ambiguous"  # several under that name, and no single one is ours
+    AMBIGUOUS = "ambiguous"  # several under that name, and no single one can be ours
 
 
 # Optimization: caching halves the time of the three that belong to frequent operations.
