@@ -113,6 +113,25 @@ def user_id_of(user: Any) -> str:
     return str(pk.value_to_string(SimpleNamespace(**{pk.attname: value})))
 
 
+def user_key_of(user_id: Any) -> Any:
+    """Return the key of a user that a session's text means; None when these users have no such.
+
+    That may be left over from another AUTH_USER_MODEL. A number or a text that no database takes is
+    none either: asked for, it would be an error and no answer.
+    """
+    pk: Any = get_user_model()._meta.pk
+    while pk.remote_field:  # that of a child is its parent's
+        pk = pk.target_field
+    try:
+        key = pk.to_python(user_id)
+        pk.run_validators(key)
+    except (ValidationError, ValueError, TypeError, OverflowError):
+        return None
+    if isinstance(key, int) and not -(2**63) <= key < 2**63:
+        return None
+    return None if isinstance(key, str) and "\0" in key else key
+
+
 _MOMENTS = ("created_at", "authenticated_at", "last_seen_at", "expires_at")
 # An uncompressed point on P-256: 04, x, y.
 DEVICE_KEY_BYTES = 65

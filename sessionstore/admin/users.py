@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 
-from sessionstore.models import user_id_of
+from sessionstore.models import user_id_of, user_key_of
 
 # A search for a name that so many users share finds no more of them.
 _MOST_USERS = 1000
@@ -14,13 +13,7 @@ _MOST_USERS = 1000
 
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:
     """Return user names by the ids that sessions hold."""
-    model: Any = get_user_model()
-    keys = []
-    for user_id in user_ids:
-        try:
-            keys.append(model._meta.pk.to_python(user_id))
-        except ValidationError:  # left over from another type of user
-            continue
+    keys = [key for key in map(user_key_of, user_ids) if key is not None]
     return {user_id_of(user): user.get_username() for user in _users().filter(pk__in=keys)}
 
 

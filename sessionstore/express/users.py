@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth import get_user_model, load_backend
-from django.core.exceptions import ValidationError
+from django.contrib.auth import load_backend
 
 from sessionstore.conf import conf
 from sessionstore.conf.express import passport_user
 from sessionstore.core.merge import AUTH_KEYS
+from sessionstore.models import user_id_of as text_of
+from sessionstore.models import user_key_of
 
 
 def user_id_of(data: Mapping[str, Any]) -> str | None:
@@ -43,11 +44,7 @@ def _primary_key(user_id: Any) -> Any:
     """Return a value as the user's primary key; None when it cannot be one."""
     if not isinstance(user_id, str | int) or isinstance(user_id, bool):
         return None
-    primary_key: Any = get_user_model()._meta.pk
-    try:
-        return primary_key.to_python(user_id)
-    except ValidationError:
-        return None
+    return user_key_of(user_id)
 
 
 def login_of(data: Mapping[str, Any]) -> dict[str, str]:
@@ -63,7 +60,6 @@ def login_of(data: Mapping[str, Any]) -> dict[str, str]:
         get_user = getattr(load_backend(path), "get_user", None)
         user = get_user(user_id) if get_user else None
         if user is not None:
-            text = user._meta.pk.value_to_string(user)
-            values = (text, path, user.get_session_auth_hash())
+            values = (text_of(user), path, user.get_session_auth_hash())
             return dict(zip(AUTH_KEYS, values, strict=True))
     return {}

@@ -9,15 +9,22 @@ from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend
-from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError, router
+from django.db.models import Manager, QuerySet
 from django.utils.crypto import constant_time_compare
 
 from sessionstore.conf import conf
 from sessionstore.core.merge import USER_KEY
+from sessionstore.models import user_key_of
 from sessionstore.routers import SessionRouter
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
+
+
+def accounts() -> Any:
+    """Return all users as the write side has them: no manager of the site's filters these."""
+    model: Any = get_user_model()
+    return QuerySet(model, using=router.db_for_write(model))
 
 
 def end_if_account_is_lost(request: Any) -> None:
@@ -49,12 +56,12 @@ def _loss_of(session: SessionBackend) -> Reason | None:
     path: Any = session.get(BACKEND_SESSION_KEY)
     if path not in conf.authentication_backends:
         return None
-    backend = load_backend(path)
+    backend, key = load_backend(path), user_key_of(session[USER_KEY])
+    if key is None:
+        return None
     try:
-        account = _account(session[USER_KEY])
-    except (ValidationError, ValueError):
-        return None  # A key of another type of user: AUTH_USER_MODEL has changed.
-    except (DatabaseError, InterfaceError):
+        account = accounts().filter(pk=key).first()
+    except (DatabaseError, InterfaceError, ValueError):
         return None
     if account is None:
         return Reason.ACCOUNT_DELETED if _would_be_here(backend) else None
@@ -64,22 +71,25 @@ def _loss_of(session: SessionBackend) -> Reason | None:
     return Reason.ACCOUNT_DISABLED if _has_signed_in(account, session) else None
 
 
-def _account(user_id: Any) -> Any:
-    """Return a user as the write side has it, or None. Raises ValidationError for no key."""
-    model: Any = get_user_model()
-    key = model._meta.pk.to_python(user_id)
-    model._meta.pk.run_validators(key)
-    return model._base_manager.using(router.db_for_write(model)).filter(pk=key).first()
-
-
 def _would_be_here(backend: Any) -> bool:
     """Tell whether an account that is not where users are written is gone.
 
-    Not where the backend may keep it elsewhere, nor where a router may have named the database of
-    somebody else: with tenants, that depends on the request.
+    Not where anybody but Django chooses where to look: a backend's own ``get_user``, the default
+    manager, or a router. With tenants, that depends on the request.
     """
+    manager: Any = get_user_model()._default_manager
     one_place = all(isinstance(one, SessionRouter) for one in router.routers)
-    return one_place and isinstance(backend, ModelBackend)
+    # Compat: aget_user came with Django 5.2.
+    return (
+        one_place
+        and isinstance(backend, ModelBackend)
+        and _is_inherited(backend, ModelBackend, "get_user", "aget_user")
+        and _is_inherited(manager, Manager, "get_queryset")
+    )
+
+
+def _is_inherited(instance: Any, base: type, *methods: str) -> bool:
+    return all(getattr(type(instance), m, None) is getattr(base, m, None) for m in methods)
 
 
 def _has_signed_in(account: Any, session: SessionBackend) -> bool:

@@ -7,20 +7,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import router
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Q
 
 from sessionstore.cleaning import nap
 from sessionstore.core import expiry
 from sessionstore.core.keys import id_of
+from sessionstore.models import user_id_of, user_key_of
 from sessionstore.security_log import printable
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
+from sessionstore.users.accounts import accounts
 from sessionstore.users.revocation import revoke_each
 
 _PAGE = 500
@@ -126,20 +126,13 @@ def inactive_user_ids(session: SessionBackend) -> Iterator[str]:
 
 
 def _active_among(user_ids: list[str]) -> set[str]:
-    model: Any = get_user_model()
-    key = model._meta.pk
-    wanted = []
-    for user_id in user_ids:
-        try:
-            wanted.append(key.to_python(user_id))
-        except ValidationError:
-            continue
-    users = model._base_manager.using(router.db_for_write(model)).filter(pk__in=wanted)
+    keys = [key for key in map(user_key_of, user_ids) if key is not None]
+    users = accounts().filter(pk__in=keys)
     try:
-        model._meta.get_field("is_active")
+        get_user_model()._meta.get_field("is_active")
     except FieldDoesNotExist:
-        return {key.value_to_string(user) for user in users if getattr(user, "is_active", True)}
-    return {key.value_to_string(user) for user in users.filter(is_active=True).only("pk")}
+        return {user_id_of(user) for user in users if getattr(user, "is_active", True)}
+    return {user_id_of(user) for user in users.filter(is_active=True).only("pk")}
 
 
 def _batches(session: SessionBackend, which: Which) -> Iterator[Callable[[], int]]:

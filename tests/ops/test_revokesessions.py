@@ -8,7 +8,7 @@ from functools import partial
 from io import StringIO
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import User, UserManager
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import CommandError, call_command
@@ -367,3 +367,28 @@ def test_what_cannot_be_chosen_from_is_told(settings, capsys):
     settings.SESSIONSTORE_ADOPT_FROM = "django.contrib.sessions.backends.cache"
     call_command("revokesessions", "--all", "--no-input")
     assert "cannot be listed: they live on" in capsys.readouterr().err
+
+
+class _Nobody(UserManager):
+    """A manager that leaves everybody out, as one that hides the deleted leaves some."""
+
+    def get_queryset(self):
+        return super().get_queryset().none()
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_base_manager_that_filters_ends_no_active_user(database, ann, monkeypatch):
+    """Meta.base_manager_name may name it; the account is active all the same."""
+    manager = _Nobody()
+    manager.model = User
+    monkeypatch.setitem(vars(User._meta), "base_manager", manager)
+    end("--inactive")
+    assert Session.objects.using(database).for_user(ann).count() == 3
+
+
+@pytest.mark.parametrize("user_id", ["99999999999999999999", "none"])
+@pytest.mark.only_on("sqlite")
+def test_a_key_that_no_user_can_have_is_nobody_s(database, ann, user_id):
+    """Left over from another type of user, or too large a number for the database."""
+    add_rows(1, expires_in_s=IN_AN_HOUR, alias=database, user_id=user_id)
+    assert list(mass_revocation.inactive_user_ids(SessionStore())) == sorted({user_id, "none"})

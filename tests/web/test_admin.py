@@ -367,3 +367,9 @@ def test_it_works_on_each_database(database, settings):
     act(desk, "end_all_of_users", handle_of(browsers[1]))
     assert [is_in(one) for one in (desk, *browsers)] == [True, False, False, False]
     assert Session.objects.using(database).count() == 1
+
+
+@pytest.mark.parametrize("user_id", ["99999999999999999999", "zoe"])
+def test_a_key_that_no_user_can_have_has_no_name(user, user_id):
+    """Left over from another type of user, or too large a number for the database."""
+    assert names_of({user_id, str(user.pk)}) == {str(user.pk): "ann"}

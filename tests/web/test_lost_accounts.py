@@ -39,6 +39,26 @@ class Elsewhere(BaseBackend):
         """Find nobody at the moment."""
 
 
+class OfTheTenant(ModelBackend):
+    """Looks users up in the database of the tenant that the request is for."""
+
+    tenant = "default"
+
+    def get_user(self, user_id):
+        """Return that tenant's user."""
+        return User.objects.using(self.tenant).filter(pk=user_id).first()
+
+
+class UsersOfTheTenant(UserManager):
+    """A default manager that looks into the database of the tenant that the request is for."""
+
+    tenant = "default"
+
+    def get_queryset(self):
+        """Return that tenant's users."""
+        return super().get_queryset().using(self.tenant)
+
+
 class OfTheOpenedOnly(UserManager):
     """A default manager that filters, by the shop of the request or the like."""
 
@@ -52,6 +72,16 @@ class Lagging:
 
     def db_for_read(self, model, **_):
         return "replica" if model is User else None
+
+
+class LaggingReads:
+    """Reads users from a replica, and writes them where they are."""
+
+    def db_for_read(self, model, **_):
+        return "replica" if model is User else None
+
+    def db_for_write(self, model, **_):
+        return "default" if model is User else None
 
 
 class Tenant:
@@ -109,6 +139,18 @@ def test_a_manager_that_filters_signs_nobody_out(signed_in, monkeypatch):
     assert is_in(browser)
 
 
+def test_a_base_manager_that_filters_signs_nobody_out(signed_in, monkeypatch):
+    """Meta.base_manager_name may name the one that filters too."""
+    browser = signed_in()
+    manager = OfTheOpenedOnly()
+    manager.model = User
+    with monkeypatch.context() as patched:
+        patched.setitem(vars(User._meta), "default_manager", manager)
+        patched.setitem(vars(User._meta), "base_manager", manager)
+        assert not is_in(browser)
+    assert is_in(browser)
+
+
 @pytest.mark.parametrize("empty", ["replica"], indirect=True)
 def test_a_replica_that_lags_signs_nobody_out(signed_in, settings, empty):
     """The account is asked for where it is written."""
@@ -128,6 +170,52 @@ def test_a_tenant_without_the_user_signs_nobody_out(signed_in, settings, empty):
     settings.DATABASE_ROUTERS = [f"{HERE}.Tenant", *routers]
     assert not is_in(browser)
     settings.DATABASE_ROUTERS = routers
+    assert is_in(browser)
+
+
+@pytest.mark.parametrize("empty", ["replica"], indirect=True)
+def test_an_account_that_a_replica_still_calls_disabled_stays_in(signed_in, user, settings, empty):
+    """It was enabled again, and the replica has not heard of that yet."""
+    browser = signed_in()
+    user.is_active = False
+    user.save(using="replica")
+    routers = settings.DATABASE_ROUTERS
+    settings.DATABASE_ROUTERS = [f"{HERE}.LaggingReads", *routers]
+    assert not is_in(browser)
+    settings.DATABASE_ROUTERS = routers
+    assert is_in(browser)
+
+
+@pytest.mark.parametrize("empty", ["tenant"], indirect=True)
+def test_a_backend_that_looks_into_another_database_signs_nobody_out(
+    signed_in, user, monkeypatch, empty
+):
+    """The user is the tenant's alone; a request for another one tells nothing."""
+    User(username="eve", pk=user.pk, password=user.password).save(using="tenant")
+    monkeypatch.setattr(OfTheTenant, "tenant", "tenant")
+    browser = signed_in(f"{HERE}.OfTheTenant")
+    User.objects.filter(pk=user.pk)._raw_delete("default")
+    with monkeypatch.context() as other:
+        other.setattr(OfTheTenant, "tenant", "default")
+        assert not is_in(browser)
+    assert is_in(browser)
+
+
+@pytest.mark.parametrize("empty", ["tenant"], indirect=True)
+def test_a_manager_that_looks_into_another_database_signs_nobody_out(
+    signed_in, user, monkeypatch, empty
+):
+    """The same, chosen by the default manager."""
+    user.save(using="tenant")
+    manager = UsersOfTheTenant()
+    manager.model = User
+    monkeypatch.setitem(vars(User._meta), "default_manager", manager)
+    manager.tenant = "tenant"
+    browser = signed_in()
+    User.objects.using("default").filter(pk=user.pk)._raw_delete("default")
+    manager.tenant = "default"
+    assert not is_in(browser)
+    manager.tenant = "tenant"
     assert is_in(browser)
 
 

@@ -23,6 +23,7 @@ from sessionstore.management.base import (
 from sessionstore.management.engines import session_engine
 from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
+from sessionstore.models import user_id_of
 from sessionstore.moving.old_engine import OldEngine, old_engine
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Table
@@ -173,7 +174,7 @@ def _id_of(name: str) -> str:
             f"key, or --inactive."
         )
         raise CommandError(message) from None
-    return str(model._meta.pk.value_to_string(user))
+    return user_id_of(user)
 
 
 def _ask(question: str) -> None:
