@@ -18,6 +18,8 @@ from django.views.generic import TemplateView, View
 from sessionstore.decorators import RecentLoginRequiredMixin, not_impersonated, session_of
 from sessionstore.users import devices
 
+from .logout import ended_whatever_is_raised
+
 
 @method_decorator([never_cache, not_impersonated], name="dispatch")
 class DevicesView(LoginRequiredMixin, TemplateView):
@@ -50,7 +52,8 @@ class RevokeView(_EndView):
         """Delete it; the next request of that browser is anonymous."""
         handle = request.POST.get("handle", "")
         if handle == session_of(request).handle:
-            logout(request)
+            with ended_whatever_is_raised(request):
+                logout(request)
         elif devices.revoke(request.user, session_of(request), handle):
             messages.success(request, _("Signed out there."), fail_silently=True)
         else:

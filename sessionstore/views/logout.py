@@ -1,5 +1,7 @@
 """Sign out: by POST only, after a GET that asks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import views as auth_views
@@ -10,6 +12,23 @@ from django.utils.translation import gettext as _
 
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionUnreadable
+from sessionstore.signals import Reason
+
+
+@contextmanager
+def ended_whatever_is_raised(request: HttpRequest) -> Iterator[None]:
+    """End the session of a request also where its logout fails; what was raised goes up.
+
+    Security: Django sends ``user_logged_out`` before it ends the session. A receiver of somebody
+    else's that raises would keep it alive.
+    """
+    session: Any = request.session
+    try:
+        yield
+    except Exception:
+        session.ends_because = Reason.LOGOUT
+        session.flush()
+        raise
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -33,10 +52,10 @@ class LogoutView(auth_views.LogoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Sign out, and ask the browser to forget what the site has chosen (ASVS 14.3.1)."""
         try:
-            response = super().post(request, *args, **kwargs)
+            with ended_whatever_is_raised(request):
+                response = super().post(request, *args, **kwargs)
         except SessionUnreadable:
             # To end a session nobody has to read it.
-            request.session.flush()
             response = super().post(request, *args, **kwargs)
         if conf.clear_site_data:
             kinds = ", ".join(f'"{kind}"' for kind in conf.clear_site_data)

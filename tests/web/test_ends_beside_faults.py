@@ -4,8 +4,10 @@ import contextlib
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_out
 from django.db import connections, transaction
 from django.db.models.signals import post_save
+from django.test import Client
 
 from sessionstore.backends.sql import SessionStore
 from sessionstore.models import Session
@@ -105,6 +107,27 @@ def test_a_receiver_of_our_signal_that_fails(user, database, end, settings, capl
     assert rows(database) == (1 if end == "limit" else 0)
     assert len(told) == (1 if end == "logout" else 2)
     assert "MailServerError" in caplog.text
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("page", ["logout", "devices/revoke"])
+def test_a_receiver_of_a_logout_that_fails(user, database, settings, monkeypatch, page, atomic):
+    """Django sends the signal before it ends the session; here the error goes up, and it has."""
+    monkeypatch.setitem(connections[database].settings_dict, "ATOMIC_REQUESTS", atomic)
+    browser, told = Client(raise_request_exception=False), []
+    browser.force_login(user)
+
+    def tell(reason, **_):
+        told.append(reason)
+
+    user_logged_out.connect(fail)
+    session_revoked.connect(tell)
+    try:
+        answer = browser.post(f"/account/{page}/", {"handle": browser.session.handle})
+    finally:
+        user_logged_out.disconnect(fail)
+        session_revoked.disconnect(tell)
+    assert (answer.status_code, told, rows(database)) == (500, [Reason.LOGOUT], 2)
 
 
 def test_callbacks_of_ours_keep_their_order_before_those_of_others(database):
