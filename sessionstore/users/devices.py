@@ -10,11 +10,10 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, Value, When
 
-from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
-from sessionstore.users.impersonation import is_own
+from sessionstore.users.impersonation import acts_for
 from sessionstore.users.revocation import revoke_all_of, revoke_each
 from sessionstore.users.words import browser_in_words, place_of
 
@@ -51,9 +50,12 @@ class DevicePage:
 def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> DevicePage:
     """List the live sessions of a user: one query, however many there are.
 
+    Raises PermissionDenied as below.
+
     Last used comes first. One row more than a page holds tells whether there is another page, so
     that nothing needs counting. Rows of another site, which shares the table, are left out.
     """
+    _refuse_others(user, session)
     first = Case(When(pk=session.row_id or b"", then=Value(0)), default=Value(1))
     rows = session.table.objects.live().for_user(user).with_head()
     start = (number - 1) * PER_PAGE
@@ -84,10 +86,10 @@ def revoke_others(user: Any, session: SessionBackend) -> int:
 
 
 def _refuse_others(user: Any, session: SessionBackend) -> None:
-    if USER_KEY in session and not is_own(session, user):
+    if acts_for(session, user):
         message = (
             f"The session that asks is another user's than {user_id_of(user)}: an impersonation "
-            f"ends nothing. Staff ends sessions in the admin or by manage.py revokesessions."
+            f"sees and ends none. Staff ends sessions in the admin or by manage.py revokesessions."
         )
         raise PermissionDenied(message)
 

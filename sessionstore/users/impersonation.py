@@ -18,11 +18,14 @@ def is_own(session: SessionBackend, user: Any) -> bool:
     return own is not None and user_id_of(own) == user_id_of(user)
 
 
+def acts_for(session: SessionBackend, user: Any) -> bool:
+    """Tell whether it is another user who has signed in to the session than this one."""
+    return USER_KEY in session and not is_own(session, user)
+
+
 def is_impersonated(request: Any) -> bool:
     """Tell whether the request acts as another user than the one who has signed in."""
-    if not request.user.is_authenticated:
-        return False
-    return USER_KEY in request.session and not is_own(request.session, request.user)
+    return request.user.is_authenticated and acts_for(request.session, request.user)
 
 
 def came_from_another(session: SessionBackend) -> bool:

@@ -75,11 +75,14 @@ def test_a_password_of_the_other_confirms_nothing(acting, settings, clock):
     assert own.get("/careful/").status_code == 302
 
 
-@pytest.mark.parametrize("end", [devices.revoke_others, lambda *who: devices.revoke(*who, "x")])
-def test_code_of_the_site_ends_nothing_in_another_s_name(acting, eve, end):
+@pytest.mark.parametrize(
+    "ask",
+    [devices.revoke_others, lambda *who: devices.revoke(*who, "x"), devices.list_devices],
+)
+def test_code_of_the_site_sees_and_ends_nothing_in_another_s_name(acting, eve, ask):
     """The error names the user and the ways for staff."""
     with pytest.raises(PermissionDenied, match=rf"another user's than {eve.pk}.*revokesessions"):
-        end(eve, acting.session)
+        ask(eve, acting.session)
 
 
 def test_a_stamp_in_a_session_of_nobody_says_nothing_of_a_user(client, settings, eve):
