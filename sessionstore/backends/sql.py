@@ -28,5 +28,5 @@ class SessionStore(SessionBackend):
     def get_table(cls) -> SqlTable:
         return SqlTable(cls.get_model_class(), tuple(cls.extra_columns({})))
 
-    def has_signed_in(self, user_id: str) -> None:
-        keep_limit_after_commit(self, user_id)
+    def has_signed_in(self, user_id: str, *, elsewhere: bool = False) -> None:
+        keep_limit_after_commit(self, user_id, own=None if elsewhere else self.row_id)

@@ -147,8 +147,8 @@ class SealedEngine(DjangoSession):
         """
         return {}
 
-    def has_signed_in(self, user_id: str) -> None:
-        """Do what the engine does when a row has got a user; the row is written."""
+    def has_signed_in(self, user_id: str, *, elsewhere: bool = False) -> None:
+        """Do what the engine does when a row has got a user, by a login here or by moving in."""
 
     @classmethod
     def clear_expired(cls) -> int:  # type: ignore[override]

@@ -136,7 +136,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         if is_adopted:
             self._answer = Answer.KEY  # The browser has to get its new cookie.
             if self.user_id is not None:
-                self.has_signed_in(self.user_id)
+                self.has_signed_in(self.user_id, elsewhere=True)
 
     def reload(self) -> None:
         """Read the session again and forget every unsaved change; one SELECT."""

@@ -1,17 +1,16 @@
 """SESSIONSTORE_MAX_PER_USER: how many sessions one user may have, exact also under a rush.
 
-Each login writes its own row first and looks at all of them afterwards. Whoever looks last sees
-every row, and whoever looks deletes only what has enough others before it in one fixed order. So
-the rows that stay are always the same, whatever the order of the looks, without any lock.
+Each login writes its own row first and looks at all of them afterwards, so whoever looks last sees
+every row. A login counts as the newest for its own look, wherever its clock stands. All others rank
+by the stamps that are stored, and never by the clock of whoever looks.
 
-The order is that of the sign-ins, by the clocks of the hosts on which they happened. One that lies
-ahead of the clock of whoever looks would outrank the login that has just happened, and sign it out.
-So it does not count as newer.
+Two logins at once would therefore end each other. So whoever finds too many looks again with the
+rows locked: one of the two finds that its own row is gone, and ends nothing for it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, F, Value, When
 from django.db.models.functions import Coalesce
 
 from sessionstore.conf import conf
@@ -21,34 +20,52 @@ from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
 
 _ROUNDS = 100
-# What signs in at once, on hosts whose clocks are as good as they get, keeps the one order.
-_AT_ONCE_MS = 1000
 
 
-def keep_limit_after_commit(session: Any, user_id: str) -> None:
+def keep_limit_after_commit(session: Any, user_id: str, *, own: bytes | None = None) -> None:
     """Keep the limit once the row of ``session``, which has got this user, is there to stay."""
     if conf.max_per_user is not None:
-        session.table.on_commit(lambda: keep_limit(session, user_id))
+        session.table.on_commit(lambda: keep_limit(session, user_id, own=own))
 
 
-def keep_limit(session: Any, user_id: str) -> None:
-    """End what this user has too much of: the oldest sign-ins."""
+def keep_limit(session: Any, user_id: str, *, own: bytes | None = None) -> None:
+    """End what this user has too much of: the oldest sign-ins, but not the one of the row ``own``.
+
+    That is the one that has just happened; none where a session was moved in.
+    """
     limit, table = conf.max_per_user, session.table
     if limit is None:
         return
-    now = expiry.now_ms()
-    live = table.objects.filter(user_id=user_id, expires_at__gt=now)
+    live = table.objects.filter(user_id=user_id, expires_at__gt=expiry.now_ms())
     started = live.annotate(started=Coalesce("authenticated_at", "created_at"))
-    ahead = When(started__gt=now + _AT_ONCE_MS, then=Value(now - expiry.CLOCKS_DIFFER_MS))
-    rank = Case(ahead, default=F("started"), output_field=BigIntegerField())
-    ranked = started.annotate(rank=rank)
-    ranked = ranked.order_by("-rank", "-created_at", "-pk")
+    ranked = started.order_by("-started", "-created_at", "-pk")
+
+    def end() -> list[bytes]:
+        surplus = _surplus(ranked.select_for_update(), limit=limit, own=own)
+        if surplus:
+            table.remove_many(surplus)
+        return surplus
+
     for _ in range(_ROUNDS):
-        # A user of another site that shares the table may have the same key.
-        surplus = [bytes(row.pk) for row in ranked.all().own()[limit : limit + BATCH]]
-        if not surplus:
+        if not _surplus(ranked.all(), limit=limit, own=own):
             return
-        table.remove_many(surplus)
-        for row_id in surplus:
+        for row_id in _in_transaction(table, end):
             handle = table.handle_of(row_id)
             tell_revoked(session, handle=handle, user_id=user_id, reason=Reason.LIMIT)
+
+
+def _surplus(ranked: Any, *, limit: int, own: bytes | None) -> list[bytes]:
+    """Return what is too much of these rows, as much as one statement ends."""
+    # A user of another site that shares the table may have the same key.
+    ids = [bytes(row.pk) for row in ranked.own()]
+    # A stable sort: all but the own one keep their order.
+    ids.sort(key=lambda row_id: row_id != own)
+    return ids[limit : limit + BATCH]
+
+
+def _in_transaction(table: Any, end: Callable[[], list[bytes]]) -> list[bytes]:
+    # Inside one the locks hold until its end, and another one is none of its own.
+    if table.in_transaction():
+        return end()
+    ended: list[bytes] = table.under_lock(end)
+    return ended

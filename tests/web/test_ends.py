@@ -1,6 +1,7 @@
 """Sessions that end because something happened to the account, not to the session."""
 
 import contextlib
+import threading
 from functools import partial
 from importlib import import_module
 from io import StringIO
@@ -22,6 +23,7 @@ from django.test import Client, RequestFactory
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from sessionstore.core import expiry
 from sessionstore.models import Session
 from sessionstore.signals import session_revoked
 from sessionstore.users.limits import keep_limit
@@ -374,7 +376,7 @@ def test_a_login_is_not_ended_by_one_from_a_clock_ahead(settings, user, clock, a
 
 
 def test_a_login_from_a_clock_ahead_is_newer_than_old_ones(settings, user, clock):
-    """It counts as ten minutes old, not as the oldest."""
+    """It counts by its own stamp."""
     settings.SESSIONSTORE_MAX_PER_USER = 2
     oldest = signed_in(user)
     clock.advance(minutes=30)
@@ -382,6 +384,48 @@ def test_a_login_from_a_clock_ahead_is_newer_than_old_ones(settings, user, clock
     clock.advance(minutes=-5)
     now = signed_in(user)
     assert [is_in(one) for one in (oldest, ahead, now)] == [False, True, True]
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+@pytest.mark.parametrize("clocks", [(0,), (-60, 0, 60)], ids=["one clock", "clocks apart"])
+def test_a_rush_from_clocks_apart_leaves_as_many_as_allowed(
+    database, settings, user, monkeypatch, clocks, limit
+):
+    """Nobody's look ranks by its own clock, and the login after the rush stays, wherever it is."""
+    settings.SESSIONSTORE_MAX_PER_USER = limit
+    here, real = threading.local(), expiry.now_ms
+    monkeypatch.setattr(expiry, "now_ms", lambda: real() + 1000 * getattr(here, "ahead", 0))
+
+    def log_in(ahead):
+        here.ahead = ahead
+        return signed_in(user)
+
+    for _ in range(3):
+        outcomes = run_together([partial(log_in, clocks[n % len(clocks)]) for n in range(10)])
+        assert [type(one) for one in outcomes] == [Client] * 10
+        assert Session.objects.using(database).for_user(user).count() == limit
+        last = log_in(clocks[0])
+        assert (is_in(last), Session.objects.using(database).for_user(user).count()) == (
+            True,
+            limit,
+        )
+
+
+def test_a_session_that_moves_in_ends_no_younger_login(settings, user, clock):
+    """Its login is not fresh: it ranks by when it began here, as for everybody who looks."""
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    clock.advance(minutes=1)
+    here = signed_in(user)
+    clock.advance(minutes=-1)
+    login = {
+        SESSION_KEY: str(user.pk),
+        BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend",
+        HASH_SESSION_KEY: user.get_session_auth_hash(),
+    }
+    moved = Client(headers={"cookie": f"sessionid={old_session(**login)}"})
+    is_in(moved)
+    assert (is_in(moved), is_in(here)) == (False, True)
 
 
 def test_a_login_too_many_leaves_another_of_its_millisecond(settings, user, clock):
