@@ -57,7 +57,8 @@ class Cipher:
 class Codec:
     """Seals payloads under the first secret and opens them under each.
 
-    ``cipher`` opens format 2 when given; ``encrypts`` makes it the format that is written.
+    ``cipher`` opens format 2 when given; ``encrypts`` makes it the format that is written. Whatever
+    is written can be read, also when ``max_bytes`` is lowered.
     """
 
     secrets: Sequence[str | bytes]
@@ -71,7 +72,8 @@ class Codec:
             head = self._head(ENCRYPTED, bound)
             return head + self.cipher.seal(self.secrets[0], key, bound + head, padded(payload))
         body, form = payload, SEALED
-        if len(payload) > COMPRESS_ABOVE:
+        # What is larger than every reader takes is stored as it is, so that it can be read.
+        if COMPRESS_ABOVE < len(payload) <= _READ_AT_LEAST:
             packed = zlib.compress(payload, 1)
             if len(packed) < len(payload):
                 body, form = packed, SEALED | COMPRESSED
@@ -84,7 +86,7 @@ class Codec:
         """Return the payload of ``blob``, or None when it is forged, cut, moved or none of ours.
 
         Format 1 needs no key. Never falls back to a weaker format. Raises SessionUnreadable for the
-        format of a later release and for what is sealed and larger than can be read, and
+        format of a later release and for what an earlier one has compressed and is too large, and
         EncryptionUnavailable where the cipher lacks its library; for no other blob, whatever its
         bytes.
         """

@@ -30,7 +30,7 @@ from sessionstore.session.ending import (
 )
 from sessionstore.session.engine import Marks
 from sessionstore.session.saving import in_round
-from sessionstore.session.sealed import dumps
+from sessionstore.session.sealed import dumps, refuse_what_cannot_be_read
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Table
@@ -130,7 +130,8 @@ def record_of(session: Any, old: OldSession, key: Key, *, version: int) -> Recor
     has_user = USER_KEY in old.data
     signed_in = old.created_at if has_user else None
     marks = Marks(session.client, signed_in)
-    # What is stored may be read, however large or deep: limits are for what a site writes.
+    # What is stored may be read, however large or deep: limits are for what a site writes. What
+    # could not be read here is refused, for the old row goes.
     payload = _serialized(old.data)
     record: Record = session.draft(old.data, key, None, marks, payload=payload, inserts=True).record
     now = record.created_at
@@ -146,10 +147,12 @@ def record_of(session: Any, old: OldSession, key: Key, *, version: int) -> Recor
 
 def _serialized(data: Data) -> bytes:
     try:
-        return dumps(data)
+        payload = dumps(data)
     except (TypeError, ValueError) as error:
         message = f"SESSION_SERIALIZER cannot store it: {error}"
         raise SessionNotSerializable(message) from error
+    refuse_what_cannot_be_read(payload)
+    return payload
 
 
 def is_old_key(text: str | None) -> TypeGuard[str]:

@@ -176,7 +176,7 @@ def checked_dumps(data: Data, *, stored: bytes | None = None) -> bytes:
             size=len(payload), limit=limit, largest_key=str(largest), largest_size=sizes[largest]
         )
     if _serializer() is not KeptJson:
-        _refuse_what_cannot_be_read(payload)
+        refuse_what_cannot_be_read(payload)
     # Optimization: JSON with fewer brackets is not so deep; counting them takes no walk.
     is_json = payload.startswith(b"{")
     if not is_json or sum(map(payload.count, _BRACKETS)) > MOST_LEVELS:
@@ -184,7 +184,7 @@ def checked_dumps(data: Data, *, stored: bytes | None = None) -> bytes:
     return payload
 
 
-def _refuse_what_cannot_be_read(payload: bytes) -> None:
+def refuse_what_cannot_be_read(payload: bytes) -> None:
     """Raise SessionNotSerializable for what the site's own serializer writes and cannot read."""
     try:
         loads(payload)

@@ -1,5 +1,6 @@
 """The bytes in the data column: sealed, bound to their row, bounded when read."""
 
+import dataclasses
 import secrets
 import tracemalloc
 import zlib
@@ -145,6 +146,16 @@ def test_a_lowered_limit_loses_nothing():
     decoded = Codec(("secret",), max_bytes=1000).decode(blob, BOUND, key)
     assert decoded is not None
     assert len(decoded.payload) == 500_000
+
+
+@both
+@pytest.mark.parametrize("size", [16 * 2**20, 17 * 2**20])
+def test_whatever_is_written_can_be_read(codec, size):
+    """Above what a reader unpacks nothing is compressed; a lower limit changes nothing."""
+    blob = dataclasses.replace(codec, max_bytes=2**30).encode(b"a" * size, BOUND, key)
+    decoded = codec.decode(blob, BOUND, key)
+    assert decoded is not None
+    assert decoded.payload == b"a" * size
 
 
 @pytest.mark.parametrize(("size", "opens"), [(0, False), (7, False), (8, True)])
