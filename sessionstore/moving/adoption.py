@@ -21,7 +21,12 @@ from sessionstore.core import expiry, journal
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import IMPORTED, Data, Record
-from sessionstore.exceptions import SessionNotSerializable, TakenId, UserIdTooLong
+from sessionstore.exceptions import (
+    SessionNotSerializable,
+    SessionUnreadable,
+    TakenId,
+    UserIdTooLong,
+)
 from sessionstore.session.ending import (
     delete_for_good,
     delete_when_moved,
@@ -30,7 +35,7 @@ from sessionstore.session.ending import (
 )
 from sessionstore.session.engine import Marks
 from sessionstore.session.saving import in_round
-from sessionstore.session.sealed import dumps, refuse_what_cannot_be_read
+from sessionstore.session.sealed import dumps, refuse_what_cannot_be_read, tell_unreadable
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Table
@@ -70,7 +75,7 @@ class Adoption:
 
     def adopt(self, session: Any, text: str) -> tuple[Key, Record] | None:
         engine, table = _engine(), session.table
-        old = engine.read(text)
+        old = _read(engine, text)
         if old is None:
             return _moved_before(table, text)
         key = derived_keys(text)[0]
@@ -184,6 +189,14 @@ def opens_another(table: SqlTable, old_key: str, digests: Container[bytes]) -> b
 def derived_keys(old_key: str) -> list[Key]:
     """Return the keys that an old one becomes, under SECRET_KEY first, then each fallback."""
     return [conf.keyring.derive_from(old_key, secret) for secret in conf.secrets]
+
+
+def _read(engine: OldEngine, text: str) -> OldSession | None:
+    try:
+        return engine.read(text)
+    except SessionUnreadable as error:
+        tell_unreadable(f"of {engine.path}", error)
+        raise
 
 
 def _move(session: Any, engine: OldEngine, old: OldSession, key: Key) -> Record | None:

@@ -11,7 +11,12 @@ from django.db import IntegrityError, transaction
 from sessionstore.cleaning import Cleaned, Pace, in_batches
 from sessionstore.core import expiry
 from sessionstore.core.record import IMPORTED, Record
-from sessionstore.exceptions import SessionNotSerializable, TakenId, UserIdTooLong
+from sessionstore.exceptions import (
+    SessionNotSerializable,
+    SessionUnreadable,
+    TakenId,
+    UserIdTooLong,
+)
 from sessionstore.moving.adoption import derived_keys, record_of
 from sessionstore.moving.old_engine import OldEngine, OldSession
 from sessionstore.session.drafts import table_of
@@ -95,7 +100,11 @@ class Importer:
         """Move what can be moved; return how many are here now."""
         records: dict[str, Record] = {}
         for row in batch:
-            old = self.engine.session_of(row)
+            try:
+                old = self.engine.session_of(row)
+            except SessionUnreadable:
+                done.refuse("cannot be read here")
+                continue
             if old is None:
                 done.refuse("damaged or empty")
                 continue

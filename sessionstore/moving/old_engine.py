@@ -8,12 +8,14 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from django.core import signing
 from django.db import models, router
 from django.utils import timezone
 
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenText
+from sessionstore.exceptions import SessionUnreadable
 from sessionstore.table.retry import READ, WRITE, attempt
 
 logger = logging.getLogger("sessionstore")
@@ -60,7 +62,7 @@ class OldEngine:
         self.model = _model_of(self.store, module)
 
     def read(self, key: str) -> OldSession | None:
-        """Return the live session of an old cookie, or None."""
+        """Return the live session of an old cookie, or None; raises as ``session_of`` does."""
         if self.model is None:
             store = self.store(key)
             data = store.load()
@@ -69,8 +71,11 @@ class OldEngine:
         return self.session_of(found[0]) if found else None
 
     def session_of(self, old: OldRow) -> OldSession | None:
-        """Return what a row of the old table holds; None when its data are damaged or empty."""
-        data = self.store().decode(old.row.session_data)
+        """Return what a row of the old table holds; None when its data are damaged or empty.
+
+        Raises SessionUnreadable when the old engine has signed them, and they cannot be read here.
+        """
+        data = self._decoded(old.row.session_data)
         if not data:
             return None
         seen = getattr(old.row, "updated_at", None) or getattr(old.row, "last_activity", None)
@@ -83,6 +88,16 @@ class OldEngine:
             ip=getattr(old.row, "ip", None),
             user_agent=getattr(old.row, "user_agent", None),
         )
+
+    def _decoded(self, text: str) -> dict[str, Any]:
+        store = self.store()
+        data = store.decode(text)
+        if not data:
+            data = _read_signed(store, text)
+        if not isinstance(data, dict):
+            reason = f"SESSION_SERIALIZER makes {type(data).__name__} of it"
+            raise SessionUnreadable(reason)
+        return data
 
     def holds(self, key: str) -> bool:
         """Tell whether the old engine still has a session, live or not."""
@@ -170,6 +185,21 @@ class OldEngine:
 @lru_cache(maxsize=8)
 def old_engine(path: str) -> OldEngine:
     return OldEngine(path)
+
+
+def _read_signed(store: Any, text: str) -> Any:
+    """Return what Django's ``decode()`` reads, which answers {} whatever goes wrong.
+
+    {} for what nobody of this site has signed; raises SessionUnreadable for all else that fails.
+    """
+    try:
+        return signing.loads(text, salt=store.key_salt, serializer=store.serializer)
+    except signing.BadSignature:
+        return {}
+    except Exception as error:  # noqa: BLE001 - a serializer may raise anything
+        # Security: what a serializer says of the data may hold a part of them.
+        reason = f"SESSION_SERIALIZER raises {type(error).__name__}"
+        raise SessionUnreadable(reason) from None
 
 
 def _model_of(store: Any, module: Any) -> type[models.Model] | None:

@@ -6,10 +6,12 @@ from importlib import import_module
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.db import SessionStore as DjangoStore
 from django.contrib.sessions.models import Session as DjangoSession
+from django.core import signing
 from django.utils import timezone
 
 from sessionstore.conf import conf
 from sessionstore.models import Session
+from sessionstore.moving.old_engine import OldEngine
 
 DJANGO = "django.contrib.sessions.backends.db"
 
@@ -20,6 +22,18 @@ def old_session(path=DJANGO, **data) -> str:
     session.update({"a": 1, **data})
     session.save(must_create=True) if path.startswith("user_sessions") else session.create()
     return session.session_key
+
+
+def sign_over(cookie: str, payload: bytes, path=DJANGO) -> None:
+    """Put a payload into the row of an old session, signed as the old engine signs."""
+
+    class Raw:
+        def dumps(self, payload):
+            return payload
+
+    store = import_module(path).SessionStore()
+    text = signing.dumps(payload, salt=store.key_salt, serializer=Raw, compress=True)
+    OldEngine(path).model.objects.filter(pk=cookie).update(session_data=text)
 
 
 def signed_in(name: str = "ann") -> str:

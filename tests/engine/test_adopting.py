@@ -10,6 +10,7 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.db import SessionStore as DjangoStore
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.models import Session as DjangoSession
+from django.contrib.sessions.serializers import JSONSerializer
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone
@@ -18,7 +19,14 @@ from sessionstore.backends.sql import SessionStore
 from sessionstore.core.expiry import to_ms
 from sessionstore.moving import adoption as adopting
 from sessionstore.moving.old_engine import OldEngine, OldRow, old_engine
-from tests.engine.old_sessions import DJANGO, make_old_sessions, old_session, ours, signed_in
+from tests.engine.old_sessions import (
+    DJANGO,
+    make_old_sessions,
+    old_session,
+    ours,
+    sign_over,
+    signed_in,
+)
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
 from tests.harness.gaps import asleep_in_gap, in_gap
 from tests.harness.statements import record_statements
@@ -404,6 +412,36 @@ def test_a_damaged_old_row_is_no_session():
     assert SessionStore(cookie).load() == {}
 
 
+TOO_DEEP = b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}"
+UNREADABLE = [TOO_DEEP, b"\x80\x04}.", b"[1]", b"[]"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", WITH_TABLE)
+@pytest.mark.parametrize("payload", UNREADABLE)
+def test_what_is_signed_and_cannot_be_read_is_told_and_left(settings, caplog, path, payload):
+    """Nested too deep, or of another serializer: a 503 that leaves the row and the cookie."""
+    settings.SESSIONSTORE_ADOPT_FROM = path
+    cookie = old_session(path)
+    sign_over(cookie, payload, path)
+    client = browser(cookie)
+    for page in ("/read/", "/add/more/"):
+        response = client.get(page)
+        assert (response.status_code, "sessionid" in response.cookies) == (503, False)
+    assert f"Session of {path} cannot be read" in caplog.text
+    assert cookie not in caplog.text
+    assert (ours().count(), OldEngine(path).holds(cookie)) == (0, True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_read_can_be_signed_out_of():
+    """Its end needs no data."""
+    cookie = old_session()
+    sign_over(cookie, TOO_DEEP)
+    SessionStore(cookie).flush()
+    assert DjangoSession.objects.count() == 0
+
+
 # --- sessions that our limits would not let in
 
 
@@ -431,6 +469,34 @@ def test_what_is_above_our_limits_moves_and_can_be_signed_out_of(
     assert client.get("/add/more/").status_code == 500
     assert client.get("/sign_out/").status_code == 200
     assert (ours().count(), DjangoSession.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_moves_can_be_read():
+    """Also 17 MiB of text: the old row is gone by then."""
+    large = "x" * (17 * 2**20)
+    cookie = old_session(text=large)
+    session = SessionStore(cookie)
+    assert session["text"] == large
+    assert SessionStore(session.session_key)["text"] == large
+    assert DjangoSession.objects.count() == 0
+
+
+class WriteOnly(JSONSerializer):
+    """A serializer that reads what Django has written, and not what it writes itself."""
+
+    def dumps(self, data):
+        return b"x" + super().dumps(data)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_could_not_be_read_here_stays_there(settings, caplog):
+    """Whoever writes checks what the reader can read, before the old row is removed."""
+    cookie = old_session()
+    settings.SESSION_SERIALIZER = f"{__name__}.WriteOnly"
+    assert SessionStore(cookie).load() == {}
+    assert "cannot read what it has written" in caplog.text
+    assert (ours().count(), DjangoSession.objects.count()) == (0, 1)
 
 
 @pytest.mark.django_db(transaction=True)
