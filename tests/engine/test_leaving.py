@@ -157,6 +157,29 @@ def test_the_end_of_the_session_is_kept():
     assert abs(left.expire_date - timezone.now() - timedelta(hours=2)) < timedelta(seconds=5)
 
 
+@pytest.mark.parametrize("timeout", ["ABSOLUTE", "IDLE"])
+def test_a_session_past_a_timeout_that_was_tightened_does_not_leave(
+    database, settings, clock, timeout
+):
+    """It opens nothing here any more, so it must not begin anew there."""
+    cookie = stored(_auth_user_id="7")
+    clock.advance(hours=2)
+    setattr(settings, f"SESSIONSTORE_{timeout}_TIMEOUT", timedelta(hours=1))
+    assert SqlStore(cookie).load() == {}
+    assert SessionStore(cookie).load() == {}
+    assert DjangoSession.objects.count() == 0
+
+
+def test_a_session_ends_there_when_it_would_have_ended_here(database, settings, clock):
+    """By today's timeouts, not those that its row was written under."""
+    cookie = stored(_auth_user_id="7")
+    clock.advance(minutes=30)
+    settings.SESSIONSTORE_ABSOLUTE_TIMEOUT = timedelta(hours=1)
+    assert SessionStore(cookie).load()["_auth_user_id"] == "7"
+    left = DjangoSession.objects.get().expire_date - timezone.now()
+    assert round(left / timedelta(minutes=1)) == 30
+
+
 @pytest.mark.django_db(transaction=True)
 def test_an_own_end_works_without_time_zones(settings):
     """Django compares it with naive moments then."""
