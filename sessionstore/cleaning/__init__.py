@@ -7,7 +7,6 @@ from sessionstore.cleaning.batches import (
     Pace,
     clear_expired,
     in_batches,
-    nap,
 )
 from sessionstore.cleaning.clearable import Clearable
 
@@ -19,5 +18,4 @@ __all__ = [
     "Pace",
     "clear_expired",
     "in_batches",
-    "nap",
 ]

@@ -1,9 +1,9 @@
 """The engine that sessions are moved in from: Django's own ones, django-qsessions, and the like."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -124,17 +124,16 @@ class OldEngine:
         rows = self._live.filter(pk__gt=key).order_by("pk")[:limit]
         return attempt(self.alias, READ, lambda: list(map(OldRow, rows)))
 
-    def remove_live(self, limit: int) -> Iterator[int]:
-        """Remove every live row of the table, ``limit`` at a time; yield how many went."""
-        last = ""
-        while rows := self.live_after(last, limit):
-            keys = [row.pk for row in rows]
-            self.remove(keys)
-            yield len(keys)
-            last = keys[-1]
+    def maybe_live_after(self, key: str, limit: int) -> list[str]:
+        """Return the next keys of those that are live by somebody's clock, in order."""
+        keys = self._maybe_live.filter(pk__gt=key).order_by("pk").values_list("pk", flat=True)
+        return attempt(self.alias, READ, lambda: list(map(HiddenText, keys[:limit])))
 
     def count_live(self) -> int:
         return int(attempt(self.alias, READ, self._live.count))
+
+    def count_maybe_live(self) -> int:
+        return int(attempt(self.alias, READ, self._maybe_live.count))
 
     def lock(self, keys: Iterable[str]) -> set[str]:
         """Return which of these rows are still there, and keep others away from them.
@@ -180,6 +179,11 @@ class OldEngine:
     @property
     def _live(self) -> Any:
         return self._rows.filter(expire_date__gt=timezone.now())
+
+    @property
+    def _maybe_live(self) -> Any:
+        apart = timedelta(milliseconds=expiry.CLOCKS_DIFFER_MS)
+        return self._rows.filter(expire_date__gt=timezone.now() - apart)
 
 
 @lru_cache(maxsize=8)

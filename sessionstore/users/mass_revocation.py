@@ -3,16 +3,14 @@
 Never by one big DELETE: it would stall live traffic.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Q
 
-from sessionstore.cleaning import nap
+from sessionstore.cleaning import Pace, in_batches
 from sessionstore.core import expiry
 from sessionstore.core.keys import id_of
 from sessionstore.models import user_id_of, user_key_of
@@ -93,19 +91,22 @@ def revoke(
     Ends with a pass that ends nothing, for a row may come to lie among those that were read
     already: of a server whose clock is behind, or of a slow commit. The fifth pass is the last.
     """
-    removed, passes, ended = 0, 0, 1
-    while ended and passes < _MOST_PASSES and not stop():
-        passes, ended = passes + 1, 0
-        for batch in _batches(session, which):
-            begun = time.monotonic()
-            count = batch()
-            ended += count
-            on_batch(count)
-            if stop():
-                break
-            nap(time.monotonic() - begun, stop)
-        removed += ended
-    return removed
+    last, passes, ended_in_pass = b"", 1, 0
+
+    def end(size: int) -> tuple[int, int]:
+        nonlocal last, passes, ended_in_pass
+        ids, ended = _end_after(last, size, session, which)
+        ended_in_pass += ended
+        if len(ids) == size:
+            last = ids[-1]
+            return size, ended
+        # A page that is not full is the last: what comes after it came later.
+        if not ended_in_pass or passes == _MOST_PASSES:
+            return len(ids), ended
+        last, passes, ended_in_pass = b"", passes + 1, 0
+        return size, ended  # The next pass may find as many.
+
+    return in_batches(end, session.table, pace=Pace(), stop=stop, on_batch=on_batch).removed
 
 
 def inactive_user_ids(session: SessionBackend) -> Iterator[str]:
@@ -135,23 +136,19 @@ def _active_among(user_ids: list[str]) -> set[str]:
     return {user_id_of(user) for user in users.filter(is_active=True).only("pk")}
 
 
-def _batches(session: SessionBackend, which: Which) -> Iterator[Callable[[], int]]:
-    """Return what ends each page of them, by primary key: a table of any size is read once.
+def _end_after(
+    last: bytes, size: int, session: SessionBackend, which: Which
+) -> tuple[list[bytes], int]:
+    """End the next page of them; return its ids, and how many have ended.
 
-    A page that is not full is the last: what comes after it came later.
+    By primary key: a table of any size is read once in a pass.
     """
-    table, last = session.table, b""
+    table = session.table
     if not isinstance(table, SqlTable):
-        while ids := table.live_after(last, _PAGE):
-            yield partial(table.remove_many, ids)
-            if len(ids) < _PAGE:
-                return
-            last = ids[-1]
-        return
+        ids = table.live_after(last, size)
+        return ids, table.remove_many(ids) if ids else 0
     chosen = table.objects.filter(which.condition).order_by("pk")
-    while found := list(chosen.filter(pk__gt=last).with_head()[:_PAGE]):
-        meant = [row for row in found if not (which.of_ours and row.is_foreign)]
-        yield partial(revoke_each, meant, reason=Reason.COMMAND, session=session)
-        if len(found) < _PAGE:
-            return
-        last = bytes(found[-1].pk)
+    found = list(chosen.filter(pk__gt=last).with_head()[:size])
+    meant = [row for row in found if not (which.of_ours and row.is_foreign)]
+    ended = revoke_each(meant, reason=Reason.COMMAND, session=session)
+    return [bytes(row.pk) for row in found], ended

@@ -3,10 +3,14 @@
 import time
 
 import pytest
+from django.contrib.sessions.models import Session as DjangoSession
 from django.db import connections
 
 from sessionstore.backends.sql import SessionStore
 from sessionstore.cleaning import Pace, batches, clear_expired
+from sessionstore.moving.old_table import OldTable
+from sessionstore.users import mass_revocation
+from tests.engine.old_sessions import DJANGO, make_old_sessions
 from tests.harness import commands
 from tests.ops.rows import add_rows
 
@@ -49,3 +53,34 @@ def test_a_slow_batch_is_followed_by_as_long_a_pause(database, naps, monkeypatch
     clear_expired(rows, pace=Pace(batch_size=1, pause_s=0))
     assert len(naps) == 1
     assert naps[0] >= 0.1
+
+
+def test_revoking_pauses_as_a_clean_up_does(database, naps):
+    """After each batch but the last, and before each further pass."""
+    rows = SessionStore.get_table()
+    add_rows(rows.batch_size + 1, expires_in_s=3600, alias=database)
+    assert "Ended" in commands.run("revokesessions", "--all", "--no-input")
+    assert len(naps) == 2
+    assert min(naps) >= rows.pause_s
+
+
+def test_revoking_what_has_not_moved_pauses_as_the_old_table_asks(database, naps, settings):
+    """It may lie on another database than ours."""
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    rows = OldTable(DjangoSession)
+    make_old_sessions(rows.batch_size + 1)
+    assert "Ended" in commands.run("revokesessions", "--all", "--no-input")
+    assert len(naps) == 1
+    assert naps[0] >= rows.pause_s
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_stop_ends_a_revocation_before_the_next_batch(database, naps):
+    """What it leaves is still there."""
+    add_rows(401, expires_in_s=3600, alias=database)
+    done: list[int] = []
+    which = mass_revocation.all_until_now(SessionStore())
+    ended = mass_revocation.revoke(
+        SessionStore(), which, stop=lambda: bool(done), on_batch=done.append
+    )
+    assert (ended, done) == (200, [200])

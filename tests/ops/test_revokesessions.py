@@ -12,6 +12,7 @@ from django.contrib.auth.models import User, UserManager
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from sessionstore.backends.cached_sql import SessionStore as CachedStore
 from sessionstore.backends.sql import SessionStore
@@ -354,6 +355,21 @@ def test_all_are_ended_also_those_that_have_not_moved_in(place, database, settin
     assert "Ended 3 sessions of everybody" in run("--all", "--no-input")
     assert [SessionStore(cookie).load() for cookie in cookies] == [{}] * 3
     assert DjangoSession.objects.count() == 0
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_what_has_not_moved_ends_whatever_the_clock_of_this_host_says(
+    place, database, settings, clock, minutes
+):
+    """It may be ahead of the hosts on which they still open, or behind."""
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    cookies = make_old_sessions(3)
+    DjangoSession.objects.update(expire_date=timezone.now() + timedelta(minutes=5))
+    clock.advance(minutes=minutes)
+    assert "Would end 3 sessions" in run("--all", "--dry-run")
+    assert end("--all") == "Ended 3 sessions of everybody.\n"
+    clock.advance(minutes=-minutes)
+    assert [SessionStore(cookie).load() for cookie in cookies] == [{}] * 3
 
 
 @pytest.mark.django_db(transaction=True)

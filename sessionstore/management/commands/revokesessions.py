@@ -1,7 +1,6 @@
 """End sessions: a user's, old ones, those of users who are disabled or gone, or all."""
 
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError, CommandParser
 
 from sessionstore.backends.base import SessionBackend
-from sessionstore.cleaning import Ending, nap
+from sessionstore.cleaning import Ending, Pace, in_batches
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.management.arguments import duration
@@ -25,8 +24,8 @@ from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 from sessionstore.models import user_id_of
 from sessionstore.moving.old_engine import OldEngine, old_engine
+from sessionstore.moving.old_table import OldTable
 from sessionstore.table.rows import SqlTable
-from sessionstore.table.verbs import Table
 from sessionstore.users import mass_revocation
 from sessionstore.users.mass_revocation import Which
 
@@ -85,7 +84,7 @@ class Command(SessionCommand):
         old = old_engine(conf.adopt_from) if conf.adopt_from else None
         count = sum(mass_revocation.count(session, which) for which in chosen)
         if old is not None and old.model is not None and options["all"]:
-            count += old.count_live()
+            count += old.count_maybe_live()
         words = "of users who are disabled or gone" if options["inactive"] else chosen[0].words
         if options["handle"] is not None and not count:
             message = f"There is no session {words} (any more)."
@@ -99,7 +98,7 @@ class Command(SessionCommand):
             _ask(f"This ends {sessions(count)} {words}.")
         with asked_to_stop() as stop, progress(lambda: count, wanted=shows) as tell:
             # What has not moved goes first, for what moves in meanwhile is ended here.
-            ended = _end_old(old, session.table, stop, tell) if old and options["all"] else 0
+            ended = _end_old(old, stop, tell) if old and old.model and options["all"] else 0
             for which in chosen:
                 ended += mass_revocation.revoke(session, which, stop=stop, on_batch=tell)
             stopped = stop()
@@ -120,26 +119,27 @@ class Command(SessionCommand):
                 f"Sessions of {old.path} that have not moved here cannot be listed: they live on. "
                 f"Without SESSIONSTORE_ADOPT_FROM their cookies open nothing."
             )
-        elif not ends_all and (live := old.count_live()):
+        elif not ends_all and (live := old.count_maybe_live()):
             self.stderr.write(
                 f"{sessions(live)} of {old.path} have not moved here and cannot be chosen from: "
                 f"they live on. importsessions moves them; --all ends them too."
             )
 
 
-def _end_old(
-    old: OldEngine, table: Table, stop: Callable[[], bool], on_batch: Callable[[int], object]
-) -> int:
+def _end_old(old: OldEngine, stop: Callable[[], bool], on_batch: Callable[[int], object]) -> int:
     """End the sessions of the engine that they are adopted from, which would still come."""
-    ended, begun = 0, time.monotonic()
-    for count in old.remove_live(table.batch_size) if old.model is not None else ():
-        ended += count
-        on_batch(count)
-        if stop():
-            break
-        nap(time.monotonic() - begun, stop)
-        begun = time.monotonic()
-    return ended
+    last = ""
+
+    def end(size: int) -> tuple[int, int]:
+        nonlocal last
+        keys = old.maybe_live_after(last, size)
+        if keys:
+            last = keys[-1]
+            old.remove(keys)
+        return len(keys), len(keys)
+
+    table = OldTable(old.table)
+    return in_batches(end, table, pace=Pace(), stop=stop, on_batch=on_batch).removed
 
 
 def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
