@@ -26,7 +26,8 @@ security_log = logging.getLogger("sessionstore.security")
 # What is nested deeper is refused at the save, so that every reader and every merge gets through.
 MOST_LEVELS = 100
 _BRACKETS = (b"{", b"[")
-_writes_anew: dict[object, bool] = {}
+# Serializers whose bytes do not tell whether data have changed.
+_write_anew: set[object] = set()
 
 
 @dataclass(slots=True)
@@ -135,18 +136,24 @@ def differs(payload: bytes, base: bytes) -> bool:
     if payload == base or conf.serializer is JSONSerializer:
         return payload != base
     before = loads(base)
-    return not writes_anew(before) or not is_same(loads(payload), before)
+    return not _bytes_tell_nothing(before, base) or not is_same(loads(payload), before)
+
+
+def _bytes_tell_nothing(before: Data, base: bytes) -> bool:
+    """Tell whether SESSION_SERIALIZER does not write the stored data as it did.
+
+    As one that encrypts, or that writes the time. That is kept for the life of the process; that it
+    has written the same once is not, for it may be the same second.
+    """
+    serializer = conf.serializer
+    if serializer not in _write_anew and dumps(before) != base:
+        _write_anew.add(serializer)
+    return serializer in _write_anew
 
 
 def writes_anew(data: Data) -> bool:
-    """Tell whether SESSION_SERIALIZER writes the same data differently each time.
-
-    As one that encrypts does. It is tried once in each process.
-    """
-    serializer = conf.serializer
-    if serializer not in _writes_anew:
-        _writes_anew[serializer] = dumps(data) != dumps(data)
-    return _writes_anew[serializer]
+    """Tell whether SESSION_SERIALIZER writes the same data differently at one moment."""
+    return dumps(data) != dumps(data)
 
 
 def data_of(payload: bytes | None) -> Data:

@@ -2,6 +2,7 @@
 
 import pickle
 import secrets
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -472,6 +473,32 @@ def test_a_nonce_is_noticed_once(store, with_nonce):
     NonceSerializer.calls = 0
     assert not session.modified
     assert NonceSerializer.calls == 3  # written once; that and the stored bytes read
+
+
+class StampedSerializer:
+    """Its bytes hold the second in which they were written."""
+
+    def dumps(self, data):
+        return b"%d " % time.time() + pickle.dumps(data)
+
+    def loads(self, payload):
+        return pickle.loads(payload.split(b" ", 1)[1])  # noqa: S301 - written a moment ago
+
+
+def test_a_serializer_that_changes_with_time_makes_no_read_a_write(
+    settings, store, database, clock
+):
+    """Two writes of the same second agree, which says nothing of the next."""
+    settings.SESSION_SERIALIZER = f"{__name__}.StampedSerializer"
+    session = store()
+    session["cart"] = [1]
+    session.save()
+    for lines, seconds, is_change in (([2], 0, True), ([2], 1, False), ([3], 1, True)):
+        clock.advance(seconds=seconds)
+        session = store(session.session_key)
+        session["cart"][:] = lines
+        assert session.modified is is_change
+        session.save()
 
 
 def test_bytes_tell_of_a_change_where_they_can(settings, store, database):
