@@ -1,10 +1,9 @@
-# ruff: noqa: DJ001 - null is "nobody" and "not recorded", which an empty string could not say
 """The session table, its fields and its queries."""
 
 import warnings
 from datetime import datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib.auth import get_user_model
@@ -32,7 +31,29 @@ else:
     _BigIntegerField = models.BigIntegerField
 
 
-class FixedBytesField(_BinaryField):
+class _ReadAs:
+    """Mixed into fields: SQLite keeps values of any type in any column, and reads them as this.
+
+    Security: no value, whoever has put it there, may keep a row from being read, and so from being
+    ended.
+    """
+
+    sqlite_type: ClassVar = "BLOB"
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        if compiler.connection.vendor == "sqlite":
+            sql = f"CAST({sql} AS {self.sqlite_type})"
+        return sql, params
+
+
+class _Text(_ReadAs):
+    """Mixed into fields: text of which SQLite may hold any bytes."""
+
+    def from_db_value(self, value: Any, *_: Any) -> str | None:
+        return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+class FixedBytesField(_ReadAs, _BinaryField):
     """So many raw bytes, which can be a key on every database; ``max_length`` tells how many."""
 
     def db_type(self, connection: Any) -> str | None:
@@ -41,7 +62,7 @@ class FixedBytesField(_BinaryField):
         return super().db_type(connection)
 
 
-class UserIdField(_CharField):
+class UserIdField(_Text, _CharField):
     """A user's primary key as text, compared byte for byte on MySQL and MariaDB too."""
 
     def db_type(self, connection: Any) -> str | None:
@@ -52,19 +73,30 @@ class UserIdField(_CharField):
         return super().db_type(connection)
 
 
-class MillisecondsField(_BigIntegerField):
+class ClientField(_Text, _CharField):
+    """What a browser says of itself. The column is a CharField's, and migrations call it so."""
+
+    def deconstruct(self) -> Any:
+        name, _, args, options = super().deconstruct()
+        return name, "django.db.models.CharField", args, options
+
+
+class MillisecondsField(_ReadAs, _BigIntegerField):
     """Milliseconds since 1970 UTC in the table, in Python what a DateTimeField answers and takes.
 
     A number means one moment, whatever USE_TZ, the server's zone or the clock change says. A
-    datetime is aware, or with USE_TZ = False naive in TIME_ZONE.
+    datetime is aware, or with USE_TZ = False naive in TIME_ZONE. A number that is no date is shown
+    as the first or the last one.
     """
 
+    sqlite_type = "INTEGER"
+
     def from_db_value(self, value: int | None, *_: Any) -> datetime | None:
-        return None if value is None else shown(expiry.to_datetime(value))
+        return None if value is None else _shown(value)
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, int):
-            return shown(expiry.to_datetime(value))
+            return _shown(value)
         return _datetimes.to_python(value)
 
     def get_prep_value(self, value: Any) -> int | None:
@@ -93,6 +125,14 @@ class MillisecondsField(_BigIntegerField):
         if isinstance(widget, type) and issubclass(widget, forms.NumberInput):
             del options["widget"]
         return models.Field.formfield(self, **{"form_class": forms.DateTimeField, **options})
+
+
+def _shown(milliseconds: int) -> datetime:
+    return shown(expiry.to_datetime(expiry.within_dates(milliseconds)))
+
+
+def _ms(moment: datetime) -> int:
+    return expiry.to_ms(aware(moment))
 
 
 # What it makes of texts and dates, with its messages.
@@ -132,9 +172,12 @@ def user_key_of(user_id: Any) -> Any:
     return None if isinstance(key, str) and "\0" in key else key
 
 
-_MOMENTS = ("created_at", "authenticated_at", "last_seen_at", "expires_at")
 # An uncompressed point on P-256: 04, x, y.
 DEVICE_KEY_BYTES = 65
+
+
+# So many rows are read at once, where those of another site stand between one's own.
+_FURTHER_ROWS = 100
 
 
 class SessionQuerySet(models.QuerySet["AbstractSession"]):
@@ -159,13 +202,30 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
 
     def with_head(self) -> "SessionQuerySet":
         """Leave the data out, but for what tells who has written them: ``is_foreign``."""
-        head = Substr("data", 1, HEAD_BYTES, output_field=models.BinaryField())
+        head = Substr("data", 1, HEAD_BYTES, output_field=FixedBytesField(max_length=HEAD_BYTES))
         # Security: what is not read is in no error report.
         return self.defer("data", "digest", "previous_digest").annotate(data_head=head)
 
-    def own(self) -> list[Any]:
-        """Return the rows without those that another site, which shares the table, has written."""
-        return [row for row in self.with_head() if not row.is_foreign]
+    def own(self, most: int | None = None) -> list[Any]:
+        """Return the first ``most`` rows that this site has written; all of them without a number.
+
+        Rows of another site, which shares the table, are left out, and cost a further query.
+        """
+        rows, own, seen = self.with_head(), list[Any](), 0
+        if most is None:
+            return [row for row in rows if not row.is_foreign]
+        wanted = most
+        while len(own) < most:
+            found = list(rows[seen : seen + wanted])
+            own += [row for row in found if not row.is_foreign]
+            if len(found) < wanted:
+                break
+            seen, wanted = seen + wanted, max(most, _FURTHER_ROWS)
+        return own[:most]
+
+    def after(self, last: bytes) -> "SessionQuerySet":
+        """What follows an id, in the order of ids: for a loop that reads a page at a time."""
+        return self.filter(pk__gt=last).order_by("pk")
 
     def by_handle(self, handle: str) -> "SessionQuerySet":
         """The session that a page, a log or a signal names; none for what is no handle."""
@@ -198,8 +258,9 @@ class AbstractSession(models.Model):
     # A browser that has bound the session to a key of its device.
     device_key = models.BinaryField(null=True, max_length=DEVICE_KEY_BYTES, editable=False)
     bound_at = MillisecondsField(null=True, editable=False)
-    ip = models.CharField(_("address"), max_length=45, null=True)
-    user_agent = models.CharField(_("browser"), max_length=USER_AGENT_LENGTH, null=True)
+    # Null is "not recorded", as it is "nobody" above: an empty string could not say that.
+    ip = ClientField(_("address"), max_length=45, null=True)
+    user_agent = ClientField(_("browser"), max_length=USER_AGENT_LENGTH, null=True)
 
     objects = SessionQuerySet.as_manager()
 
@@ -219,7 +280,7 @@ class AbstractSession(models.Model):
     @property
     def is_live(self) -> bool:
         """Tell whether the row's own end is to come; a timeout tightened since may end it first."""
-        return expiry.to_ms(aware(self.expires_at)) > expiry.now_ms()
+        return _ms(self.expires_at) > expiry.now_ms()
 
     @property
     def is_foreign(self) -> bool:
@@ -235,25 +296,27 @@ class AbstractSession(models.Model):
     def get_decoded(self) -> dict[str, Any]:
         """Return the session's data; empty when damaged, encrypted, or of another serializer."""
         try:
-            decoded = conf.codec.decode(bytes(self.data), self._record().bound)
+            decoded = conf.codec.decode(bytes(self.data), self._bound)
             return dict(conf.serializer().loads(decoded.payload)) if decoded else {}
         except Exception:  # noqa: BLE001 - a serializer may raise anything
             return {}
 
-    def _record(self) -> Record:
-        """Return the row as the engine knows rows, without its data."""
-        moments = {name: getattr(self, name) for name in _MOMENTS}
-        times: dict[str, Any] = {
-            name: None if at is None else expiry.to_ms(aware(at)) for name, at in moments.items()
-        }
-        return Record(
+    @property
+    def _bound(self) -> bytes:
+        """What the row's data are sealed to; nothing else of the record counts for it."""
+        signed_in = self.authenticated_at
+        record = Record(
             id=bytes(self.id),
             digest=bytes(self.digest),
             data=b"",
-            version=self.version,
+            version=None,
             user_id=self.user_id,
-            **times,
+            created_at=_ms(self.created_at),
+            authenticated_at=None if signed_in is None else _ms(signed_in),
+            last_seen_at=0,
+            expires_at=0,
         )
+        return record.bound
 
 
 class Session(AbstractSession):

@@ -195,17 +195,29 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description=_("End selected sessions"), permissions=["delete"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """End them all but the one that asks: signing out is for that."""
-        own = getattr(request.session, "handle", None)
-        rows = [row for row in queryset.only("user_id") if row.handle != own]
-        self._tell(request, revoke_each(rows, reason=Reason.ADMIN))
+        """End them all but the one that asks: signing out is for that.
+
+        Those of another site, which shares the table, are left alone: it would not hear of it.
+        """
+        asks = getattr(request.session, "handle", None)
+        rows = [row for row in queryset.only("user_id") if row.handle != asks]
+        own = [row for row in rows if not row.is_foreign]
+        self._tell(request, revoke_each(own, reason=Reason.ADMIN))
+        if left := len(rows) - len(own):
+            text = ngettext(
+                "%(n)d session of another site was left alone.",
+                "%(n)d sessions of another site were left alone.",
+                left,
+            )
+            self.message_user(request, text % {"n": left}, messages.WARNING)
 
     @admin.action(description=_("End all sessions of the selected users"), permissions=["delete"])
     def end_all_of_users(self, request: HttpRequest, queryset: Any) -> None:
         """End whatever the users of these rows have, apart from the session that asks."""
         own = getattr(request.session, "row_id", None)
         ended = 0
-        for user_id in {row.user_id for row in queryset.exclude(user_id=None).own()}:
+        rows = queryset.exclude(user_id=None).only("user_id").own()
+        for user_id in {row.user_id for row in rows}:
             ended += revoke_all_of(user_id, reason=Reason.ADMIN, but=own)
         self._tell(request, ended)
 

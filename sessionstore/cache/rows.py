@@ -123,7 +123,7 @@ class CachedTable(SqlTable):
             return super()._delete(rows.filter(digest__in=sorted(digests)))
 
     def _endable(self, rows: Any) -> Any:
-        return self._not_void(rows) if self._protecting else rows
+        return self._maybe_live(rows) if self._protecting else rows
 
     def _digests_of(self, rows: Any) -> dict[bytes, bytes]:
         """Return the digests of rows by their ids."""

@@ -69,9 +69,9 @@ class ExpressSettings:
     time_zone: str | None
 
     def seconds(self, milliseconds: int) -> int:
-        """Round as the store of this layout rounds."""
+        """Round as the store of this layout rounds, to what its column takes."""
         layout = LAYOUTS[self.layout]
-        return min(layout.seconds(milliseconds), layout.last)
+        return max(0, min(layout.seconds(milliseconds), layout.last))
 
     @property
     def is_postgres_layout(self) -> bool:

@@ -11,6 +11,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # Before any row ends, to find also those that have.
 LONG_AGO_MS = 0
+# The moments that a datetime can show in every zone, with a year to spare: nothing is stored, or
+# shown, as one beyond them.
+FIRST_MS = (datetime(2, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND
+LAST_MS = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MILLISECOND - 1
 # Clients that change are written at most this often, also where sessions do not slide.
 DEFAULT_TOUCH_INTERVAL_MS = 60_000
 
@@ -40,6 +44,11 @@ def to_datetime(milliseconds: int) -> datetime:
     return _EPOCH + milliseconds * _MILLISECOND
 
 
+def within_dates(milliseconds: float) -> int:
+    """Return the moment, or the first or the last one of those that can be shown."""
+    return int(max(FIRST_MS, min(LAST_MS, milliseconds)))
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the site allows. None means without limit; a touch interval of None means never."""
@@ -50,15 +59,18 @@ class Policy:
     slides: bool = False
 
     def deadline(self, own: int, *, last_seen_at: int, started_at: int) -> int:
-        """Return the smallest of the session's own end, the idle end and the absolute end."""
+        """Return the smallest of the session's own end, the idle end and the absolute end.
+
+        It is always one that can be stored and shown.
+        """
         if self.idle_ms is None and self.absolute_ms is None:
-            return own
+            return within_dates(own)
         ends = [own]
         if self.idle_ms is not None:
             ends.append(last_seen_at + self.idle_ms)
         if self.absolute_ms is not None:
             ends.append(started_at + self.absolute_ms)
-        return min(ends)
+        return within_dates(min(ends))
 
     def is_young(self, record: Record, *, age_ms: int, now: int) -> bool:
         """Tell whether neither timeout, nor the site's age, can have ended a row by now.

@@ -19,6 +19,7 @@ EXPIRY_KEY, IDLE_KEY = "_session_expiry", "_session_idle"
 # A walk to the coffee machine; whoever leaves a public computer for longer has left it.
 SHARED_IDLE_S = 15 * 60
 _MILLISECOND = timedelta(milliseconds=1)
+_FIRST, _LAST = expiry.to_datetime(expiry.FIRST_MS), expiry.to_datetime(expiry.LAST_MS)
 
 
 class Lifetime(Enum):
@@ -78,7 +79,7 @@ class Expiry(DjangoSession):
 
         0 means when the browser closes, None the site's policy; negative seconds end it at once. A
         naive datetime counts in the current zone. A moment is stored in UTC, so that no clock
-        change moves it.
+        change moves it. Raises ValueError for what makes no date.
         """
         if value is None:
             self.pop(EXPIRY_KEY, None)
@@ -124,26 +125,25 @@ class Expiry(DjangoSession):
         return _aware_now() if seen is None else aware(seen), own
 
     def _ends_at(self, seen: datetime, own: Any) -> datetime:
-        if isinstance(own, str):
-            own = datetime.fromisoformat(own)
-        if not isinstance(own, datetime):
-            own = seen + timedelta(seconds=own or self.get_session_cookie_age())
-        ends = [aware(own)]
+        if isinstance(own, str | datetime):
+            ends = [_moment(own)]
+        else:
+            ends = [_later(seen, 1000 * (own or self.get_session_cookie_age()))]
         # Compat: Django promises that a given expiry is answered without loading.
         policy = policy_of(self.__dict__.get("_session_cache", {}))
         idle, absolute = policy.idle_ms, policy.absolute_ms
         if idle is not None:
-            ends.append(seen + timedelta(milliseconds=idle))
+            ends.append(_later(seen, idle))
         if absolute is not None:
             row = self._known.record
-            started = seen if row is None else expiry.to_datetime(row.started_at)
-            ends.append(started + timedelta(milliseconds=absolute))
-        return min(ends)
+            started = seen if row is None else _at(row.started_at)
+            ends.append(_later(started, absolute))
+        return max(_FIRST, min(_LAST, *ends))
 
     def end_of(self, data: Data, *, seen: int, started: int) -> int:
         """Return when the row of a session with these data ends, in milliseconds."""
         age_ms = self.age_of(data)
-        end = _moment_ms(data[EXPIRY_KEY]) if age_ms is None else seen + age_ms
+        end = expiry.to_ms(_moment(data[EXPIRY_KEY])) if age_ms is None else seen + age_ms
         return policy_of(data).deadline(end, last_seen_at=seen, started_at=started)
 
     def age_of(self, data: Data) -> int | None:
@@ -154,7 +154,7 @@ class Expiry(DjangoSession):
         own = data.get(EXPIRY_KEY)
         if isinstance(own, str | datetime):
             return None
-        return int((own or self.get_session_cookie_age()) * 1000)
+        return expiry.within_dates((own or self.get_session_cookie_age()) * 1000)
 
     def is_behind(self, row: Record, data: Data) -> bool:
         """Tell whether the row was last seen a touch interval ago."""
@@ -162,15 +162,41 @@ class Expiry(DjangoSession):
         return expiry.now_ms() - row.last_seen_at >= interval_ms
 
 
-def _moment_ms(own: Any) -> int:
-    return expiry.to_ms(aware(datetime.fromisoformat(own) if isinstance(own, str) else own))
+def _moment(own: str | datetime) -> datetime:
+    """Return a moment that a session's data name, in UTC."""
+    moment = datetime.fromisoformat(own) if isinstance(own, str) else own
+    try:
+        return aware(moment)
+    except OverflowError:  # the first or the last day that there is, in another zone
+        return _FIRST if moment.year < _FIRST.year else _LAST
+
+
+def _at(milliseconds: float) -> datetime:
+    return expiry.to_datetime(expiry.within_dates(milliseconds))
+
+
+def _later(moment: datetime, milliseconds: float) -> datetime:
+    try:
+        return moment + timedelta(milliseconds=milliseconds)
+    except (OverflowError, ValueError):
+        return _at(expiry.to_ms(moment) + milliseconds)
 
 
 def _storable(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        value = _aware_now() + value
-    if isinstance(value, datetime):
-        return aware(value).isoformat()
+    """Return what the data hold of such an end. Raises ValueError for what makes no date."""
+    try:
+        if isinstance(value, timedelta):
+            value = _aware_now() + value
+        if isinstance(value, datetime):
+            return aware(value).isoformat()
+        if isinstance(value, int | float):
+            _aware_now() + timedelta(seconds=value)
+    except (OverflowError, ValueError):
+        message = (
+            f"set_expiry({value!r}): such a session would end at no date, for years go from 1 to "
+            f"9999. None is the site's policy, 0 the end of the browser."
+        )
+        raise ValueError(message) from None
     return value
 
 

@@ -154,30 +154,29 @@ class SqlTable(RoutedTable):
             return self._delete_expired(rows)
         return self._delete(rows)
 
-    def remove_of_user(self, user_id: str, *, but: bytes | None = None) -> int:
-        """Delete all rows of a user apart from the id ``but``; return how many."""
-        return self.remove_of_users([user_id], but=but)
+    def remove_of_users(self, user_ids: Sequence[str], *, but: bytes | None = None) -> list[Any]:
+        """Delete all rows of some users apart from the id ``but``; return them as they were.
 
-    def remove_of_users(self, user_ids: Sequence[str], *, but: bytes | None = None) -> int:
-        """Delete all rows of some users apart from the id ``but``; return how many.
-
-        A login may add one meanwhile, so it looks again until a SELECT finds none. Another site
-        that shares the table may have a user with the same key: its rows stay.
+        A login may add one meanwhile, so it looks again until a look ends nothing. Another site
+        that shares the table may have a user with the same key: its rows stay. No more of a row is
+        read than that takes.
         """
-        removed, foreign = 0, set[bytes]()
-        rows = self.objects.filter(user_id__in=user_ids)
+        removed = list[Any]()
+        rows = self.objects.filter(user_id__in=user_ids).only("user_id", "expires_at")
         if but is not None:
             rows = rows.exclude(pk=but)
         if self._protecting:
-            rows = self._not_void(rows)
-        for _ in range(_ROUNDS * len(user_ids)):
-            page = rows.exclude(pk__in=sorted(foreign)).with_head()[:BATCH]
-            found: list[Any] = attempt(self.alias, READ, partial(list, page))
-            if not found:
+            rows = self._maybe_live(rows)
+        for _ in range(_ROUNDS):
+            ended, last = list[Any](), b""
+            while page := attempt(self.alias, READ, partial(rows.after(last).own, BATCH)):
+                ended += self._remove_of(user_ids, page)
+                if len(page) < BATCH:
+                    break
+                last = bytes(page[-1].pk)
+            if not ended:
                 break
-            ids = {bytes(row.pk) for row in found if not row.is_foreign}
-            foreign.update(bytes(row.pk) for row in found if bytes(row.pk) not in ids)
-            removed += self._remove_of(user_ids, ids) if ids else 0
+            removed += ended
         return removed
 
     def expired(self, before: int, limit: int) -> list[bytes]:
@@ -257,10 +256,10 @@ class SqlTable(RoutedTable):
         except (ProtectedError, RestrictedError):
             # A day ago: by nobody's clock may it be live, or a late save would fill it again.
             void = {"data": b"", "expires_at": expiry.now_ms() - expiry.DAY_MS}
-            left = self._not_void(row)
+            left = self._maybe_live(row)
             return int(attempt(self.alias, WRITE, lambda: left.update(**void)))
 
-    def _not_void(self, rows: Rows) -> Rows:
+    def _maybe_live(self, rows: Rows) -> Rows:
         """Leave out what has ended by every host's clock: it may be a protected row that stays."""
         return rows.filter(expires_at__gt=expiry.now_ms() - expiry.CLOCKS_DIFFER_MS)
 
@@ -291,13 +290,22 @@ class SqlTable(RoutedTable):
             self._execute(alias, sql.before_lock, [row_id])
         return self._one(alias, sql.lock if lock else sql.find, [row_id, now])
 
-    def _remove_of(self, user_ids: Sequence[str], ids: Iterable[bytes]) -> int:
+    def _remove_of(self, user_ids: Sequence[str], page: list[Any]) -> list[Any]:
+        """Delete these rows, of which each still is one of these users'; return which are gone."""
+        among = self.objects.filter(pk__in=[bytes(row.pk) for row in page])
         # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
-        among = ", ".join(["%s"] * len(user_ids))
-        rows = self.objects.filter(pk__in=sorted(ids)).extra(  # noqa: S610 - as above
-            where=[f"COALESCE({self._quoted('user_id')}, '') IN ({among})"], params=list(user_ids)
+        users = ", ".join(["%s"] * len(user_ids))
+        rows = among.extra(  # noqa: S610 - as above
+            where=[f"COALESCE({self._quoted('user_id')}, '') IN ({users})"], params=list(user_ids)
         )
-        return self._delete(rows)
+        if self._delete(rows) == len(page):
+            return page
+        if self._protecting:
+            among = self._maybe_live(among)
+        left = attempt(
+            self.alias, READ, lambda: set(map(bytes, among.values_list("pk", flat=True)))
+        )
+        return [row for row in page if bytes(row.pk) not in left]
 
     def _quoted(self, name: str) -> str:
         field: Any = self.model._meta.get_field(name)

@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import BinaryField, Count, Q
-from django.db.models.functions import Length, Substr
+from django.db.models import BigIntegerField, Count, Q
+from django.db.models.functions import Cast, Length, Substr
 
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.codec import COMPRESSED, ENCRYPTED, MARKED, SEALED
+from sessionstore.models import FixedBytesField
 
 from .rows import Rows, SqlTable
 
@@ -141,11 +142,14 @@ def take_sample(objects: Rows) -> Sample:
     start = secrets.token_bytes(_DIGEST_BYTES)
     ordered = (
         objects.annotate(
-            size=Length("data"), header=Substr("data", 1, 1, output_field=BinaryField())
+            size=Length("data"),
+            header=Substr("data", 1, 1, output_field=FixedBytesField(max_length=1)),
+            # SQLite keeps text there too, which has no order among numbers.
+            writes=Cast("version", BigIntegerField()),
         )
         .order_by("digest")
         .values_list(
-            *("digest", "user_id", "created_at", "last_seen_at", "expires_at", "version"),
+            *("digest", "user_id", "created_at", "last_seen_at", "expires_at", "writes"),
             *("user_agent", "size", "header"),
         )
     )

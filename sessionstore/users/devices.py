@@ -57,9 +57,9 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     """
     _refuse_others(user, session)
     first = Case(When(pk=session.row_id or b"", then=Value(0)), default=Value(1))
-    rows = session.table.objects.live().for_user(user).with_head()
+    rows = session.table.objects.live().for_user(user)
     start = (number - 1) * PER_PAGE
-    found = _own(rows.order_by(first, "-last_seen_at", "pk"), start + PER_PAGE + 1)[start:]
+    found = rows.order_by(first, "-last_seen_at", "pk").own(start + PER_PAGE + 1)[start:]
     devices = [_described(row, is_this=bytes(row.pk) == session.row_id) for row in found]
     return DevicePage(devices[:PER_PAGE], number, has_next=len(devices) > PER_PAGE)
 
@@ -92,20 +92,6 @@ def _refuse_others(user: Any, session: SessionBackend) -> None:
             f"sees and ends none. Staff ends sessions in the admin or by manage.py revokesessions."
         )
         raise PermissionDenied(message)
-
-
-def _own(rows: Any, most: int) -> list[Any]:
-    """Return the first rows that this site has written; rows of another take one query more."""
-    own: list[Any] = []
-    seen = 0
-    while len(own) < most:
-        wanted = most - len(own)
-        found = list(rows[seen : seen + wanted])
-        own += [row for row in found if not row.is_foreign]
-        seen += wanted
-        if len(found) < wanted:
-            break
-    return own
 
 
 def _described(row: Any, *, is_this: bool) -> Device:

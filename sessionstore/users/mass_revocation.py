@@ -76,7 +76,7 @@ def count(session: SessionBackend, which: Which) -> int:
     if not isinstance(session.table, SqlTable):
         return int(session.table.count())
     chosen = session.table.objects.filter(which.condition)
-    return len(chosen.own()) if which.of_ours else int(chosen.count())
+    return len(chosen.only("pk").own()) if which.of_ours else int(chosen.count())
 
 
 def revoke(
@@ -147,8 +147,7 @@ def _end_after(
     if not isinstance(table, SqlTable):
         ids = table.live_after(last, size)
         return ids, table.remove_many(ids) if ids else 0
-    chosen = table.objects.filter(which.condition).order_by("pk")
-    found = list(chosen.filter(pk__gt=last).with_head()[:size])
-    meant = [row for row in found if not (which.of_ours and row.is_foreign)]
-    ended = revoke_each(meant, reason=Reason.COMMAND, session=session)
+    chosen = table.objects.filter(which.condition).only("user_id").after(last)
+    found = chosen.own(size) if which.of_ours else list(chosen[:size])
+    ended = revoke_each(found, reason=Reason.COMMAND, session=session)
     return [bytes(row.pk) for row in found], ended

@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import Any
 
 from sessionstore.conf import conf
-from sessionstore.core import expiry
 from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
@@ -57,12 +56,11 @@ def revoke_all_of_each(
     table = session.table
     while waiting:
         batch, waiting = waiting[:_USERS], waiting[_USERS:]
-        live = table.objects.filter(user_id__in=batch, expires_at__gt=expiry.now_ms())
-        found = [(row.pk, row.user_id) for row in live.own()]
-        ended += delete_for_good(partial(table.remove_of_users, batch, but=but), table.alias)
-        for row_id, user_id in found:
-            if bytes(row_id) != but:
-                _tell(session, bytes(row_id), user_id, reason)
+        removed = delete_for_good(partial(table.remove_of_users, batch, but=but), table.alias)
+        ended += len(removed)
+        for row in removed:
+            if row.is_live:
+                _tell(session, bytes(row.pk), row.user_id, reason)
     return ended
 
 

@@ -287,7 +287,7 @@ def test_an_end_counts_at_the_next_request_of_every_worker(saved, way):
         case "delete":
             SessionStore().delete(saved.session_key)
         case "user":
-            SessionStore.get_table().remove_of_user("7")
+            SessionStore.get_table().remove_of_users(["7"])
         case "many":
             SessionStore.get_table().remove_many([saved.row_id])
     assert worker.fetch(digest, 0) is None
@@ -350,7 +350,7 @@ def test_readers_never_see_a_session_after_its_logout(saved):
         assert run_together([end, *[read] * 4]) == [0] * 5
 
 
-@pytest.mark.parametrize("way", ["remove", "remove_replaced", "remove_many", "remove_of_user"])
+@pytest.mark.parametrize("way", ["remove", "remove_replaced", "remove_many", "remove_of_users"])
 def test_a_key_that_changes_in_the_middle_of_an_end_is_no_way_out(saved, monkeypatch, way):
     """It changes when the rows have been looked up, just before the DELETE."""
     first = digest_of(saved)
@@ -371,8 +371,8 @@ def test_a_key_that_changes_in_the_middle_of_an_end_is_no_way_out(saved, monkeyp
             removed = table.remove_replaced(first)
         case "remove_many":
             removed = table.remove_many([saved.row_id])
-        case "remove_of_user":
-            removed = table.remove_of_user("7")
+        case "remove_of_users":
+            removed = len(table.remove_of_users(["7"]))
     assert (removed, changes, Session.objects.count()) == (1, [1], 0)
     assert as_another_worker().fetch(digest_of(saved), 0) is None
 
@@ -579,7 +579,7 @@ def test_debts_that_were_written_off_are_not_taken_for_paid(saved, cache_is_away
 
 
 WAYS_TO_END = [
-    *("remove", "remove, known", "remove_key", "remove_replaced", "remove_many", "remove_of_user"),
+    *("remove", "remove, known", "remove_key", "remove_replaced", "remove_many", "remove_of_users"),
     "change of key",
 ]
 
@@ -608,8 +608,8 @@ def test_one_hiccup_of_the_cache_hides_no_logout(saved, monkeypatch, way, inside
                 assert rows.remove_replaced(b"p" * 32) == 1
             case "remove_many":
                 rows.remove_many([row_id])
-            case "remove_of_user":
-                rows.remove_of_user("7")
+            case "remove_of_users":
+                rows.remove_of_users(["7"])
             case "change of key":
                 assert rows.update(changed, row.version, 0, replaces=digest)
     assert as_another_worker().fetch(digest, 0) is None

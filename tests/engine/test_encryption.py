@@ -57,7 +57,7 @@ def test_a_dump_with_the_secret_key_reads_nothing(encrypted):
     blob, digest = bytes(row.data), bytes(row.digest)
     assert SECRET.encode() not in blob
     assert row.get_decoded() == {}
-    bound = row._record().bound
+    bound = row._bound
     assert conf.codec.decode(blob, bound) is None
     # Everything in the row of the right length in place of the cookie's bytes.
     guesses = [digest[:17], digest[-17:], hashlib.sha256(digest).digest()[:17], b"\0" * 17, digest]
@@ -124,7 +124,7 @@ def test_cycling_the_key_encrypts_under_the_new_one(encrypted):
     session.cycle_key()
     assert SessionStore(session.session_key)["note"] == SECRET
     row = row_of(session)
-    blob, bound = bytes(row.data), row._record().bound
+    blob, bound = bytes(row.data), row._bound
     assert conf.codec.decode(blob, bound, old) is None
     assert conf.codec.decode(blob, bound, conf.keyring.open(session.session_key)) is not None
 

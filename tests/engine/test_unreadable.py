@@ -28,7 +28,7 @@ def row_of(session):
 def put(session, payload: bytes) -> bytes:
     """Put a payload into a session's row, under a right seal; return the blob."""
     key, row = conf.keyring.open(session.session_key), row_of(session).get()
-    blob = conf.codec.encode(payload, row._record().bound, key)
+    blob = conf.codec.encode(payload, row._bound, key)
     row_of(session).update(data=blob)
     return blob
 

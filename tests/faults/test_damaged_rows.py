@@ -53,7 +53,7 @@ def mutants(blob: bytes, other: bytes, luck: random.Random) -> Iterator[bytes]:
 def sealed(site, key) -> list[bytes]:
     """Return hostile contents under a right seal, as who knows SECRET_KEY can write them."""
     opened = conf.keyring.open(key)
-    bound = site.model.objects.by_key(key).get()._record().bound
+    bound = site.model.objects.by_key(key).get()._bound
     payloads = [DEEP, b"[]", b"1", b"null", b"", b"{", pickle.dumps(USER), b'{"a": NaN', b"\xff"]
     bomb = conf.codec.encode(zlib.decompress(BOMB), bound, opened)
     return [*(conf.codec.encode(payload, bound, opened) for payload in payloads), bomb]

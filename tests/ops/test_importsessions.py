@@ -91,7 +91,7 @@ def test_imported_sessions_of_a_user_can_be_revoked():
     """That is what bulk import is for: the user column is filled at once."""
     cookie = signed_in()
     run()
-    assert SessionStore.get_table().remove_of_user(ours().get().user_id) == 1
+    assert len(SessionStore.get_table().remove_of_users([ours().get().user_id])) == 1
     assert browser(cookie).get("/user/").content == b""
 
 

@@ -6,6 +6,8 @@ from django.test import Client, override_settings
 
 from sessionstore.backends.sql import SessionStore
 from sessionstore.models import Session
+from sessionstore.signals import session_revoked
+from sessionstore.table.rows import SqlTable
 from sessionstore.users import devices
 from tests.harness import commands
 from tests.harness.statements import record_statements
@@ -97,6 +99,46 @@ def test_what_ends_a_users_sessions_ends_no_strangers(
     assert are_live(strangers)
 
 
+def test_however_many_strangers_there_are_own_rows_end(user, strangers, monkeypatch):
+    """The rows of the other site were written first, and are more than any number of looks."""
+    monkeypatch.setattr("sessionstore.table.rows.BATCH", 2)
+    monkeypatch.setattr("sessionstore.table.rows._ROUNDS", 2)
+    with ANOTHER:
+        strangers += [login(user.pk).session_key for _ in range(8)]
+    own = [login(user.pk) for _ in range(3)]
+    with record_statements() as seen:
+        user.set_password("new")
+        user.save()
+    assert [one for one in own if SessionStore(one.session_key).load()] == []
+    assert are_live(strangers)
+    assert "NOT IN" not in str([str(one) for one in seen.about("sessionstore_session")])
+
+
+def test_a_login_in_the_middle_is_ended_and_told(user, monkeypatch):
+    """What is told is what was removed, not what somebody saw before."""
+    told, late = [], []
+    remove = SqlTable.remove_of_users
+
+    def login_first(self, *args, **options):
+        late.append(login(user.pk))
+        return remove(self, *args, **options)
+
+    def hear(handle, **_):
+        told.append(handle)
+
+    own = login(user.pk)
+    monkeypatch.setattr(SqlTable, "remove_of_users", login_first)
+    session_revoked.connect(hear)
+    try:
+        user.set_password("new")
+        user.save()
+    finally:
+        session_revoked.disconnect(hear)
+    for one in (own, *late):
+        assert SessionStore(one.session_key).load() == {}
+    assert len(told) == 2
+
+
 def test_the_command_counts_what_it_would_end(user, strangers):
     """With --all those of everybody who uses the table."""
     login(user.pk)
@@ -128,6 +170,20 @@ def test_the_admin_gives_strangers_no_name(user, strangers):
     desk.post(address, {"action": "end_all_of_users", **chosen})
     assert SessionStore(own.session_key).load() == {}
     assert are_live(strangers)
+
+
+def test_the_admin_ends_no_strangers(user, strangers):
+    """Whichever rows somebody has chosen; and tells how many were left alone."""
+    User.objects.create_superuser("boss", password=PASSWORD)
+    desk, own = Client(), login(user.pk)
+    desk.post("/account/login/", {"username": "boss", "password": PASSWORD})
+    chosen = {"_selected_action": [one.handle for one in own_rows(user)]}
+    address = "/admin/sessionstore/session/"
+    page = desk.post(address, {"action": "end_selected", **chosen}, follow=True).content.decode()
+    assert SessionStore(own.session_key).load() == {}
+    assert are_live(strangers)
+    assert "1 session was ended." in page
+    assert "3 sessions of another site were left alone." in page
 
 
 def own_rows(user):
