@@ -190,6 +190,21 @@ def own_rows(user):
     return Session.objects.using(SessionStore().table.alias).for_user(user)
 
 
+def test_the_first_own_rows_are_found_among_any_number_of_strangers(user, strangers, clock):
+    """Those of another site cost one query more."""
+    clock.advance(seconds=1)
+    own = [login(user.pk).session_key for _ in range(4)]
+    rows = own_rows(user).order_by("pk")
+    ids = sorted(rows.by_key(key).get().pk for key in own)
+    for most in (0, 1, 3, 9, None):
+        with record_statements() as seen:
+            found = rows.own(most)
+        assert [row.pk for row in found] == ids[:most]
+        assert len(seen.about("sessionstore_session")) == (
+            1 if most in {9, None} else 2 * (most > 0)
+        )
+
+
 def test_a_secret_that_is_being_replaced_makes_nobody_a_stranger(user, settings):
     """As long as the old one is listed."""
     old = login(user.pk)
