@@ -68,22 +68,21 @@ def test_postgresql_without_a_lock_timeout_is_told(database, settings):
         assert found(alias) == {"sessionstore.W041", "sessionstore.W044"}
 
 
-def options_shown(engine: str):
-    """Return the OPTIONS that the quickstart shows for a database."""
-    [text] = [
-        one for one in re.findall(r"```python\n(.*?)```", QUICKSTART, re.DOTALL) if engine in one
-    ]
+def options_shown(engine: str) -> dict[str, dict]:
+    """Return by alias the OPTIONS that the quickstart shows for a database."""
     shown = {"BASE_DIR": Path()}
-    exec(text, shown)  # noqa: S102 - our own page
-    return shown["DATABASES"]["default"]["OPTIONS"]
+    for text in re.findall(r"```python\n(.*?)```", QUICKSTART, re.DOTALL):
+        if engine in text:
+            exec(text, shown)  # noqa: S102 - our own page
+    return {alias: one["OPTIONS"] for alias, one in shown["DATABASES"].items()}
 
 
 def test_the_options_of_the_quickstart_pass(database, settings):
-    """Each database as it is shown there."""
-    options = options_shown(connections.settings[database]["ENGINE"])
-    with another_alias(database, "shown", replace={"OPTIONS": options}) as alias:
-        settings.SESSIONSTORE_DATABASE = alias
-        assert found(alias) == set()
+    """Each database as it is shown there, also as a server of its own."""
+    for options in options_shown(connections.settings[database]["ENGINE"]).values():
+        with another_alias(database, "shown", replace={"OPTIONS": options}) as alias:
+            settings.SESSIONSTORE_DATABASE = alias
+            assert found(alias) == set()
 
 
 def impatience(alias: str) -> list[str]:
@@ -94,10 +93,16 @@ def impatience(alias: str) -> list[str]:
 
 def test_the_timeouts_of_the_quickstart_are_enough(database, settings):
     """A database that never answers holds nobody for ever."""
-    options = options_shown(connections.settings[database]["ENGINE"])
-    with another_alias(database, "shown", replace={"OPTIONS": options}) as alias:
-        settings.SESSIONSTORE_DATABASE = alias
-        assert impatience(alias) == []
+    for options in options_shown(connections.settings[database]["ENGINE"]).values():
+        with another_alias(database, "shown", replace={"OPTIONS": options}) as alias:
+            settings.SESSIONSTORE_DATABASE = alias
+            assert impatience(alias) == []
+
+
+@pytest.mark.only_on("postgresql")
+def test_the_quickstart_shows_the_site_s_database_and_a_server_of_its_own(database):
+    """So the tests above have looked at both."""
+    assert list(options_shown(connections.settings[database]["ENGINE"])) == ["default", "sessions"]
 
 
 LACKING = {
@@ -112,7 +117,7 @@ LACKING = {
 @pytest.mark.parametrize(("name", "databases"), LACKING.items(), ids=LACKING)
 def test_a_timeout_that_is_missing_is_told(database, settings, name, databases):
     """0 is none; what the driver of another database calls so is nothing here."""
-    options = {**options_shown(connections.settings[database]["ENGINE"]), name: 0}
+    options = {**options_shown(connections.settings[database]["ENGINE"])["default"], name: 0}
     if database not in databases:
         del options[name]
     with another_alias(database, "hasty", replace={"OPTIONS": options}) as alias:
@@ -134,7 +139,7 @@ def test_a_timeout_that_is_missing_is_told(database, settings, name, databases):
 )
 def test_what_waits_is_asked_for_its_timeout(database, settings, changes, lacks):
     """A pool does, for 30 s; a socket of this machine and a file of libpq's are another matter."""
-    shown = {"OPTIONS": options_shown(connections.settings[database]["ENGINE"])}
+    shown = {"OPTIONS": options_shown(connections.settings[database]["ENGINE"])["default"]}
     with another_alias(database, "hasty", replace=shown, **changes) as alias:
         settings.SESSIONSTORE_DATABASE = alias
         told = "".join(one.msg for one in check_timeouts(databases=[alias]))
