@@ -464,6 +464,28 @@ def test_no_worker_learns_from_the_cache_what_may_be_rolled_back(saved, way):
     assert worker._cache.read(digest, 0).row is None
 
 
+def test_what_a_block_reads_is_not_put_into_the_cache(saved):
+    """Its connection may see less than others have been told, and more than will ever be true."""
+    forget(saved, fence=True)
+    with transaction.atomic():
+        assert SessionStore(saved.session_key)["a"] == 1
+        cache = as_another_worker()._cache
+        assert cache.read(digest_of(saved), 0) == row_cache.Seen(fence=None, row=None, until=0)
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_an_old_snapshot_revives_no_session_in_the_cache(database, saved):
+    """It was ended on another connection, and the hold of that end is over, when a block reads."""
+    with transaction.atomic(using=database):
+        with connections[database].cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        assert Session.objects.using(database).count() == 1
+        assert run_together([SessionStore(saved.session_key).flush]) == [None]
+        forget(saved, fence=True)
+        assert SessionStore(saved.session_key)["a"] == 1
+    assert as_another_worker().fetch(digest_of(saved), 0) is None
+
+
 @pytest.mark.parametrize("way", ["new", "new key", "adopted"])
 def test_what_a_block_has_committed_is_in_the_cache(saved, settings, way):
     """The row as it was written, whatever the session has made of its record since."""
