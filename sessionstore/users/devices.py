@@ -50,10 +50,9 @@ class DevicePage:
 def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> DevicePage:
     """List the live sessions of a user: one query, however many there are.
 
-    Raises PermissionDenied as below.
-
     Last used comes first. One row more than a page holds tells whether there is another page, so
     that nothing needs counting. Rows of another site, which shares the table, are left out.
+    Raises PermissionDenied as below.
     """
     _refuse_others(user, session)
     first = Case(When(pk=session.row_id or b"", then=Value(0)), default=Value(1))

@@ -66,8 +66,8 @@ def test_a_touch_is_due_once_the_interval_has_passed():
 def test_the_interval_counts_from_the_last_use():
     """Not from 1970."""
     policy = Policy(slides=True, touch_interval_ms=60 * SECOND_MS)
-    assert not policy.touch_due(last_seen_at=10**12, now=10**12 + 59_999)
-    assert policy.touch_due(last_seen_at=10**12, now=10**12 + 60_000)
+    assert not policy.touch_due(last_seen_at=10**12, now=10**12 + 59_999, age_ms=None)
+    assert policy.touch_due(last_seen_at=10**12, now=10**12 + 60_000, age_ms=None)
 
 
 @pytest.mark.parametrize("policy", [Policy(), Policy(slides=True, touch_interval_ms=None)])

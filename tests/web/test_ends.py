@@ -201,14 +201,6 @@ def test_a_session_of_another_backend_is_left_alone(user, others, settings):
     assert sessions_of(user) == 2
 
 
-def test_a_site_that_lets_disabled_users_in_keeps_them_in(user, others, settings):
-    """AllowAllUsersModelBackend: what the backend admits is not lost."""
-    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
-    User.objects.update(is_active=False)
-    browser = signed_in(user)
-    assert (is_in(browser), is_in(browser)) == (True, True)
-
-
 def test_a_rollback_of_the_change_ends_nothing(user, others):
     """The password is the old one again, so everybody stays."""
     with transaction.atomic():
@@ -573,12 +565,3 @@ def test_passwords_of_many_in_one_block_leave_the_own_session(browser, user, oth
     monkeypatch.setattr(PasswordChangeView, "form_valid", change_both)
     change_in_view(browser, user)
     assert [is_in(one) for one in (browser, his, *others)] == [True, False, False, False]
-
-
-def test_the_ends_come_before_what_others_do_at_the_commit(user, others):
-    """A callback of somebody else that raises swallows none."""
-    user.is_active = False
-    with contextlib.suppress(ZeroDivisionError), transaction.atomic():
-        transaction.on_commit(lambda: 1 / 0)
-        user.save()
-    assert sessions_of(user) == 0

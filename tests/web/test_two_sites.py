@@ -68,7 +68,7 @@ def test_the_list_of_devices_has_no_strangers(user, strangers, monkeypatch):
 def test_a_page_without_strangers_is_one_query(user):
     """And reads no data."""
     own = login(user.pk)
-    own.load()
+    own.get("a")
     with record_statements() as seen:
         devices.list_devices(user, own)
     assert len(seen.about("sessionstore_session")) == 1
