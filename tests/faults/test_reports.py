@@ -23,6 +23,7 @@ from sessionstore.models import Session
 from tests.engine.old_sessions import DJANGO
 from tests.engine.old_sessions import signed_in as old_cookie
 from tests.faults.injection import PERMANENT, first_statements_fail
+from tests.harness.databases import ENGINES
 from tests.harness.reports import Raiser, leaks, raise_everywhere, recorded_in
 
 PASSWORD = "correct horse"
@@ -121,12 +122,26 @@ def found(raiser: Raiser, prepare: Callable[[], Visit], act: Callable[[Visit], o
 LINES = pytest.mark.parametrize(
     "each_line", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["functions", "lines"]
 )
+SQL, CACHED = ENGINES
+# Through the cache in short: what reads and fills it, and what ends an entry.
+SHORT = {("write", False), ("sign out", False)}
+CASES = [*((act, False) for act in ACTS), *((act, True) for act in ENCRYPTED)]
+
+
+def through_the_cache(*case: object, short: bool) -> Any:
+    """Return a case on the other engine, which takes the same way but for the cache."""
+    return pytest.param(CACHED, *case, marks=() if short else pytest.mark.soak)
 
 
 @LINES
 @pytest.mark.only_on("sqlite")
 @pytest.mark.parametrize(
-    ("act", "encrypt"), [*((act, False) for act in ACTS), *((act, True) for act in ENCRYPTED)]
+    ("engine", "act", "encrypt"),
+    [
+        *((SQL, *case) for case in CASES),
+        *(through_the_cache(*case, short=case in SHORT) for case in CASES),
+    ],
+    indirect=["engine"],
 )
 def test_no_frame_shows_a_secret(engine, database, settings, act, encrypt, each_line):
     """Every function that a request of ours runs through raises once."""
@@ -138,7 +153,14 @@ def test_no_frame_shows_a_secret(engine, database, settings, act, encrypt, each_
 
 @LINES
 @pytest.mark.only_on("sqlite")
-@pytest.mark.parametrize("act", ["read", "write", "sign out"])
+@pytest.mark.parametrize(
+    ("engine", "act"),
+    [
+        *((SQL, act) for act in ("read", "write", "sign out")),
+        *(through_the_cache(act, short=False) for act in ("read", "write", "sign out")),
+    ],
+    indirect=["engine"],
+)
 def test_no_frame_shows_an_old_cookie(engine, database, settings, act, each_line):
     """Nor one that a session moves in with."""
     settings.SESSIONSTORE_ADOPT_FROM = DJANGO
