@@ -7,7 +7,7 @@ revives logouts.
 from collections.abc import Iterable, Sequence
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 from django.db.models import Exists, Model, OuterRef, ProtectedError, RestrictedError
@@ -22,6 +22,9 @@ from sessionstore.core.record import IMPORTED, Record, Version
 from .retry import READ, WRITE, attempt, in_transaction
 from .routed import BATCH, RoutedTable, Values
 from .statements import CHANGED, INSERTED, Statements, compose
+
+if TYPE_CHECKING:
+    from sessionstore.models import AbstractSession
 
 # A queryset of the model's rows; the stubs of Django know no model that is chosen at run time.
 Rows = Any
@@ -154,21 +157,24 @@ class SqlTable(RoutedTable):
             return self._delete_expired(rows)
         return self._delete(rows)
 
-    def remove_of_users(self, user_ids: Sequence[str], *, but: bytes | None = None) -> list[Any]:
+    def remove_of_users(
+        self, user_ids: Sequence[str], *, but: bytes | None = None
+    ) -> "list[AbstractSession]":
         """Delete all rows of some users apart from the id ``but``; return them as they were.
 
         A login may add one meanwhile, so it looks again until a look ends nothing. Another site
         that shares the table may have a user with the same key: its rows stay. No more of a row is
         read than that takes.
         """
-        removed = list[Any]()
+        removed: list[AbstractSession] = []
         rows = self.objects.filter(user_id__in=user_ids).only("user_id", "expires_at")
         if but is not None:
             rows = rows.exclude(pk=but)
         if self._protecting:
             rows = self._maybe_live(rows)
         for _ in range(_ROUNDS):
-            ended, last = list[Any](), b""
+            ended: list[AbstractSession] = []
+            last = b""
             while page := attempt(self.alias, READ, partial(rows.after(last).own, BATCH)):
                 ended += self._remove_of(user_ids, page)
                 if len(page) < BATCH:
@@ -290,7 +296,9 @@ class SqlTable(RoutedTable):
             self._execute(alias, sql.before_lock, [row_id])
         return self._one(alias, sql.lock if lock else sql.find, [row_id, now])
 
-    def _remove_of(self, user_ids: Sequence[str], page: list[Any]) -> list[Any]:
+    def _remove_of(
+        self, user_ids: Sequence[str], page: "list[AbstractSession]"
+    ) -> "list[AbstractSession]":
         """Delete these rows, of which each still is one of these users'; return which are gone."""
         among = self.objects.filter(pk__in=[bytes(row.pk) for row in page])
         # COALESCE keeps the optimizer on the primary key, and the check on the user holds.
