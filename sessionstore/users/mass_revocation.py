@@ -3,7 +3,7 @@
 Never by one big DELETE: it would stall live traffic.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.contrib.auth import get_user_model
@@ -41,6 +41,10 @@ class Which:
 def of_user(user_id: str) -> Which:
     words = f"of the user with the id {printable(user_id)}"
     return Which(words, Q(user_id=user_id), of_ours=True)
+
+
+def of_users(user_ids: Sequence[str]) -> Which:
+    return Which(f"of {len(user_ids)} users", Q(user_id__in=user_ids), of_ours=True)
 
 
 def all_until_now(session: SessionBackend) -> Which:

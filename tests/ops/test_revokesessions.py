@@ -344,6 +344,21 @@ def test_a_stop_before_the_cache_was_told_is_said_too(cached, monkeypatch):
     assert caught.value.returncode == revokesessions.NOT_TOLD
 
 
+@pytest.mark.only_on("sqlite")
+def test_many_users_who_are_gone_take_no_more_pauses_than_one(database, monkeypatch):
+    """10,000 of them would take a quarter of an hour."""
+    pauses = []
+    monkeypatch.setattr("sessionstore.cleaning.batches.nap", lambda *_: pauses.append(1))
+    counts = []
+    for users in (1, 50):
+        for number in range(users):
+            add_rows(1, expires_in_s=IN_AN_HOUR, alias=database, user_id=f"gone{number}")
+        pauses.clear()
+        assert f"Ended {users} session" in end("--inactive")
+        counts.append(len(pauses))
+    assert counts[1] == counts[0]
+
+
 # --- sessions that have not moved in yet
 
 

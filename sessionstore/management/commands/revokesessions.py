@@ -27,9 +27,11 @@ from sessionstore.moving.old_engine import OldEngine, old_engine
 from sessionstore.moving.old_table import OldTable
 from sessionstore.table.rows import SqlTable
 from sessionstore.users import mass_revocation
-from sessionstore.users.mass_revocation import Which
+from sessionstore.users.mass_revocation import Which, of_users
 
 NOT_TOLD = 4
+# So many users' sessions are chosen at once: each choice is a loop with pauses.
+_USERS = 100
 _EPILOG = f"""\
 exit codes:
   0  every session that was meant has ended (or was counted, with --dry-run)
@@ -151,10 +153,8 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
     if options["all"]:
         return [mass_revocation.all_until_now(session)]
     if options["inactive"]:
-        return [
-            mass_revocation.of_user(user_id)
-            for user_id in mass_revocation.inactive_user_ids(session)
-        ]
+        ids = list(mass_revocation.inactive_user_ids(session))
+        return [of_users(ids[at : at + _USERS]) for at in range(0, len(ids), _USERS)]
     if options["older_than"] is not None:
         age_ms = int(options["older_than"].total_seconds() * 1000)
         return [mass_revocation.started_before(expiry.now_ms() - age_ms)]
