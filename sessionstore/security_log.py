@@ -21,39 +21,39 @@ _REFUSED_EVERY_MS = 1000
 
 @receiver(signals.session_created, dispatch_uid="sessionstore.log.created")
 def log_created(handle: str, user_id: str | None, **_: Any) -> None:
-    _log("created", handle, user_id)
+    tell("created", handle, user_id)
 
 
 @receiver(signals.session_logged_in, dispatch_uid="sessionstore.log.logged_in")
 def log_logged_in(handle: str | None, user_id: str, request: Any, **_: Any) -> None:
     client = getattr(request.session, "client", None)
-    _log("logged in", handle, user_id, address=_address(client))
+    tell("logged in", handle, user_id, address=_address(client))
 
 
 @receiver(signals.session_cycled, dispatch_uid="sessionstore.log.cycled")
 def log_cycled(handle: str | None, user_id: str | None, **_: Any) -> None:
-    _log("cycled", handle, user_id)
+    tell("cycled", handle, user_id)
 
 
 @receiver(signals.session_merged, dispatch_uid="sessionstore.log.merged")
 def log_merged(handle: str, user_id: str | None, conflicts: Any, **_: Any) -> None:
     # Security: the names of keys may come from visitors; how many there are is enough here.
-    _log("merged", handle, user_id, conflicts=len(conflicts))
+    tell("merged", handle, user_id, conflicts=len(conflicts))
 
 
 @receiver(signals.session_revoked, dispatch_uid="sessionstore.log.revoked")
 def log_revoked(handle: str | None, user_id: str | None, reason: str, **_: Any) -> None:
-    _log("revoked", handle, user_id, reason=str(reason))
+    tell("revoked", handle, user_id, reason=str(reason))
 
 
 @receiver(signals.session_expired, dispatch_uid="sessionstore.log.expired")
 def log_expired(handle: str, user_id: str | None, **_: Any) -> None:
-    _log("expired", handle, user_id)
+    tell("expired", handle, user_id)
 
 
 @receiver(signals.session_interrupted, dispatch_uid="sessionstore.log.interrupted")
 def log_interrupted(handle: str | None, user_id: str | None, **_: Any) -> None:
-    _log("interrupted", handle, user_id)
+    tell("interrupted", handle, user_id)
 
 
 @receiver(signals.session_refused, dispatch_uid="sessionstore.log.refused")
@@ -61,7 +61,7 @@ def log_refused(reason: str, handle: str | None, client: Any, **_: Any) -> None:
     counted = _flood.count(str(reason), now=expiry.now_ms())
     if counted:
         facts = {**counted, "address": _address(client)}
-        _log("refused", handle, None, level=logging.WARNING, **facts)
+        tell("refused", handle, level=logging.WARNING, **facts)
 
 
 class Flood:
@@ -89,9 +89,10 @@ class Flood:
 _flood = Flood()
 
 
-def _log(
-    event: str, handle: str | None, user_id: Any, *, level: int = logging.INFO, **facts: Any
+def tell(
+    event: str, handle: str | None, user_id: Any = None, *, level: int = logging.INFO, **facts: Any
 ) -> None:
+    """Write one record: the facts that are known stand in its text and in its attributes."""
     if not logger.isEnabledFor(level):
         return
     user = None if user_id is None else printable(str(user_id))

@@ -195,7 +195,7 @@ def _read(engine: OldEngine, text: str) -> OldSession | None:
     try:
         return engine.read(text)
     except SessionUnreadable as error:
-        tell_unreadable(f"of {engine.path}", error)
+        tell_unreadable(None, error, engine=engine.path)
         raise
 
 

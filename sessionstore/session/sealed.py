@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.sessions.serializers import JSONSerializer
 
-from sessionstore import telemetry
+from sessionstore import security_log, telemetry
 from sessionstore.conf import conf
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import is_same
@@ -20,8 +20,6 @@ from sessionstore.exceptions import (
     SessionUnreadable,
 )
 from sessionstore.table.retry import noted
-
-security_log = logging.getLogger("sessionstore.security")
 
 # What is nested deeper is refused at the save, so that every reader and every merge gets through.
 MOST_LEVELS = 100
@@ -60,16 +58,17 @@ def open_row(
     return Opened(data, decoded.payload, decoded.stale)
 
 
-def tell_unreadable(handle: str, error: SessionUnreadable) -> None:
+def tell_unreadable(handle: str | None, error: SessionUnreadable, **facts: str) -> None:
     """Tell whoever watches the site, and the middleware, of a row that is to be left alone."""
-    security_log.warning("Session %s cannot be read: %s", handle, error.reason)
+    reason = error.reason
+    security_log.tell("unreadable", handle, level=logging.WARNING, reason=reason, **facts)
     telemetry.refused("data")
     noted(error)
 
 
 def tell_damaged(handle: str) -> None:
-    """Tell whoever watches the site of a row that is no session's."""
-    security_log.warning("Session %s is damaged; it counts as empty", handle)
+    """Tell whoever watches the site of a row that is no session's, and counts as empty."""
+    security_log.tell("damaged", handle, level=logging.WARNING)
     telemetry.refused("data")
 
 

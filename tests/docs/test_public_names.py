@@ -138,7 +138,6 @@ def test_the_pages_have_these_names(urls):
     ("module", "attribute", "name"),
     [
         ("security_log", "logger", "sessionstore.security"),
-        ("session.sealed", "security_log", "sessionstore.security"),
         ("table.retry", "logger", "sessionstore"),
         ("cleaning.background", "logger", "sessionstore"),
     ],

@@ -61,7 +61,7 @@ def test_what_the_serializer_cannot_read_is_told_and_left(store, saved, payload,
         session.save()
     assert is_untouched(saved, blob)
     assert session.session_key == saved.session_key
-    assert caplog.messages[0].startswith(f"Session {saved.handle} cannot be read: SESSION_SERIAL")
+    assert caplog.messages[0].startswith(f"Session unreadable: handle={saved.handle} reason=SES")
 
 
 @pytest.mark.parametrize("header", [0x03, 0x0F, 0x83])

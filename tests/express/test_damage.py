@@ -62,7 +62,7 @@ def test_a_row_that_python_cannot_read_is_told_and_left(saved, database, caplog)
         session.load()
     with pytest.raises(SessionUnreadable):
         session.save()
-    assert "cannot be read: it is nested too deep for Python" in caplog.messages[0]
+    assert "reason=it is nested too deep for Python" in caplog.messages[0]
     store = ExpressStore()
     with pytest.raises(SessionUnreadable):
         store.get(sid_of(saved.session_key))
