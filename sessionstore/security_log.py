@@ -13,6 +13,7 @@ from django.dispatch import receiver
 
 from sessionstore import signals
 from sessionstore.core import expiry
+from sessionstore.core.text import printable
 
 logger = logging.getLogger("sessionstore.security")
 
@@ -101,15 +102,6 @@ def tell(
     text = "".join(f" {name}={value}" for name, value in told.items())
     extra = {f"session_{name}": value for name, value in told.items()} | {"session_event": event}
     logger.log(level, "Session %s:%s", event, text, extra=extra)
-
-
-def printable(text: str) -> str:
-    """Return text for a log or a terminal: each sign that is not printed is a question mark.
-
-    Security: whoever picks a user key of text must not write lines of a log, steer a terminal, or
-    turn what follows around (ASVS 16.2.5, 16.4.1).
-    """
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _address(client: Any) -> str | None:

@@ -190,7 +190,7 @@ else:
     DjangoSession = SessionBase
 
 
-def called(change: Callable[[Any], T], session: Any) -> T:
+def answer_of(change: Callable[[Any], T], session: Any) -> T:
     """Return ``change(session)``. Raises TypeError when nothing of it has run yet."""
     answer = change(session)
     if iscoroutine(answer):

@@ -24,7 +24,7 @@ from sessionstore.signals import Reason, session_created, session_cycled
 
 from . import ending, reading, saving
 from .drafts import SealedEngine
-from .engine import after_load, called, in_thread
+from .engine import after_load, answer_of, in_thread
 from .expiring import Came, Expiry, own_end_in
 from .facts import Facts
 from .known import Answer, Gone, Known, Standing, Wish
@@ -338,7 +338,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """
         if self._is_changing:
             # Inside another change it is a part of that one: both are stored, or neither.
-            return called(change, self)
+            return answer_of(change, self)
         self.save()
         run = partial(self._run, change)
         saved, answer = saving.transact(self, lambda: self._known, self._take, run)
@@ -356,7 +356,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """Run ``change``; return what the row is to hold, and what it answers."""
         self._is_changing = True
         try:
-            answer = called(change, self)
+            answer = answer_of(change, self)
         except BaseException:
             put_in_place(self._session_cache, data_of(self._known.payload))
             raise

@@ -13,8 +13,8 @@ from django.db.models import Q
 from sessionstore.cleaning import Pace, in_batches
 from sessionstore.core import expiry
 from sessionstore.core.keys import id_of
+from sessionstore.core.text import printable
 from sessionstore.models import user_id_of, user_key_of
-from sessionstore.security_log import printable
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable

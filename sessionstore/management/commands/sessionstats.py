@@ -9,10 +9,10 @@ from django.core.management.base import CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from sessionstore.core import expiry
+from sessionstore.core.text import printable
 from sessionstore.management.arguments import add_engine, positive
 from sessionstore.management.base import SessionCommand, database_errors, where
 from sessionstore.management.engines import engine_named, table_of
-from sessionstore.security_log import printable
 from sessionstore.table import statistics
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.statistics import Figure, Spread, Statistics
