@@ -28,16 +28,10 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOTAL_S = 0.010, 0.200, 2.0
 _losses: ContextVar[int] = ContextVar("sessionstore_losses", default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How often an operation is tried, the first time counted."""
-
-    tries: int
-
-
-READ, WRITE = Limit(tries=3), Limit(tries=5)
+# How often an operation is tried, the first time counted.
+READ, WRITE = 3, 5
 # Of whom neither the server nor the pool lets in: all who wait would ask at once, again and again.
-WHEN_FULL = Limit(tries=2)
+WHEN_FULL = 2
 
 
 def losses() -> int:
@@ -53,8 +47,8 @@ def in_transaction(alias: str) -> bool:
     return connection.in_atomic_block or not connection.autocommit
 
 
-def attempt(alias: str, limit: Limit, operation: Callable[[], T], *, row: bytes | None = None) -> T:
-    """Run ``operation``, again where that can help, and return what it returns.
+def attempt(alias: str, tries: int, operation: Callable[[], T], *, row: bytes | None = None) -> T:
+    """Run ``operation``, up to ``tries`` times where that can help, and return what it returns.
 
     A transient error repeats on the same connection, a lost one on a new one; where no connection
     is to be had it is tried once more. Inside a transaction nothing repeats: the server may have
@@ -71,7 +65,7 @@ def attempt(alias: str, limit: Limit, operation: Callable[[], T], *, row: bytes 
     except (DatabaseError, InterfaceError) as error:
         if in_transaction(alias):
             raise
-        failed = _Failed(alias, limit, error, row, ends_at)
+        failed = _Failed(alias, tries, error, row, ends_at)
     return _again(failed, operation)
 
 
@@ -80,14 +74,14 @@ class _Failed:
     """An operation that failed, and what is left to it."""
 
     alias: str
-    limit: Limit
+    tries: int
     error: DatabaseError | InterfaceError
     row: bytes | None
     ends_at: float
 
 
 def _again(failed: _Failed, operation: Callable[[], T]) -> T:
-    for tried in range(1, failed.limit.tries + 1):
+    for tried in range(1, failed.tries + 1):
         fault = _fault(failed.alias, failed.error)
         if fault is Fault.PERMANENT:
             raise failed.error
@@ -95,8 +89,8 @@ def _again(failed: _Failed, operation: Callable[[], T]) -> T:
         if fault is Fault.LOST:
             _reconnect(failed.alias, check_pool=tried == 1)
         elif fault is Fault.FULL:
-            failed.limit, pause = WHEN_FULL, jitter(tried, first=_LONGEST_PAUSE_S)
-        if tried >= failed.limit.tries or time.monotonic() + pause >= failed.ends_at:
+            failed.tries, pause = WHEN_FULL, jitter(tried, first=_LONGEST_PAUSE_S)
+        if tried >= failed.tries or time.monotonic() + pause >= failed.ends_at:
             break
         _tell_retry(failed, fault, tried + 1)
         let_go(failed.error)
@@ -116,7 +110,7 @@ def _tell_retry(failed: _Failed, fault: Fault, number: int) -> None:
         "Database error %s, try %d of %d, session %s",
         code,
         number,
-        failed.limit.tries,
+        failed.tries,
         _name(failed),
     )
 
