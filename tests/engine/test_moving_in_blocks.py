@@ -19,8 +19,8 @@ from sessionstore.backends.sql import SessionStore
 from tests.engine import pages
 from tests.engine.old_sessions import DJANGO, ours, signed_in
 from tests.engine.pages import MIDDLEWARE, browser, cookie_of
+from tests.harness.databases import wanted
 
-pytestmark = pytest.mark.only_on("sqlite", "mariadb", "postgresql")
 LEAVING = "sessionstore.backends.leaving"
 
 
@@ -123,6 +123,17 @@ PAGES = [
 ]
 # Whose requests are one transaction: of Django's table, of ours, of both.
 ATOMIC = {"autocommit": [], "old": [0], "new": [1], "both": [0, 1]}
+# Where the two tables are in one database, its requests are one transaction, or not.
+CASES = [
+    *(("sqlite", "beside", atomic) for atomic in ("autocommit", "both")),
+    *((name, "elsewhere", atomic) for name in ("mariadb", "postgresql") for atomic in ATOMIC),
+    *((name, "beside", "both") for name in ("mariadb", "postgresql")),
+]
+everywhere = pytest.mark.parametrize(
+    ("database", "place", "atomic"),
+    [case for case in CASES if case[0] in wanted()] or [CASES[0]],
+    indirect=True,
+)
 
 
 @pytest.fixture(params=["in", "out"])
@@ -136,7 +147,7 @@ def way(request, settings) -> str:
     return request.param
 
 
-@pytest.fixture(params=ATOMIC)
+@pytest.fixture
 def atomic(request, way, place, database) -> Iterator[None]:
     """Each view runs in a transaction of these aliases."""
     chosen = {aliases()[number] for number in ATOMIC[request.param]}
@@ -165,6 +176,7 @@ def opens(cookie: str) -> bool:
     return browser(cookie).get("/user/").content == b"ann"
 
 
+@everywhere
 @pytest.mark.parametrize("middleware", MIDDLEWARE)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_leaves_a_cookie_that_opens_and_a_logout_is_final(
@@ -181,6 +193,7 @@ def test_a_page_leaves_a_cookie_that_opens_and_a_logout_is_final(
     assert [opens(one) for one in (cookie, held, cookie_of(client) or held)] == [False] * 3
 
 
+@everywhere
 @pytest.mark.parametrize("way", ["in"], indirect=True)
 @pytest.mark.parametrize("page", ["missing", "fail", "user", "second_try"])
 def test_what_an_administrator_has_ended_stays_ended(way, atomic, settings, page, clock):
@@ -194,6 +207,7 @@ def test_what_an_administrator_has_ended_stays_ended(way, atomic, settings, page
     assert [opens(cookie), opens(cookie_of(client))] == [False, False]
 
 
+@everywhere
 @pytest.mark.parametrize(
     "page", ["sign_out_and_miss", "sign_out_in_a_block/0", "sign_out_in_a_block/1"]
 )
@@ -210,6 +224,7 @@ def test_a_logout_is_final_on_both_tables(way, atomic, settings, page, moved):
     assert (ours().filter(user_id__isnull=False).count(), DjangoSession.objects.count()) == (0, 0)
 
 
+@everywhere
 def test_no_more_than_one_row_is_left(way, atomic, settings):
     """After a page that is not found and one that is, the session stands in one table, once."""
     settings.MIDDLEWARE = MIDDLEWARE["ours"]
