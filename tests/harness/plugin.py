@@ -30,6 +30,8 @@ def _only_core(args: list[str]) -> bool:
 
 # Those that this process started: a worker of xdist has none.
 _started: list[Servers] = []
+# Nor has a process that was forked from it (mutmut): to that one they would seem to have ended.
+os.register_at_fork(after_in_child=_started.clear)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -64,6 +64,7 @@ def test_each_browser_is_listed_in_words_and_this_one_first(browser, phone, user
     sign_in(browser, user)
     sign_in(phone, user)
     html = page(browser)
+    assert "<title>Your devices</title>" in html
     assert html.index("Firefox on Windows") < html.index("Mobile Safari on iOS")
     assert html.index("This device") < html.index("Mobile Safari on iOS")
     assert html.count("This device") == 1
@@ -110,6 +111,40 @@ def test_all_others_can_be_ended(browser, phone, user):
     assert "Signed out on 3 devices." in page(browser)
     assert not is_signed_in(phone)
     assert is_signed_in(browser)
+
+
+def told(browser: Client) -> list[str]:
+    """What the list says above itself."""
+    return [str(one) for one in browser.get("/account/devices/").context["messages"]]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_list_says_what_has_been_ended(browser, user, number):
+    """One or many, and what had ended before."""
+    sign_in(browser, user)
+    for _ in range(number):
+        sign_in(Client(enforce_csrf_checks=True), user)
+    end(browser, "revoke", handle=(last := handles(page(browser))[1]))
+    assert told(browser) == ["Signed out there."]
+    end(browser, "revoke", handle=last)
+    assert told(browser) == ["That session had already ended."]
+    for _ in range(number):
+        sign_in(Client(enforce_csrf_checks=True), user)
+    count = 2 * number - 1
+    end(browser, "revoke-others")
+    words = "1 device" if count == 1 else f"{count} devices"
+    assert told(browser) == [f"Signed out on {words}."]
+
+
+@pytest.mark.parametrize("what", ["revoke", "revoke-others"])
+def test_a_site_without_messages_ends_sessions_too(browser, phone, user, settings, what):
+    """It does not say so, then."""
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "messages" not in name]
+    sign_in(browser, user)
+    sign_in(phone, user)
+    other = handles(page(browser))[1]
+    answers = [end(browser, what, handle=other).status_code for _ in range(2)]
+    assert (answers, is_signed_in(phone)) == ([302, 302], False)
 
 
 def test_ending_this_one_signs_out(browser, user):
@@ -208,7 +243,13 @@ def test_a_list_that_fills_its_page_has_no_other(browser, user):
     assert (len(handles(html)), 'rel="next"' in html) == (20, False)
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "x", "", "²", "9" * 30])
+def test_the_last_page_that_can_be_asked_for(browser, user):
+    """Nobody has two million devices, and a database has to count to each page."""
+    sign_in(browser, user)
+    assert "Nothing more on this page." in page(browser, 99_999)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "", "²", "100000", "9" * 30])
 def test_a_page_that_cannot_be_is_not_found(browser, user, number):
     """No error page."""
     sign_in(browser, user)

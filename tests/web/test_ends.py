@@ -317,6 +317,29 @@ def test_expired_sessions_and_other_users_do_not_count(settings, user, clock):
     assert is_in(signed_in(user))
 
 
+def test_one_login_too_many_ends_nobody_elses(settings, user, clock):
+    """However long somebody else has been signed in."""
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    his = signed_in(User.objects.create_user("bob", password=PASSWORD))
+    for _ in range(2):
+        clock.advance(seconds=1)
+        signed_in(user)
+    assert (is_in(his), sessions_of(user)) == (True, 1)
+
+
+def test_the_oldest_is_the_one_whose_login_is(settings, user, browser, clock):
+    """A session that began first, but has just signed in again, is not it."""
+    settings.SESSIONSTORE_MAX_PER_USER = 2
+    sign_in(browser, user)
+    clock.advance(seconds=1)
+    second = signed_in(user)
+    clock.advance(seconds=1)
+    sign_in(browser, user)
+    clock.advance(seconds=1)
+    third = signed_in(user)
+    assert [is_in(one) for one in (browser, second, third)] == [True, False, True]
+
+
 def test_a_session_that_has_expired_takes_nobodys_place(settings, user, clock):
     """It signed in later than one that lives, and nothing has cleaned it up yet."""
     settings.SESSIONSTORE_MAX_PER_USER = 2

@@ -167,6 +167,21 @@ def test_ends_by_account_tell_each_session(heard, user):
         User.objects.update(is_active=True)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_login_too_many_is_told_with_the_session_that_it_ended(heard, user, settings, clock):
+    """Whose it was, which, and why; not the one that has just begun."""
+    settings.SESSIONSTORE_MAX_PER_USER = 1
+    first, second = Client(), Client()
+    first.force_login(user)
+    handle = first.session.handle
+    clock.advance(seconds=1)
+    heard.clear()
+    second.force_login(user)
+    assert [arguments for name, arguments in heard if name == "revoked"] == [
+        {"handle": handle, "user_id": str(user.pk), "reason": Reason.LIMIT}
+    ]
+
+
 def test_a_session_past_its_end_is_told_with_its_user(heard, browser, user, clock):
     """The row is still there, so it is known whose it was."""
     sign_in(browser, user)
