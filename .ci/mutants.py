@@ -33,7 +33,7 @@ NEAR = {
     ],
     "users/limits.py": ["web/test_ends.py", "web/test_signals.py"],
     "users/revocation.py": ["web/test_ends.py", "web/test_admin.py", "web/test_signals.py"],
-    "decorators.py": ["web/test_recent_login.py", "web/test_idle.py"],
+    "decorators.py": ["web/test_recent_login.py", "web/test_idle.py", "web/test_devices.py"],
     "cache/entries.py": ["engine/test_cached_sql.py"],
     "cache/rows.py": ["engine/test_cached_sql.py"],
     "views/devices.py": ["web/test_devices.py"],
@@ -64,7 +64,13 @@ type_check_command = {mypy}
 CONFTEST = """
 import sys
 import hypothesis
+import pytest
 from tests.harness import django_sdist, node
+
+# What a decorator does at the import, it does again in the process of the mutant.
+@pytest.fixture(autouse=True)
+def pages_are_decorated_anew():
+    sys.modules.pop("tests.web.urls", None)
 
 def left_out():
     raise django_sdist.SdistMissingError("mutants are examined without a download")

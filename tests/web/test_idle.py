@@ -31,6 +31,13 @@ def test_status_tells_how_long_the_session_lives(browser, user, clock):
     assert browser.get(STATUS).json()["seconds_left"] == 1200
 
 
+def test_seconds_are_whole_and_never_too_many(browser, user, clock):
+    """A script counts them down; half a second more would be a page that is signed out."""
+    sign_in(browser, user)
+    clock.advance(seconds=0.5)
+    assert browser.get(STATUS).content == b'{"signed_in": true, "seconds_left": 1799}'
+
+
 def test_asking_does_not_lengthen_the_session(browser, user, clock):
     """A tab that nobody looks at would keep it alive for ever."""
     sign_in(browser, user)

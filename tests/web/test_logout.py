@@ -35,6 +35,22 @@ def test_a_get_asks_first(browser, user):
     assert '<form method="post"' in page
 
 
+def test_each_page_has_a_title_of_its_own(browser, user):
+    """Tabs, and who has the page read out, go by it."""
+    sign_in(browser, user)
+    assert "<title>Sign out ·" in browser.get("/account/logout/").content.decode()
+    signed_out = "<title>You are signed out ·"
+    assert signed_out in press(browser, "/account/logout/").content.decode()
+    assert signed_out in browser.get("/account/logout/").content.decode()
+
+
+def test_what_the_address_says_reaches_the_template(browser, user):
+    """As in each view of Django: here the name of a tenant."""
+    sign_in(browser, user)
+    assert browser.get("/of/acme/logout/").context["tenant"] == "acme"
+    assert press(browser, "/of/acme/logout/").context["tenant"] == "acme"
+
+
 def test_who_is_not_signed_in_reads_that(browser, db):
     """There is nothing to press."""
     assert "You are signed out" in browser.get("/account/logout/").content.decode()

@@ -10,6 +10,7 @@ from django.urls import include, path
 from django.views.generic import View
 
 from sessionstore.decorators import RecentLoginRequiredMixin, does_not_touch, recent_login_required
+from sessionstore.views import LogoutView
 
 HOUR = timedelta(hours=1)
 
@@ -96,6 +97,7 @@ urlpatterns = [
     path("password/", auth_views.PasswordChangeView.as_view(success_url="/plain/")),
     path("reset/<uidb64>/<token>/", auth_views.PasswordResetConfirmView.as_view(success_url="/")),
     path("account/", include("sessionstore.urls")),
+    path("of/<str:tenant>/logout/", LogoutView.as_view()),
     path("plain/", plain),
     path("remember/", remember),
     path("poll/", poll),
