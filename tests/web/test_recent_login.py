@@ -174,16 +174,43 @@ def test_such_a_page_stamps_the_session_itself(browser, user, clock):
     ("referer", "back"),
     [
         ("http://testserver/form/?page=2#top", "/form/?page=2"),
+        ("http://testserver", "/"),
         ("https://evil.example/form/", "/"),
         ("", "/"),
+        (None, "/"),
     ],
 )
 def test_after_a_post_the_way_back_is_the_page_of_its_form(client, user, clock, referer, back):
     """A POST cannot be repeated by a redirect; the address of another site is no way back."""
     client.force_login(user)
     clock.advance(minutes=61)
-    response = client.post("/class/", headers={"referer": referer})
+    response = client.post("/class/", headers={} if referer is None else {"referer": referer})
     assert goes_to(response) == ("/account/confirm/", back)
+
+
+def test_after_a_secure_post_the_way_back_is_no_page_that_was_not(client, user, clock):
+    """Anybody on the wire may have written that address."""
+    client.force_login(user)
+    clock.advance(minutes=61)
+    headers = {"referer": "http://testserver/form/"}
+    response = client.post("/class/", headers=headers, secure=True)
+    assert goes_to(response) == ("/account/confirm/", "/")
+
+
+def test_a_page_that_was_asked_for_its_head_is_come_back_to(browser, user, clock):
+    """As for the whole of it."""
+    sign_in(browser, user)
+    clock.advance(minutes=61)
+    assert goes_to(browser.head("/careful/?a=1")) == ("/account/confirm/", "/careful/?a=1")
+
+
+@pytest.mark.parametrize("kind", range(4), ids=["view", "async view", "class", "async class"])
+@pytest.mark.django_db(transaction=True)
+def test_a_view_gets_what_the_address_hands_over(browser, user, kind):
+    """By name and by position, whatever kind of view it is."""
+    sign_in(browser, user)
+    assert browser.get(f"/handed/{kind}/x/").content == b"() {'name': 'x'}"
+    assert browser.get(f"/handed/{kind}/by/position/x/").content == b"('x',) {}"
 
 
 def test_an_engine_that_knows_no_stamp_is_named(client, db, settings):

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.http import HttpRequest, HttpResponse
 from django.template import RequestContext, Template
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import View
 
 from sessionstore.decorators import RecentLoginRequiredMixin, does_not_touch, recent_login_required
@@ -78,6 +78,37 @@ class AsyncCareful(RecentLoginRequiredMixin, View):
         return HttpResponse("careful")
 
 
+@recent_login_required
+def handed(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+    """Say what the address has handed over."""
+    return HttpResponse(f"{args} {kwargs}")
+
+
+@recent_login_required
+async def async_handed(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+    """The same, async."""
+    return HttpResponse(f"{args} {kwargs}")
+
+
+class Handed(RecentLoginRequiredMixin, View):
+    """The same as a class."""
+
+    def get(self, _request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+        """Answer."""
+        return HttpResponse(f"{args} {kwargs}")
+
+
+class AsyncHanded(RecentLoginRequiredMixin, View):
+    """The same as an async class."""
+
+    async def get(self, _request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+        """Answer."""
+        return HttpResponse(f"{args} {kwargs}")
+
+
+HANDED = [handed, async_handed, Handed.as_view(), AsyncHanded.as_view()]
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     """A page that fails with the session among its variables."""
     session, user = request.session, request.user
@@ -107,6 +138,8 @@ urlpatterns = [
     path("async-careful/", async_careful),
     path("class/", Careful.as_view()),
     path("async-class/", AsyncCareful.as_view()),
+    *(path(f"handed/{n}/<str:name>/", view) for n, view in enumerate(HANDED)),
+    *(re_path(rf"^handed/{n}/by/position/(\w+)/$", view) for n, view in enumerate(HANDED)),
     path("template/", template),
     path("broken/", broken),
 ]
