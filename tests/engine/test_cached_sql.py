@@ -377,6 +377,33 @@ def test_a_key_that_changes_in_the_middle_of_an_end_is_no_way_out(saved, monkeyp
     assert as_another_worker().fetch(digest_of(saved), 0) is None
 
 
+def test_an_end_of_two_counts_both_when_the_key_of_one_changes(saved, monkeypatch):
+    """It takes two rounds then."""
+    other = SessionStore()
+    other.save()
+    remove_held, changes = CachedTable._remove_held, []
+
+    def change_and_remove(self, *args):
+        if not changes:
+            changes.append(1)
+            saved.cycle_key()
+        return remove_held(self, *args)
+
+    monkeypatch.setattr(CachedTable, "_remove_held", change_and_remove)
+    assert as_another_worker().remove_many([saved.row_id, other.row_id]) == 2
+    assert Session.objects.count() == 0
+
+
+def test_the_end_of_a_replaced_key_looks_once(saved):
+    """By the former digest it has found the present one."""
+    first = digest_of(saved)
+    saved.cycle_key()
+    table = as_another_worker()
+    with record_statements() as seen:
+        assert table.remove_replaced(first) == 1
+    assert sql(seen) == ["SELECT", "DELETE"]
+
+
 # --- versions
 
 
@@ -579,6 +606,15 @@ def test_what_a_cache_could_not_be_told_is_told_first(saved, cache_is_away, monk
     assert rows.pay_debts()
 
 
+def test_whoever_asks_for_the_debts_does_not_wait_for_the_pause(saved, cache_is_away):
+    """A command is about to end: the cache may be back before its pause is over."""
+    rows = as_another_worker()
+    with cache_is_away():
+        assert rows.remove_many([saved.row_id]) == 1
+    assert rows.pay_debts()
+    assert as_another_worker().fetch(digest_of(saved), 0) is None
+
+
 def test_what_a_cache_refuses_is_still_owed(saved, monkeypatch):
     """Backends answer the names that they could not set, where they do not raise."""
     rows = as_another_worker()
@@ -666,6 +702,18 @@ def test_a_save_that_was_answered_by_an_error_is_told_too(saved, monkeypatch):
     with pytest.raises(OperationalError):
         rows.update(replace(row, version=row.version + 1), row.version, 0)
     assert rows.fetch(digest_of(saved), 0).version == row.version + 1
+
+
+def test_a_save_that_failed_is_not_believed(saved, monkeypatch):
+    """It was never carried out, so the table answers, with what it has."""
+    rows = as_another_worker()
+    row = rows.fetch(digest_of(saved), 0)
+    written = replace(row, version=row.version + 1)
+    with monkeypatch.context() as down:
+        down.setattr(SqlTable, "update", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            rows.update(written, row.version, 0)
+    assert rows.fetch(digest_of(saved), 0).version == row.version
 
 
 def test_a_session_too_large_for_the_cache_hurts_nobody_else(saved, settings, caplog):

@@ -25,8 +25,10 @@ from django.utils.http import urlsafe_base64_encode
 
 from sessionstore.core import expiry
 from sessionstore.models import Session
-from sessionstore.signals import session_revoked
+from sessionstore.signals import Reason, session_revoked
+from sessionstore.users import revocation
 from sessionstore.users.limits import keep_limit
+from sessionstore.users.revocation import revoke_all_of
 from tests.engine.old_sessions import DJANGO, old_session
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
@@ -481,7 +483,18 @@ def test_a_site_on_another_engine_is_left_alone(user, others, settings):
     with record_statements() as seen:
         change_in_shell(user)
         user.delete()
+    assert revoke_all_of(str(user.pk), reason=Reason.ADMIN) == 0
     assert (seen.about("sessionstore_session"), Session.objects.count()) == ([], 2)
+
+
+def test_as_many_as_are_named_are_ended(others, user, monkeypatch):
+    """In batches; what is gone already does not count."""
+    monkeypatch.setattr(revocation, "BATCH", 2)
+    for _ in range(3):
+        signed_in(user)
+    rows = list(Session.objects.all())
+    assert revocation.revoke_each(rows, reason=Reason.ADMIN) == 5
+    assert revocation.revoke_each(rows, reason=Reason.ADMIN) == 0
 
 
 def test_a_session_whose_key_changes_does_not_escape(database, user):

@@ -167,6 +167,36 @@ def test_ends_by_account_tell_each_session(heard, user):
         User.objects.update(is_active=True)
 
 
+def test_an_end_by_the_owner_is_told_with_the_user(heard, browser, user):
+    """Of each session that is named."""
+    other = Client()
+    other.force_login(user)
+    handle = other.session.handle
+    sign_in(browser, user)
+    heard.clear()
+    browser.get("/account/devices/")
+    token = browser.cookies["csrftoken"].value
+    browser.post("/account/devices/revoke/", {"csrfmiddlewaretoken": token, "handle": handle})
+    assert heard == [
+        ("revoked", {"handle": handle, "user_id": str(user.pk), "reason": Reason.OWNER})
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_had_ended_before_is_not_told_again(heard, user, clock):
+    """A row that waits to be cleaned up is no session that a new password ends."""
+    browser = Client()
+    browser.force_login(user)
+    clock.advance(days=15)
+    browser = Client()
+    browser.force_login(user)
+    handle = browser.session.handle
+    heard.clear()
+    user.set_password("another one")
+    user.save()
+    assert [(name, arguments["handle"]) for name, arguments in heard] == [("revoked", handle)]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_login_too_many_is_told_with_the_session_that_it_ended(heard, user, settings, clock):
     """Whose it was, which, and why; not the one that has just begun."""
@@ -278,4 +308,5 @@ def test_the_logging_of_the_document_works(capsys, db):
         SessionStore().create()
         assert "Session created: handle=" in capsys.readouterr().err
     finally:
-        logger.handlers, logger.level = before
+        logger.handlers = before[0]
+        logger.setLevel(before[1])  # forgets, too, what it has found out for each level
