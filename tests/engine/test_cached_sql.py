@@ -6,6 +6,7 @@ import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -588,6 +589,32 @@ def test_a_cache_that_is_down_costs_speed_only(saved, cache_is_away, caplog):
         session.flush()
         assert SessionStore(saved.session_key).load() == {}
     assert [record.name for record in caplog.records].count("sessionstore") == 1
+
+
+def test_a_cache_that_stays_away_is_asked_less_and_less(monkeypatch, caplog):
+    """The pause doubles up to half a minute, each is told, and one answer ends it."""
+    now = [100.0]
+    monkeypatch.setattr(row_cache, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    breaker, asked = row_cache.Breaker(), []
+
+    def fail(_):
+        asked.append(now[0])
+        raise ConnectionError
+
+    while now[0] < 200:
+        assert breaker.run(fail) is None
+        now[0] += 0.5
+    assert asked == [100, 101, 103, 107, 115, 131, 161, 191]
+    assert caplog.messages == [
+        f"The session cache fails (ConnectionError); sessions come from the table for {seconds} s"
+        for seconds in (1, 2, 4, 8, 16, 30, 30, 30)
+    ]
+    assert breaker.run(fail, insist=True) is None
+    assert (len(asked), len(caplog.messages)) == (9, 8)
+    assert breaker.run(lambda _: "here", insist=True) == "here"
+    assert breaker.run(lambda _: "again") == "again"
+    assert breaker.run(fail) is None
+    assert caplog.messages[8].endswith("for 1 s")
 
 
 @pytest.mark.parametrize("others", [0, 2500])

@@ -14,7 +14,7 @@ from django.contrib.auth import (
     SESSION_KEY,
     get_user_model,
 )
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.auth.views import PasswordChangeView
 from django.core.management import call_command
@@ -27,6 +27,7 @@ from sessionstore.core import expiry
 from sessionstore.models import Session
 from sessionstore.signals import Reason, session_revoked
 from sessionstore.users import revocation
+from sessionstore.users.accounts import end_if_account_is_lost
 from sessionstore.users.limits import keep_limit
 from sessionstore.users.revocation import revoke_all_of
 from tests.engine.old_sessions import DJANGO, old_session
@@ -201,6 +202,15 @@ def test_a_session_of_another_backend_is_left_alone(user, others, settings):
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend"]
     assert not is_in(others[0])
     assert sessions_of(user) == 2
+
+
+def test_a_user_of_another_kind_on_the_request_ends_nothing(user, others):
+    """An app has put an object of its own there, which does not say whether it is signed in."""
+    request = RequestFactory().get("/")
+    request.session, request.user = others[0].session, object()
+    request._cached_user = AnonymousUser()
+    end_if_account_is_lost(request)
+    assert is_in(others[0])
 
 
 def test_a_rollback_of_the_change_ends_nothing(user, others):

@@ -194,7 +194,8 @@ def test_what_had_ended_before_is_not_told_again(heard, user, clock):
     heard.clear()
     user.set_password("another one")
     user.save()
-    assert [(name, arguments["handle"]) for name, arguments in heard] == [("revoked", handle)]
+    why = {"user_id": str(user.pk), "reason": Reason.PASSWORD_CHANGED}
+    assert heard == [("revoked", {"handle": handle, **why})]
 
 
 @pytest.mark.django_db(transaction=True)
