@@ -642,6 +642,21 @@ def test_whoever_asks_for_the_debts_does_not_wait_for_the_pause(saved, cache_is_
     assert as_another_worker().fetch(digest_of(saved), 0) is None
 
 
+def test_two_requests_that_pay_the_same_debt_are_no_failure(saved, monkeypatch, caplog):
+    """Both have seen it, and the second finds it paid."""
+    breaker, cache, both = row_cache.Breaker(), type(caches["default"]), threading.Barrier(2)
+    breaker.owe([names_of(saved)[0]])
+    set_many = cache.set_many
+
+    def set_together(self, *args):
+        both.wait(10)
+        return set_many(self, *args)
+
+    monkeypatch.setattr(cache, "set_many", set_together)
+    assert run_together([partial(breaker.run, lambda _: "here")] * 2) == ["here", "here"]
+    assert (breaker.pay_debts(), caplog.messages) == (True, [])
+
+
 def test_what_a_cache_refuses_is_still_owed(saved, monkeypatch):
     """Backends answer the names that they could not set, where they do not raise."""
     rows = as_another_worker()

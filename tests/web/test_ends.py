@@ -34,7 +34,7 @@ from tests.engine.old_sessions import DJANGO, old_session
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 from tests.ops.rows import add_rows
-from tests.web.accounts.models import Colleague, Staff, TextUser, UuidUser
+from tests.web.accounts.models import Colleague, PlainUser, Staff, TextUser, UuidUser
 from tests.web.conftest import PASSWORD, key_of, press, sign_in
 
 NEW = "a better battery staple"
@@ -211,6 +211,17 @@ def test_a_user_of_another_kind_on_the_request_ends_nothing(user, others):
     request._cached_user = AnonymousUser()
     end_if_account_is_lost(request)
     assert is_in(others[0])
+
+
+def test_a_user_who_cannot_be_disabled_is_not_lost(others, settings):
+    """A model of the site's own, which does not say whether somebody is active."""
+    settings.AUTH_USER_MODEL = "accounts.PlainUser"
+    request = RequestFactory().get("/")
+    request.session = others[0].session
+    request.session[SESSION_KEY] = str(PlainUser.objects.create(username="ann").pk)
+    request.user = request._cached_user = AnonymousUser()
+    revocation.end_if_account_is_lost(request)
+    assert Session.objects.count() == 2
 
 
 def test_a_rollback_of_the_change_ends_nothing(user, others):

@@ -42,6 +42,17 @@ class TextUser(BaseUser):
     id = models.CharField(primary_key=True, max_length=80)
 
 
+class PlainUser(models.Model):
+    """Not one of Django's: nothing says whether it is active."""
+
+    username = models.CharField(max_length=50, unique=True)
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS = ()
+
+    def __str__(self) -> str:
+        return self.username
+
+
 class Staff(User):
     """A child of Django's user: its own table, the same key."""
 

@@ -75,6 +75,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="PlainUser",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("username", models.CharField(max_length=50, unique=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name="Colleague",
             fields=[],
             options={
