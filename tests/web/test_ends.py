@@ -220,7 +220,7 @@ def test_a_user_who_cannot_be_disabled_is_not_lost(others, settings):
     request.session = others[0].session
     request.session[SESSION_KEY] = str(PlainUser.objects.create(username="ann").pk)
     request.user = request._cached_user = AnonymousUser()
-    revocation.end_if_account_is_lost(request)
+    end_if_account_is_lost(request)
     assert Session.objects.count() == 2
 
 
