@@ -57,7 +57,11 @@ LEFT_OUT = [
     "tests/core/test_merge.py::test_the_cost_of_a_merge_is_linear_in_the_breadth",
     "tests/web/test_recent_login.py::test_it_holds_under_asgi_too",
 ]
-OPTIONS = ["-m", "not soak", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"]
+OPTIONS = [
+    *("-m", "not soak", "-p", "no:cacheprovider", "--hypothesis-profile=mutants"),
+    # Connections of the process that forked are closed in this one, at some moment.
+    *("-W", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 # What mutmut wraps around a function confuses these two checks, far from the mutant.
 MYPY = ["mypy", "--output=json", "--no-warn-unused-ignores", "--disable-error-code=no-any-return"]
 SETTINGS = """

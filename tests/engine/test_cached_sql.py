@@ -395,6 +395,11 @@ def test_an_end_of_two_counts_both_when_the_key_of_one_changes(saved, monkeypatc
     assert Session.objects.count() == 0
 
 
+def test_a_session_ends_once(saved):
+    """Whoever comes second is told that there was nothing left."""
+    assert [as_another_worker().remove(saved.row_id) for _ in range(2)] == [1, 0]
+
+
 def test_the_end_of_a_replaced_key_looks_once(saved):
     """By the former digest it has found the present one."""
     first = digest_of(saved)
