@@ -174,8 +174,6 @@ def user_key_of(user_id: Any) -> Any:
 
 # An uncompressed point on P-256: 04, x, y.
 DEVICE_KEY_BYTES = 65
-
-
 # So many rows are read at once, where those of another site stand between one's own.
 _FURTHER_ROWS = 100
 

@@ -1,8 +1,8 @@
 """The bytes in the column ``data``: a head that names the format and the site, then the payload.
 
-The head is ``header | mark (8)``. The mark is HMAC-SHA256 over the row's id
-By it a site tells its own rows from those of another one that shares the
-table, in either format, without the key and without the payload.
+The head is ``header | mark (8)``. The mark is HMAC-SHA256 over the row's id. By it a site tells its
+own rows from those of another one that shares the table, in either format, without the key and
+without the payload.
 Format 1: ``head | seal (16) | nonce (8) | payload``. The seal is HMAC-SHA256 over what the row
 is bound to, head, nonce and payload, so no blob can be changed or moved to another row. The nonce
 makes each blob unique: a writer recognises its own write after a lost connection.
@@ -30,6 +30,8 @@ _PURPOSE, _SITE = "data.1", "site.1"
 # The byte that a blob begins with, and the format that it names.
 _FORMATS = {SEALED: SEALED, SEALED | COMPRESSED: SEALED, ENCRYPTED: ENCRYPTED}
 _HEADERS = _FORMATS | {header | MARKED: name for header, name in _FORMATS.items()}
+_MARKED_ONES = {bytes([header]) for header in _HEADERS if header & MARKED}
+_ENCRYPTED_ONES = {bytes([header]) for header, name in _HEADERS.items() if name == ENCRYPTED}
 # A limit that was lowered must not lose what is stored: reading stops at this size at the earliest.
 _READ_AT_LEAST = 16 * 1024 * 1024
 # What later releases may write. Any other first byte is none of ours, but damage.
@@ -159,13 +161,12 @@ class Codec:
 
 def is_encrypted(blob: bytes) -> bool:
     """Tell whether only the key that the row has now can open ``blob``."""
-    return blob[:1] in (b"\x02", b"\x42")
+    return blob[:1] in _ENCRYPTED_ONES
 
 
 def _parted(blob: bytes) -> tuple[bytes, bytes]:
     """Return the head of a blob, and what follows."""
-    has_mark = blob[:1] in (b"\x41", b"\xc1", b"\x42")
-    size = HEAD_BYTES if has_mark else 1
+    size = HEAD_BYTES if blob[:1] in _MARKED_ONES else 1
     return blob[:size], blob[size:]
 
 

@@ -101,11 +101,14 @@ class Policy:
             interval = min(interval, default_touch_interval_ms(idle_ms))
         return replace(self, idle_ms=idle_ms, touch_interval_ms=interval, slides=True)
 
-    def touch_due(self, *, last_seen_at: int, now: int, age_ms: int | None) -> bool:
-        """Tell whether a read should move ``last_seen_at`` on; ``age_ms`` as above."""
-        if not self.slides or self.touch_interval_ms is None:
-            return False
+    def is_behind(self, *, last_seen_at: int, now: int, age_ms: int | None) -> bool:
+        """Tell whether the last use was an interval ago; ``age_ms`` as above."""
         return now - last_seen_at >= self.interval_ms(age_ms)
+
+    @property
+    def renews(self) -> bool:
+        """Tell whether a read ever moves ``last_seen_at`` on."""
+        return self.slides and self.touch_interval_ms is not None
 
 
 def default_touch_interval_ms(idle_ms: int | None) -> int:

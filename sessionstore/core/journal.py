@@ -44,11 +44,9 @@ def current() -> Journal | None:
     return _current.get()
 
 
-def begin(request: Any) -> Journal:
+def begin(request: Any) -> None:
     """Begin the journal of a request, or go on with it: a site may have two middlewares."""
-    journal = of(request)
-    _current.set(journal)
-    return journal
+    _current.set(of(request))
 
 
 def of(request: Any) -> Journal:

@@ -158,8 +158,8 @@ class Expiry(DjangoSession):
 
     def is_behind(self, row: Record, data: Data) -> bool:
         """Tell whether the row was last seen a touch interval ago."""
-        interval_ms = policy_of(data).interval_ms(self.age_of(data))
-        return expiry.now_ms() - row.last_seen_at >= interval_ms
+        seen, now, age_ms = row.last_seen_at, expiry.now_ms(), self.age_of(data)
+        return policy_of(data).is_behind(last_seen_at=seen, now=now, age_ms=age_ms)
 
 
 def _moment(own: str | datetime) -> datetime:

@@ -133,12 +133,9 @@ class Facts(DjangoSession):
         row = self._known.record
         if row is None or self._wish is Wish.SAVE_NOTHING or not self.slides:
             return False
-        data, now = self._session_cache, expiry.now_ms()
-        policy = policy_of(data)
+        data = self._session_cache
         # Optimization: where nothing slides, nobody has to know how long the session lives.
-        return policy.slides and policy.touch_due(
-            last_seen_at=row.last_seen_at, now=now, age_ms=self.age_of(data)
-        )
+        return policy_of(data).renews and self.is_behind(row, data)
 
     def _client_differs(self) -> bool:
         if self._wish is Wish.SAVE_NOTHING or not self.records_client:
