@@ -15,7 +15,7 @@ from django.utils import timezone
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenText
-from sessionstore.exceptions import SessionUnreadable
+from sessionstore.session.sealed import data_by
 from sessionstore.table.retry import READ, WRITE, attempt
 
 logger = logging.getLogger("sessionstore")
@@ -92,12 +92,7 @@ class OldEngine:
     def _decoded(self, text: str) -> dict[str, Any]:
         store = self.store()
         data = store.decode(text)
-        if not data:
-            data = _read_signed(store, text)
-        if not isinstance(data, dict):
-            reason = f"SESSION_SERIALIZER makes {type(data).__name__} of it"
-            raise SessionUnreadable(reason)
-        return data
+        return data_by(lambda: data or _read_signed(store, text))
 
     def holds(self, key: str) -> bool:
         """Tell whether the old engine still has a session, live or not."""
@@ -194,16 +189,12 @@ def old_engine(path: str) -> OldEngine:
 def _read_signed(store: Any, text: str) -> Any:
     """Return what Django's ``decode()`` reads, which answers {} whatever goes wrong.
 
-    {} for what nobody of this site has signed; raises SessionUnreadable for all else that fails.
+    {} for what nobody of this site has signed; all else that fails is raised.
     """
     try:
         return signing.loads(text, salt=store.key_salt, serializer=store.serializer)
     except signing.BadSignature:
         return {}
-    except Exception as error:  # noqa: BLE001 - a serializer may raise anything
-        # Security: what a serializer says of the data may hold a part of them.
-        reason = f"SESSION_SERIALIZER raises {type(error).__name__}"
-        raise SessionUnreadable(reason) from None
 
 
 def _model_of(store: Any, module: Any) -> type[models.Model] | None:

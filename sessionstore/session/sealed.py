@@ -115,8 +115,13 @@ def dumps(data: Data) -> bytes:
 
 def loads(payload: bytes) -> Data:
     """Return the data of a payload. Raises SessionUnreadable when that is no dict we can read."""
+    return data_by(lambda: _serializer().loads(payload))
+
+
+def data_by(read: Callable[[], Any]) -> Data:
+    """Return the data that a serializer reads. Raises SessionUnreadable when it makes no dict."""
     try:
-        data = _serializer().loads(payload)
+        data = read()
     except Exception as error:  # noqa: BLE001 - a serializer may raise anything
         # Security: what a serializer says of the data may hold a part of them.
         reason = f"SESSION_SERIALIZER raises {type(error).__name__}"
