@@ -351,20 +351,26 @@ def test_readers_never_see_a_session_after_its_logout(saved):
         assert run_together([end, *[read] * 4]) == [0] * 5
 
 
+def change_before_the_end(session, monkeypatch) -> list[int]:
+    """Change the session's key once, when its row has been looked up; return a list that tells."""
+    remove_held, changes = CachedTable._remove_held, []
+
+    def change_and_remove(self, *args):
+        if not changes:
+            changes.append(1)
+            session.cycle_key()
+        return remove_held(self, *args)
+
+    monkeypatch.setattr(CachedTable, "_remove_held", change_and_remove)
+    return changes
+
+
 @pytest.mark.parametrize("way", ["remove", "remove_replaced", "remove_many", "remove_of_users"])
 def test_a_key_that_changes_in_the_middle_of_an_end_is_no_way_out(saved, monkeypatch, way):
     """It changes when the rows have been looked up, just before the DELETE."""
     first = digest_of(saved)
     saved.cycle_key()
-    table, remove_held, changes = as_another_worker(), CachedTable._remove_held, []
-
-    def change_and_remove(self, *args):
-        if not changes:
-            changes.append(1)
-            saved.cycle_key()
-        return remove_held(self, *args)
-
-    monkeypatch.setattr(CachedTable, "_remove_held", change_and_remove)
+    table, changes = as_another_worker(), change_before_the_end(saved, monkeypatch)
     match way:
         case "remove":
             removed = table.remove(saved.row_id)
@@ -382,15 +388,7 @@ def test_an_end_of_two_counts_both_when_the_key_of_one_changes(saved, monkeypatc
     """It takes two rounds then."""
     other = SessionStore()
     other.save()
-    remove_held, changes = CachedTable._remove_held, []
-
-    def change_and_remove(self, *args):
-        if not changes:
-            changes.append(1)
-            saved.cycle_key()
-        return remove_held(self, *args)
-
-    monkeypatch.setattr(CachedTable, "_remove_held", change_and_remove)
+    change_before_the_end(saved, monkeypatch)
     assert as_another_worker().remove_many([saved.row_id, other.row_id]) == 2
     assert Session.objects.count() == 0
 

@@ -1,5 +1,7 @@
 """A user whom a request did not find: what of that is evidence, and what ends nothing."""
 
+from contextlib import contextmanager
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import BaseBackend, ModelBackend
@@ -119,6 +121,25 @@ def is_in(browser: Client) -> bool:
     return bool(browser.get("/plain/").content)
 
 
+@contextmanager
+def routed_by(name, settings):
+    """Put one of the routers above before those of the site."""
+    routers = settings.DATABASE_ROUTERS
+    settings.DATABASE_ROUTERS = [f"{HERE}.{name}", *routers]
+    yield
+    settings.DATABASE_ROUTERS = routers
+
+
+@contextmanager
+def managed_by(manager, monkeypatch, *names):
+    """Give the users one of the managers above, under these names of their model's options."""
+    manager.model = User
+    with monkeypatch.context() as patched:
+        for name in names:
+            patched.setitem(vars(User._meta), name, manager)
+        yield
+
+
 def test_a_directory_that_is_down_once_signs_nobody_out(signed_in, monkeypatch):
     """The backend finds nobody for a moment; the account is there."""
     browser = signed_in(f"{HERE}.Directory")
@@ -131,10 +152,7 @@ def test_a_directory_that_is_down_once_signs_nobody_out(signed_in, monkeypatch):
 def test_a_manager_that_filters_signs_nobody_out(signed_in, monkeypatch):
     """The default manager leaves the account out; the base manager has it."""
     browser = signed_in()
-    manager = OfTheOpenedOnly()
-    manager.model = User
-    with monkeypatch.context() as patched:
-        patched.setitem(vars(User._meta), "default_manager", manager)
+    with managed_by(OfTheOpenedOnly(), monkeypatch, "default_manager"):
         assert not is_in(browser)
     assert is_in(browser)
 
@@ -142,11 +160,7 @@ def test_a_manager_that_filters_signs_nobody_out(signed_in, monkeypatch):
 def test_a_base_manager_that_filters_signs_nobody_out(signed_in, monkeypatch):
     """Meta.base_manager_name may name the one that filters too."""
     browser = signed_in()
-    manager = OfTheOpenedOnly()
-    manager.model = User
-    with monkeypatch.context() as patched:
-        patched.setitem(vars(User._meta), "default_manager", manager)
-        patched.setitem(vars(User._meta), "base_manager", manager)
+    with managed_by(OfTheOpenedOnly(), monkeypatch, "default_manager", "base_manager"):
         assert not is_in(browser)
     assert is_in(browser)
 
@@ -155,10 +169,8 @@ def test_a_base_manager_that_filters_signs_nobody_out(signed_in, monkeypatch):
 def test_a_replica_that_lags_signs_nobody_out(signed_in, settings, empty):
     """The account is asked for where it is written."""
     browser = signed_in()
-    routers = settings.DATABASE_ROUTERS
-    settings.DATABASE_ROUTERS = [f"{HERE}.Lagging", *routers]
-    assert not is_in(browser)
-    settings.DATABASE_ROUTERS = routers
+    with routed_by("Lagging", settings):
+        assert not is_in(browser)
     assert is_in(browser)
 
 
@@ -166,10 +178,8 @@ def test_a_replica_that_lags_signs_nobody_out(signed_in, settings, empty):
 def test_a_tenant_without_the_user_signs_nobody_out(signed_in, settings, empty):
     """Where users are depends on the request: absent in one place is not gone."""
     browser = signed_in()
-    routers = settings.DATABASE_ROUTERS
-    settings.DATABASE_ROUTERS = [f"{HERE}.Tenant", *routers]
-    assert not is_in(browser)
-    settings.DATABASE_ROUTERS = routers
+    with routed_by("Tenant", settings):
+        assert not is_in(browser)
     assert is_in(browser)
 
 
@@ -179,10 +189,8 @@ def test_an_account_that_a_replica_still_calls_disabled_stays_in(signed_in, user
     browser = signed_in()
     user.is_active = False
     user.save(using="replica")
-    routers = settings.DATABASE_ROUTERS
-    settings.DATABASE_ROUTERS = [f"{HERE}.LaggingReads", *routers]
-    assert not is_in(browser)
-    settings.DATABASE_ROUTERS = routers
+    with routed_by("LaggingReads", settings):
+        assert not is_in(browser)
     assert is_in(browser)
 
 
@@ -226,10 +234,8 @@ def test_a_disabled_stranger_of_the_same_number_signs_nobody_out(signed_in, user
     stranger = User(pk=user.pk, username="eve", is_active=False)
     stranger.set_password("evil")
     stranger.save(using="tenant")
-    routers = settings.DATABASE_ROUTERS
-    settings.DATABASE_ROUTERS = [f"{HERE}.Tenant", *routers]
-    assert not is_in(browser)
-    settings.DATABASE_ROUTERS = routers
+    with routed_by("Tenant", settings):
+        assert not is_in(browser)
     assert is_in(browser)
 
 
