@@ -1,14 +1,13 @@
 """What docs/quickstart.md says of an alias for the sessions: projects made of its examples."""
 
-import os
 import re
 import secrets
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from django.db import connections
+
+from tests.harness.projects import run_python
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "quickstart.md").read_text()
@@ -99,18 +98,7 @@ class Project:
         (self.folder / name).write_text(text)
 
     def run(self, *arguments):
-        """Run Python; return the exit code and all output."""
-        names = {"PYTHONPATH": f"{ROOT}:.", "DJANGO_SETTINGS_MODULE": "settings"}
-        ran = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env={"PATH": os.environ["PATH"], **names},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return ran.returncode, ran.stdout
+        return run_python(self.folder, *arguments)
 
     def manage(self, line):
         code, told = self.run("-m", "django", *line.split())

@@ -1,8 +1,6 @@
 """What README and docs/ claim is true: a document that lies fails here."""
 
 import re
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from django.core.management import get_commands
 from sessionstore.backends.sql import SessionStore
 from sessionstore.conf import Conf
 from sessionstore.conf.setting import UNSET
+from tests.harness.projects import run_python
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -140,15 +139,8 @@ def test_the_three_lines_make_a_project_that_works(tmp_path, name):
         ["use.py"],
         ["-m", "django", "clearsessions"],
     ):
-        ran = subprocess.run(
-            [sys.executable, "-W", "error", *command],
-            cwd=tmp_path,
-            env={"PYTHONPATH": f"{ROOT}:.", "DJANGO_SETTINGS_MODULE": "settings"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+        code, told = run_python(tmp_path, "-W", "error", *command)
+        assert code == 0, told
 
 
 def test_the_table_of_ones_own_is_the_tested_one():

@@ -1,11 +1,11 @@
 """What docs/extending.md says of models that refer to a session: a project made of its examples."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.harness.projects import run_python
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -140,12 +140,5 @@ def test_a_model_may_refer_to_a_session(tmp_path, engine, models, script):
         f'{SETTINGS}SESSION_ENGINE = "sessionstore.backends.{engine}"\n'
     )
     (tmp_path / "use.py").write_text(script)
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "use.py"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{ROOT}:.", "DJANGO_SETTINGS_MODULE": "settings"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    code, told = run_python(tmp_path, "-W", "error", "use.py")
+    assert code == 0, told

@@ -1,17 +1,14 @@
 """A schema for each tenant: django-tenants as its documentation sets it up, on PostgreSQL."""
 
-import os
 import secrets
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from django.db import connections
 
+from tests.harness.projects import run_python
+
 pytest.importorskip("django_tenants")
 pytestmark = pytest.mark.only_on("postgresql")
-ROOT = Path(__file__).parents[2]
 SETTINGS = """
 SECRET_KEY = "only for this test" * 4
 DATABASES = {"default": DEFAULT}
@@ -103,17 +100,8 @@ class Project:
 
     def run(self, script):
         (self.folder / "use.py").write_text(script)
-        names = {"PYTHONPATH": f"{ROOT}:.", "DJANGO_SETTINGS_MODULE": "settings"}
-        ran = subprocess.run(
-            [sys.executable, "use.py"],
-            cwd=self.folder,
-            env={"PATH": os.environ["PATH"], **names},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, ran.stdout
+        code, told = run_python(self.folder, "use.py")
+        assert code == 0, told
 
 
 OURS = ["sessionstore", "django.contrib.auth"]
