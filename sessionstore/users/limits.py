@@ -8,7 +8,6 @@ Two logins at once would therefore end each other. So whoever finds too many loo
 rows locked: one of the two finds that its own row is gone, and ends nothing for it.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from django.db.models.functions import Coalesce
@@ -16,6 +15,7 @@ from django.db.models.functions import Coalesce
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.session.ending import tell_revoked
+from sessionstore.session.saving import in_round
 from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
 
@@ -49,7 +49,7 @@ def keep_limit(session: Any, user_id: str, *, own: bytes | None = None) -> None:
     for _ in range(_ROUNDS):
         if not _surplus(ranked.all(), limit=limit, own=own):
             return
-        for row_id in _in_transaction(table, end):
+        for row_id in in_round(table, end, lock=True):
             handle = table.handle_of(row_id)
             tell_revoked(session, handle=handle, user_id=user_id, reason=Reason.LIMIT)
 
@@ -61,11 +61,3 @@ def _surplus(ranked: Any, *, limit: int, own: bytes | None) -> list[bytes]:
     # A stable sort: all but the own one keep their order.
     ids.sort(key=lambda row_id: row_id != own)
     return ids[limit : limit + BATCH]
-
-
-def _in_transaction(table: Any, end: Callable[[], list[bytes]]) -> list[bytes]:
-    # Inside one the locks hold until its end, and another one is none of its own.
-    if table.in_transaction():
-        return end()
-    ended: list[bytes] = table.under_lock(end)
-    return ended
