@@ -31,7 +31,7 @@ from sessionstore.admin.users import ids_named, names_of
 from sessionstore.conf.zones import aware, zone
 from sessionstore.models import Session
 from sessionstore.signals import Reason
-from sessionstore.users.revocation import revoke_all_of, revoke_each
+from sessionstore.users.revocation import revoke_all_of_each, revoke_each
 from sessionstore.users.words import browser_in_words, place_of
 
 # No address may ask for these: it would tell them letter by letter, and sizes byte by byte.
@@ -215,11 +215,9 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def end_all_of_users(self, request: HttpRequest, queryset: Any) -> None:
         """End whatever the users of these rows have, apart from the session that asks."""
         own = getattr(request.session, "row_id", None)
-        ended = 0
         rows = queryset.exclude(user_id=None).only("user_id").own()
-        for user_id in {row.user_id for row in rows}:
-            ended += revoke_all_of(user_id, reason=Reason.ADMIN, but=own)
-        self._tell(request, ended)
+        users = {row.user_id for row in rows}
+        self._tell(request, revoke_all_of_each(users, reason=Reason.ADMIN, but=own))
 
     def _tell(self, request: HttpRequest, ended: int) -> None:
         text = ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", ended)

@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime, tzinfo
 
-from django.conf import settings
 from django.utils import timezone
+
+from sessionstore.conf import conf
 
 
 def zone() -> tzinfo:
     """Return the zone in which a naive datetime counts: with USE_TZ = False always TIME_ZONE."""
-    return timezone.get_current_timezone() if settings.USE_TZ else timezone.get_default_timezone()
+    return timezone.get_current_timezone() if conf.use_tz else timezone.get_default_timezone()
 
 
 def shown(moment: datetime) -> datetime:
@@ -16,7 +17,7 @@ def shown(moment: datetime) -> datetime:
 
     In the hour that an autumn clock change repeats, ``fold`` tells which of the two it is.
     """
-    return moment if settings.USE_TZ else timezone.make_naive(moment, zone())
+    return moment if conf.use_tz else timezone.make_naive(moment, zone())
 
 
 def aware(moment: datetime, *, naive_in: tzinfo | None = None) -> datetime:
