@@ -2,6 +2,7 @@
 
 import html
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -265,3 +266,19 @@ def test_the_search_finds_what_it_looks_for():
         shown = {name: repr(value) for name, value in frame.f_locals.items()}
         shown |= recorded_in(error)
     assert {one.rpartition(" ")[2] for one in leaks(shown, secrets)} == {"key", "digest"}
+
+
+def test_whoever_traced_before_traces_again():
+    """Else coverage ends with the first of these tests, for all that run after it."""
+
+    def measure(_frame, _event, _arg):
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(measure)
+    try:
+        with Raiser(("nothing",)).armed():
+            assert sys.gettrace() is not measure
+        assert sys.gettrace() is measure
+    finally:
+        sys.settrace(before)
