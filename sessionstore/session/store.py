@@ -124,8 +124,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         if not self.is_loaded or look.opened is None:
             self._know_found(look.known)
         if self._came_with is None and look.opened is not None:
-            row, own_end = self._known.row, own_end_in(look.opened.data)
-            self._came_with = Came(row.created_at, row.last_seen_at, own_end)
+            self._came_with = Came(self._known.row, own_end_in(look.opened.data))
         return look.opened
 
     def _know_found(self, known: Known) -> None:
