@@ -14,7 +14,8 @@ function sessionMiddleware (config, store) {
     store,
     resave: false,
     saveUninitialized: false,
-    ...config.sessionOptions
+    ...config.sessionOptions,
+    ...(config.peer && require('./peer').named(config.sessionOptions))
   })
 }
 
