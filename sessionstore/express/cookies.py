@@ -12,9 +12,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from sessionstore.conf import conf
 from sessionstore.core.express_format import decode
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.exceptions import SessionUnreadable
+from sessionstore.express.rows import SharedTable
 
 # What the package `cookie` takes, by which express-session writes its Set-Cookie (before 0.7 also
 # an underscore in a domain); browsers ignore an attribute of more than 1024 characters.
@@ -76,6 +78,8 @@ def _same_site(value: Any, default: str | None) -> str | None:
 
 # --- where the two halves differ
 
+# Ids are random, so the first ones are any.
+_LOOKED_AT: Final = 20
 # By the name of the option here: Django's setting, if it has one, and Express's option.
 _NAMES: Final = {
     "path": ("SESSION_COOKIE_PATH", "path"),
@@ -93,6 +97,12 @@ class Disagreement:
 
     text: str
     hint: str
+
+
+def disagreements_on(table: SharedTable) -> list[Disagreement]:
+    """Return where some live sessions of a table differ from Django's settings; one SELECT."""
+    texts = (text for _, text in table.page("", _LOOKED_AT))
+    return disagreements(cookies_of(texts), conf.cookie_options)
 
 
 def cookies_of(texts: Iterable[str]) -> Iterator[dict[str, Any]]:

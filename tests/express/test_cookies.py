@@ -1,25 +1,33 @@
 """What a row says of its cookie is what is sent and deleted, whoever sends it."""
 
+import io
 import json
 from dataclasses import replace
 from email.message import Message
 from http.cookiejar import CookieJar
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.request import Request
 
 import pytest
 from asgiref.sync import async_to_sync
+from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
+from django.core.asgi import get_asgi_application
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.wsgi import get_wsgi_application
 from django.db import connections
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.conf import conf
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.express.cookies import cookie_with, options_in
 from sessionstore.express.rows import SharedTable
+from tests.express.conftest import each_release
 from tests.express.peer import NAME, Peer
+from tests.express.test_lifetime import sid_of
 from tests.express.test_sharing import kind, make_table
 from tests.harness.node import run_node
 
@@ -127,6 +135,7 @@ class TestBothHalves:
         {},
     ]
 
+    @each_release
     @pytest.mark.parametrize("cookie", OPTIONS, ids=str)
     def test_what_express_has_set_django_sends_and_deletes(self, site, settings, cookie):
         """A new key, a save at each request and a logout: one cookie, and then none."""
@@ -281,6 +290,66 @@ class TestOneRequest:
         assert [place_of(one) for one in browser.set_cookies] == [place_of(AS_STRICT)]
 
 
+class TestServers:
+    """What reaches the wire of a cookie that Python itself could not write."""
+
+    LINE = "HttpOnly; Partitioned; Path=/app; Priority=High; SameSite=None; Secure"
+    CHIPS: ClassVar = {
+        "path": "/app",
+        "sameSite": "none",
+        "secure": True,
+        "partitioned": True,
+        "priority": "high",
+    }
+
+    def test_a_wsgi_server_gets_it(self, visitor):
+        """As a header of the response."""
+        headers = self._from_wsgi(visitor(self.CHIPS), [["cycle"]])
+        assert self._lines(headers) == [self.LINE]
+
+    def test_a_deletion_names_the_partition(self, visitor):
+        """With Secure, without which Chrome drops the whole line."""
+        headers = self._from_wsgi(visitor(self.CHIPS), [["read"], ["flush"]])
+        [line] = self._lines(headers)
+        assert {"Partitioned", "Path=/app", "SameSite=None", "Secure"} <= set(line.split("; "))
+
+    def test_an_asgi_server_gets_it(self, visitor):
+        """In ASCII."""
+        scope = AsyncRequestFactory()._base_scope(
+            method="POST",
+            path="/app/async/",
+            headers=[(b"cookie", visitor(self.CHIPS).header("/app/").encode())],
+        )
+        scope["headers"] = scope["headers"][:1]
+
+        async def answer() -> Any:
+            server = ApplicationCommunicator(get_asgi_application(), scope)
+            await server.send_input({"type": "http.request", "body": b'[["cycle"]]'})
+            return await server.receive_output(5)
+
+        headers = async_to_sync(answer)()["headers"]
+        assert self._lines([(n.decode(), v.decode()) for n, v in headers]) == [self.LINE]
+
+    @staticmethod
+    def _from_wsgi(browser: Browser, steps: list[Any]) -> list[tuple[str, str]]:
+        request = RequestFactory().post(
+            "/app/run/", steps, "application/json", headers={"cookie": browser.header("/app/")}
+        )
+        started: list[Any] = []
+        get_wsgi_application()(request.environ, lambda *given: started.append(given)).close()
+        return started[0][1]
+
+    @staticmethod
+    def _lines(headers: list[tuple[str, str]]) -> list[str]:
+        lines = [value for name, value in headers if name == "Set-Cookie"]
+        return [
+            "; ".join(
+                part for part in line.split("; ")[1:] if part[:7] not in ("expires", "Max-Age")
+            )
+            for line in lines
+        ]
+
+
 class TestHostileRows:
     TEXTS = [
         *("/app; Domain=evil.example", "/\r\nSet-Cookie: a=b", "/\x00", "/\x7f", "/<é>"),
@@ -354,3 +423,86 @@ def test_a_row_of_django_says_what_its_settings_say(settings):
         ours = conf.cookie_options
         read = options_in(json.loads(json.dumps(cookie_with(ours))), ours)
         assert read == replace(ours, samesite=ours.samesite or None)
+
+
+class TestChecks:
+    @pytest.mark.usefixtures("express_site")
+    def test_djangos_own_middleware_is_told(self, settings):
+        """W055: it knows the settings only."""
+        assert told("W055") == []
+        settings.MIDDLEWARE = [
+            one.replace("sessionstore.middleware", "django.contrib.sessions.middleware")
+            for one in settings.MIDDLEWARE
+        ]
+        assert len(told("W055")) == 1
+
+    def test_each_option_that_differs_is_told_with_both_ways_out(self, visitor, database):
+        """W056: what Express has, what Django has, and where either is set."""
+        visitor({**STRICT, "partitioned": True})
+        found = {one.msg.partition(" has ")[2].split()[0]: one for one in told("W056", database)}
+        assert set(found) == {"path", "domain", "sameSite", "secure", "httpOnly", "partitioned"}
+        assert found["path"].msg == (
+            "The cookie of 1 of 1 live sessions has path '/app', and that of a session which "
+            "begins in Django '/'."
+        )
+        after = "; a session keeps what it began with."
+        assert {name: one.hint.removesuffix(after) for name, one in found.items()} == {
+            "path": "Set SESSION_COOKIE_PATH = '/app' or, in Express, set cookie: {path: \"/\"}",
+            "domain": "Set SESSION_COOKIE_DOMAIN = 'example.com' or, in Express, leave domain out "
+            "of `cookie`",
+            "sameSite": "Set SESSION_COOKIE_SAMESITE = 'Strict' or, in Express, set cookie: "
+            '{sameSite: "lax"}',
+            "secure": "Set SESSION_COOKIE_SECURE = True or, in Express, leave secure out of "
+            "`cookie`",
+            "httpOnly": "Set SESSION_COOKIE_HTTPONLY = False or, in Express, set cookie: "
+            "{httpOnly: true}",
+            "partitioned": "Leave partitioned out of `cookie`",
+        }
+
+    def test_halves_that_agree_are_told_nothing(self, visitor, database, settings):
+        """Also where they write the same differently."""
+        settings.SESSION_COOKIE_DOMAIN, settings.SESSION_COOKIE_SAMESITE = ".Example.com", "strict"
+        visitor({"domain": "example.com", "sameSite": True, "priority": "high", "secure": 0})
+        assert told("W056", database) == []
+
+    def test_what_cannot_be_read_is_passed_over(self, visitor, database):
+        """Neither the check nor the command breaks on a row that somebody has damaged."""
+        browser = visitor({"sameSite": "lax"})
+        for text in ("[", "[" * 50_000, "7", '{"cookie":7}', "{}"):
+            session = SessionStore()
+            session["a"] = 1
+            session.save()
+            if connections[database].vendor != "postgresql":
+                overwrite_one(database, session.session_key, text)
+        told("W056", database)
+        assert browser.django()["session"]["cart"] == 1
+
+    def test_the_command_tells_the_same(self, visitor, database):
+        """`expresstable --check`, which fails on nothing of it and prints no contents."""
+        visitor({"path": "/app", "sameSite": "lax"})
+        [message] = told("W056", database)
+        out = io.StringIO()
+        call_command("expresstable", "--check", stdout=out)
+        assert f"{message.msg} {message.hint}" in out.getvalue()
+        assert "cart" not in out.getvalue()
+
+    @with_node
+    def test_a_site_of_express_as_it_comes_differs_in_one_option(self, site, database):
+        """Express sends no SameSite unless told, and Django sends Lax."""
+        browser = site()
+        browser.express(["set", "a", 1])
+        [message] = told("W056", database)
+        assert " has sameSite None, " in message.msg
+
+
+def told(number: str, database: str | None = None) -> list[Any]:
+    """Return the messages of one of our checks."""
+    databases = [database] if database else []
+    found = run_checks(tags=["sessionstore"], databases=databases)
+    return [one for one in found if one.id == f"sessionstore.{number}"]
+
+
+def overwrite_one(database: str, key: str, text: str) -> None:
+    """Put another text into a row."""
+    with connections[database].cursor() as cursor:
+        cursor.execute("UPDATE sessions SET data = %s WHERE session_id = %s", [text, sid_of(key)])
