@@ -108,7 +108,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 response = _unavailable(response)
             elif not session.failed_to_load:
                 end_if_account_is_lost(request)
-                self._finish(request, response, session, flushed=events.flushed)
+                self._finish(request, response, session, left=events.left)
             if getattr(request, _AMBIGUOUS, False):
                 _delete_elsewhere(request, response)
         except SessionStoreUnavailable:
@@ -123,29 +123,31 @@ class SessionMiddleware(DjangoSessionMiddleware):
         response: HttpResponseBase,
         session: SessionBackend,
         *,
-        flushed: bool,
+        left: CookieOptions | None,
     ) -> None:
-        """Save the session and tell the browser what has become of its key."""
+        """Save the session and tell the browser what has become of its key.
+
+        ``left`` is where it holds that of a session which this request has flushed.
+        """
         accessed, was_loaded = session.accessed, session.is_loaded
         wants_save = session.modified or conf.save_every_request
         if wants_save:
             session.keys()  # A valid key whose row is gone makes the session empty.
         if session.is_empty():
             # A late answer to an old request must not wipe the cookie of a newer login.
-            if flushed and conf.cookie_name in request.COOKIES:
-                deletion = _deletion(session.cookie_options_before)
-                response.cookies[conf.cookie_name] = deletion
+            if left is not None and conf.cookie_name in request.COOKIES:
+                response.cookies[conf.cookie_name] = _deletion(left)
                 patch_vary_headers(response, ("Cookie",))
         elif response.status_code >= _SERVER_ERROR:
             # The changes of a request that failed are dropped, but not a key that is in the table.
             if session.session_key != request.COOKIES.get(conf.cookie_name) and session.is_stored():
-                _send_key(response, session)
+                _send_key(response, session, left)
         elif wants_save:
             _save(session)
             is_new = session.session_key != request.COOKIES.get(conf.cookie_name)
             is_wanted = is_new or conf.save_every_request or session.cookie_is_due()
             if is_wanted and (not was_loaded or session.may_send_key()):
-                _send_key(response, session)
+                _send_key(response, session, left)
         if accessed:
             if session.is_shared:
                 # Security: the back button shows nothing to the next person at this computer.
@@ -199,9 +201,12 @@ def _save(session: SessionBackend) -> None:
         raise SessionInterrupted(_INTERRUPTED) from error
 
 
-def _send_key(response: HttpResponseBase, session: SessionBackend) -> None:
+def _send_key(
+    response: HttpResponseBase, session: SessionBackend, left: CookieOptions | None
+) -> None:
     max_age = expires = None
-    name, cookie, before = conf.cookie_name, session.cookie_options, session.cookie_options_before
+    name, cookie = conf.cookie_name, session.cookie_options
+    before = left or session.cookie_options_before
     if cookie.place != before.place:
         # Ahead of the new one: should both be one place to the browser, the new one stays.
         response.cookies[f"{name} before"] = _deletion(before)

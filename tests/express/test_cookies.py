@@ -248,6 +248,24 @@ class TestOneRequest:
         browser.django(["read"], ["flush"], ["login", ann.pk])
         assert browser.set_cookies == [AS_SETTINGS]
 
+    @pytest.mark.parametrize("then", [[], [["flush"]], [["set", "a", 1]]], ids=str)
+    def test_another_session_object_after_a_flush_leaves_no_second_cookie(self, visitor, then):
+        """Other apps replace `request.session` in mid-request."""
+        browser = visitor()
+        browser.django(["read"], ["flush"], ["replace"], *then)
+        assert place_of(browser.set_cookies[0]) == place_of(AS_STRICT)
+        assert len(browser.held()) == (then == [["set", "a", 1]])
+
+    def test_two_cookies_in_two_places_become_the_one_of_the_settings(self, visitor):
+        """Express has ended its own and left the cookie, and Django has begun another."""
+        browser = visitor()
+        SharedTable().remove_many(SharedTable().live_after(b"", 10))
+        browser.django(["set", "mine", 1])
+        assert len(browser.held()) == 2
+        assert browser.django(["read"])["session"] == {}
+        assert [path for _, path, _ in browser.held()] == ["/"]
+        assert browser.django()["session"] == {"mine": 1}
+
     @pytest.mark.parametrize("steps", [[["cycle"]], [["set", "a", 1], ["cycle"], ["save"]]])
     def test_an_error_page_sends_a_new_key_as_the_row_says(self, visitor, steps):
         """It is in the table already, and the browser has to have it."""

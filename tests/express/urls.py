@@ -53,6 +53,7 @@ STEPS: dict[str, Any] = {
     "read": lambda request: request.session.get("anything"),
     "fail": lambda _request: 1 / 0,
     "missing": missing,
+    "replace": lambda request: setattr(request, "session", SessionStore()),
     "end": lambda request: SessionStore().delete(request.session.session_key),
 }
 
