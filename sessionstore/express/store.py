@@ -45,9 +45,10 @@ class ExpressStore:
         """
         data = {name: value for name, value in session.items() if name != "cookie"}
         cookie = session.get("cookie", {})
-        text, expires_at = encode(data, cookie), _expires_at(cookie)
+        expires_at = _expires_at(cookie)
         for _ in range(_TRIES):
             known = self._fetch(sid)
+            text = encode(data, cookie, None if known is None else known.extra["deep"])
             if known is None:
                 if self.table.is_marked(sid.encode()):
                     return False

@@ -11,7 +11,7 @@ from django.contrib.sessions.serializers import JSONSerializer
 from sessionstore import security_log, telemetry
 from sessionstore.conf import conf
 from sessionstore.core.keys import Key
-from sessionstore.core.merge import is_same
+from sessionstore.core.merge import MOST_LEVELS, is_same
 from sessionstore.core.record import Data, Record
 from sessionstore.exceptions import (
     EncryptionUnavailable,
@@ -21,8 +21,6 @@ from sessionstore.exceptions import (
 )
 from sessionstore.table.retry import noted
 
-# What is nested deeper is refused at the save, so that every reader and every merge gets through.
-MOST_LEVELS = 100
 _BRACKETS = (b"{", b"[")
 # Serializers whose bytes do not tell whether data have changed.
 _write_anew: set[object] = set()
