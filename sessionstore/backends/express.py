@@ -166,5 +166,5 @@ def _new_cookie() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _keyring(secrets: tuple[str, ...]) -> SidKeyring:
+def _keyring(secrets: tuple[str | bytes, ...]) -> SidKeyring:
     return SidKeyring(secrets)

@@ -72,12 +72,12 @@ def new_sid() -> str:
     return HiddenText(random_source.token_urlsafe(24))
 
 
-def sign(sid: str, secret: str) -> str:
+def sign(sid: str, secret: str | bytes) -> str:
     """Return the value of the cookie for `sid`, percent-encoded as Express sends it."""
     return HiddenText(quote(f"s:{sid}.{_signature(sid, secret)}", safe="-_.!~*'()"))
 
 
-def unsign(value: str, secrets: Iterable[str]) -> str | None:
+def unsign(value: str, secrets: Iterable[str | bytes]) -> str | None:
     """Return the session id that `value` carries, or None unless one of `secrets` signed it.
 
     Each secret is tried, so that a secret can be replaced while sessions live. Percent-encoding
@@ -97,9 +97,16 @@ def unsign(value: str, secrets: Iterable[str]) -> str | None:
     return sid if any(matches) else None
 
 
-def _signature(sid: str, secret: str) -> str:
-    digest = HiddenBytes(hmac.digest(secret.encode(), sid.encode(), "sha256"))
+def _signature(sid: str, secret: str | bytes) -> str:
+    key = HiddenBytes(secret if isinstance(secret, bytes) else _as_node_encodes(secret))
+    digest = HiddenBytes(hmac.digest(key, sid.encode(), "sha256"))
     return HiddenText(base64.b64encode(digest).decode().rstrip("="))
+
+
+def _as_node_encodes(text: str) -> bytes:
+    """Return UTF-8; half a surrogate pair is U+FFFD in it, as Node has it."""
+    units = text.encode("utf-16-le", errors="surrogatepass")
+    return units.decode("utf-16-le", errors="replace").encode()
 
 
 def decode(text: str) -> Stored | None:
