@@ -83,6 +83,7 @@ function levelsOf (value) {
 const steps = {
   set: (req, name, value) => { req.session[name] = value },
   nest: (req, name, levels, inDict) => { req.session[name] = nested(levels, inDict) },
+  fill: (req, name, size) => { req.session[name] = 'é'.repeat(size / 2) },
   measure: (req, name) => { req.session.measured = levelsOf(req.session[name]) },
   delete: (req, name) => { delete req.session[name] },
   maxAge: (req, ms) => { req.session.cookie.maxAge = ms },
