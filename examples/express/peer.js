@@ -84,9 +84,25 @@ const called = (object, method, ...args) => new Promise((resolve, reject) => {
   object[method](...args, error => error ? reject(error) : resolve())
 })
 
+// JSON that is nested deeper than Python could send it.
+function nested (levels, inDict) {
+  let value = inDict ? {} : []
+  for (let level = 1; level < levels; level++) value = inDict ? { a: value } : [value]
+  return value
+}
+
+function levelsOf (value) {
+  let levels = 0
+  for (; value && typeof value === 'object'; levels++) value = value[0] || value.a
+  return levels
+}
+
 // What a request can do to its session, by name; each is called with (req, ...arguments).
 const steps = {
   set: (req, name, value) => { req.session[name] = value },
+  nest: (req, name, levels, inDict) => { req.session[name] = nested(levels, inDict) },
+  fill: (req, name, size) => { req.session[name] = 'é'.repeat(size / 2) },
+  measure: (req, name) => { req.session.measured = levelsOf(req.session[name]) },
   delete: (req, name) => { delete req.session[name] },
   maxAge: (req, ms) => { req.session.cookie.maxAge = ms },
   expires: (req, date) => { req.session.cookie.expires = new Date(date) },

@@ -58,7 +58,7 @@ class SessionStore(SessionBackend):
         drop_impossible_login(data)
         derived = login_of(data)
         # What the next draft has to know.
-        record.extra = {"cookie": cookie, "derived": derived}
+        record.extra = {"cookie": cookie, "derived": derived, "deep": record.extra["deep"]}
         data |= derived
         return Opened(data, dumps(data), is_stale)
 
@@ -92,10 +92,11 @@ class SessionStore(SessionBackend):
         if any(data.get(name) != value for name, value in derived.items()):
             derived = {}
         record.id, record.user_id = key.digest, user_id_of(data)
-        record.data = encode(_in_json(data, derived, record), cookie)
+        deep = known.get("deep", {})
+        record.data = encode(_in_json(data, derived, record), cookie, deep)
         written_over = None if row is None or inserts else row.version
         record.version = self.table.next_version(written_over, record.data)
-        record.extra = {"cookie": cookie, "derived": derived}
+        record.extra = {"cookie": cookie, "derived": derived, "deep": deep}
         return drafted
 
     def cookie_options_of(self, row: Record | None) -> CookieOptions:
@@ -162,5 +163,5 @@ def _seconds(age_ms: int | None) -> int:
 
 
 @lru_cache(maxsize=8)
-def _keyring(secrets: tuple[str, ...]) -> SidKeyring:
+def _keyring(secrets: tuple[str | bytes, ...]) -> SidKeyring:
     return SidKeyring(secrets)

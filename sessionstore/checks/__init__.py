@@ -52,7 +52,12 @@ for check in (
     register(check)
 for check in deployment.CHECKS:
     register(check, deploy=True)
-for check in (*express.DATABASE_CHECKS, *cleanup.DATABASE_CHECKS, *databases.DATABASE_CHECKS):
+for check in (
+    *place.DATABASE_CHECKS,
+    *express.DATABASE_CHECKS,
+    *cleanup.DATABASE_CHECKS,
+    *databases.DATABASE_CHECKS,
+):
     register(check, Tags.database)
 # The first migrate runs the checks above before it makes the table; these would stop it, or tell
 # a developer what a developer does not need.

@@ -17,6 +17,7 @@ from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.cookies import disagreements_on
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
+from sessionstore.table.refusals import told
 
 # "s:", an id of 32 characters and a signature of 43, percent-encoded: 80, and 2 for each + and /.
 _LONGEST_KEY = 128
@@ -147,8 +148,10 @@ def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
         differences = ExpressTable(table.alias, express_settings()).differences()
     except ImproperlyConfigured:
         return []  # E050 tells.
-    except (DatabaseError, InterfaceError):
-        return []  # E041 tells.
+    except (DatabaseError, InterfaceError) as error:
+        if connections[table.alias].connection is None:
+            return []  # E041 tells.
+        return [Error(told(error, [table]), id="sessionstore.E053")]
     hint = "manage.py expresstable --check tells more."
     return [
         Error(f"{one.text}.", hint=hint, id="sessionstore.E053")

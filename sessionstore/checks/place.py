@@ -7,17 +7,16 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
-from django.db.migrations.exceptions import NodeNotFoundError
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore.backends.leaving import SessionStore as LeavingStore
 from sessionstore.checks.engine import runs_on, site_engine, site_table
 from sessionstore.conf import conf
 from sessionstore.express.rows import SharedTable
 from sessionstore.moving.old_table import tables_to_clear
-from sessionstore.routers import APP_LABEL, twins_of
+from sessionstore.routers import twins_of
 from sessionstore.table.faults import code_of, is_missing_table
+from sessionstore.table.refusals import place_of
 from sessionstore.table.rows import SqlTable
 
 
@@ -132,16 +131,38 @@ def check_leaving(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_reachable(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """E041: a database of sessions cannot be reached, so that no other check has anything to say.
+
+    It says so once, however many tables are there.
+    """
+    if not databases or site_table() is None:
+        return []
+    aliases = dict.fromkeys(table.alias for table in _tables() if table.alias in databases)
+    return [error for error in map(_no_connection, aliases) if error is not None]
+
+
+def _no_connection(alias: str) -> CheckMessage | None:
+    """Return why there is no connection. Security: never in the words of the driver."""
+    try:
+        connections[alias].ensure_connection()
+    except (DatabaseError, InterfaceError) as error:
+        place = place_of(alias)
+        message = f"Django cannot connect to the database {alias!r} at {place}{_code(error)}."
+        hint = "Is it running, and are its address and password in DATABASES right?"
+        return Error(message, hint=hint, id="sessionstore.E041")
+    return None
+
+
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """E040, E041, W048: a table or its database is not there, or was not asked."""
+    """E040, E041, W048: a table is not there or cannot be read, or its database was not asked."""
     own = site_table()
     if not databases or own is None:
         return []
     found: list[CheckMessage] = []
     for table in _tables():
-        if table.alias in databases:
-            # A database that is down says so once, however many tables are there.
-            found += [one for one in _refusals(table) if one not in found]
+        if table.alias in databases and _no_connection(table.alias) is None:
+            found += _refusals(table)
     if own.alias in connections and own.alias not in databases:
         found.append(
             Warning(
@@ -167,12 +188,6 @@ def _tables() -> list[Any]:
 def _refusals(table: Any) -> list[CheckMessage]:
     """Return why a table cannot be read. Security: never in the words of the driver."""
     connection = connections[table.alias]
-    try:
-        connection.ensure_connection()
-    except (DatabaseError, InterfaceError) as error:
-        message = f"Django cannot connect to the database {table.alias!r}{_code(error)}."
-        hint = "Is it running, and are its address and password in DATABASES right?"
-        return [Error(message, hint=hint, id="sessionstore.E041")]
     if isinstance(table, SharedTable):
         return []  # E053 tells.
     try:
@@ -183,33 +198,11 @@ def _refusals(table: Any) -> list[CheckMessage]:
         where = f"table {table.table} in the database {table.alias!r}"
         if is_missing_table(error):
             message = f"There is no {where}."
-            return [Error(message, hint=_how_to_make(table), id="sessionstore.E040")]
+            return [Error(message, hint=table.how_to_make(), id="sessionstore.E040")]
         hint = "May the database's user SELECT, INSERT, UPDATE and DELETE there?"
         message = f"Django cannot read the {where}{_code(error)}."
         return [Error(message, hint=hint, id="sessionstore.E041")]
     return []
-
-
-def _how_to_make(table: Any) -> str:
-    """Return the command that makes a table; after `migrate` has said that it has, another one."""
-    alias, app = table.alias, table.model._meta.app_label
-    if not _counts_as_made(alias, app):
-        has_other_name = alias != DEFAULT_DB_ALIAS and DEFAULT_DB_ALIAS not in twins_of(alias)
-        return f"Run manage.py migrate{f' --database {alias}' if has_other_name else ''}."
-    told = "The table django_migrations there says that it is made. "
-    if app != APP_LABEL:
-        return f"{told}Take the migration of {app!r} that makes it back with --fake, and migrate."
-    again = f"manage.py migrate {app} --database {alias}"
-    return f"{told}Run manage.py migrate {app} zero --fake --database {alias}, then {again}."
-
-
-def _counts_as_made(alias: str, app: str) -> bool:
-    try:
-        executor = MigrationExecutor(connections[alias])
-        made = executor.loader.graph.leaf_nodes(app)
-        return bool(made) and not executor.migration_plan(made)
-    except (NodeNotFoundError, DatabaseError, InterfaceError):
-        return False
 
 
 def _code(error: BaseException) -> str:
@@ -218,4 +211,5 @@ def _code(error: BaseException) -> str:
 
 
 CHECKS = [check_engine, check_alias, check_one_file, check_tenants, check_leaving]
+DATABASE_CHECKS = [check_reachable]
 DEPLOYMENT_CHECKS = [check_tables]

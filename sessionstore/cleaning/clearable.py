@@ -14,6 +14,9 @@ class Clearable(Protocol):
     @property
     def table(self) -> str: ...
 
+    def how_to_make(self) -> str:
+        """Return the command that makes the table, as a sentence."""
+
     @property
     def batch_size(self) -> int:
         """How many rows one transaction deletes when nobody says."""

@@ -29,6 +29,8 @@ from sessionstore.core.expiry import PRESETS, Policy, default_touch_interval_ms
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Keyring
 
+_MEDIUMTEXT = 2**24 - 1
+
 
 class Conf:
     """All settings of the package, and what is derived from them and from Django's own."""
@@ -70,7 +72,8 @@ class Conf:
         1024 * 1024,
         positive,
         "The largest serialised session, in bytes; SessionTooLarge above it. What is stored "
-        "already may be read, and stay as large as it is.",
+        "already may be read, and stay as large as it is. With the Express engine 16777215 by "
+        "default, what its column holds.",
     )
     max_per_user = Setting(
         "MAX_PER_USER",
@@ -157,6 +160,16 @@ class Conf:
             touch_interval_ms=default_touch_interval_ms(idle) if interval is UNSET else interval,
             slides=idle is not None or self.save_every_request,
         )
+
+    @cached_property
+    def most_bytes(self) -> int:
+        """MAX_BYTES; where nobody has set it, on Express's table what its column holds.
+
+        Express has no other limit, and a session that it made has to go on working here.
+        """
+        is_set = "SESSIONSTORE_MAX_BYTES" in self.names_with_prefix()
+        is_shared = self.engine_path == "sessionstore.backends.express"
+        return _MEDIUMTEXT if is_shared and not is_set else self.max_bytes
 
     @cached_property
     def secrets(self) -> tuple[HiddenBytes, ...]:

@@ -10,12 +10,11 @@ from sessionstore.conf.values import (
     dotted,
     duration_ms,
     mapping,
-    names,
     one_of,
     optional,
     text,
 )
-from sessionstore.core.crypto import HiddenText
+from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.core.express_format import (
     LAST_DATE_MS,
     LAST_UNSIGNED,
@@ -57,7 +56,7 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
 class ExpressSettings:
     """The table, its columns, and what both sides agree on."""
 
-    secrets: tuple[str, ...]
+    secrets: tuple[str | bytes, ...]
     layout: str
     table: tuple[str, ...]
     id: str
@@ -126,12 +125,13 @@ def _item(given: dict[str, Any], key: str, parse: Callable[[Any], Any], default:
         raise ValueError(message) from None
 
 
-def _secrets(value: Any) -> tuple[str, ...]:
-    try:
-        return tuple(map(HiddenText, names(value) or names(None)))
-    except ValueError:
-        message = "a list of one or more strings, the first of which signs"
-        raise ValueError(message) from None
+def _secrets(value: Any) -> tuple[str | bytes, ...]:
+    """Return what signs; one alone is taken as Express takes it, bytes as Node's Buffer."""
+    given = value if isinstance(value, list | tuple) else [value]
+    if not given or not all(isinstance(one, str | bytes) and one for one in given):
+        message = "a list of one or more strings or bytes, none of them empty, the first signs"
+        raise ValueError(message)
+    return tuple(HiddenBytes(one) if isinstance(one, bytes) else HiddenText(one) for one in given)
 
 
 def _name(value: Any) -> str:

@@ -5,18 +5,20 @@ connect-pg-simple 10.0, and is checked against those very modules by the tests.
 """
 
 import base64
+import hashlib
 import hmac
 import json
 import math
 import re
 import secrets as random_source
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from sessionstore.core.crypto import HiddenBytes, HiddenText
+from sessionstore.core.merge import MOST_LEVELS
 from sessionstore.exceptions import SessionNotSerializable, SessionUnreadable
 
 MAX_SID_LENGTH: Final = 128  # varchar(128) in express-mysql-session's schema
@@ -46,14 +48,23 @@ TOMBSTONE: Final = "null"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LONG_NUMBER: Final = re.compile(r"[0-9]{16}")
+# A string, a bracket, or the quote of a string that does not end.
+_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|["\[\]{}]', re.DOTALL)
+# A mark as a value: before it stands what no string has before a quote, after it no colon.
+_MARK: Final = re.compile(r'(?<=[:,\[])"(nested too deep for Django: [0-9a-f]{32})"(?!:)')
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the JSON of one row says: the session's data, and Express's `cookie` beside it."""
+    """What the JSON of one row says: the session's data, and Express's `cookie` beside it.
+
+    What is nested deeper than ``MOST_LEVELS`` is a mark in them, and text in ``deep``: Node reads
+    and writes more levels than Python, and a merge reads fewer. ``encode`` puts it back as it was.
+    """
 
     data: dict[str, Any]
     cookie: dict[str, Any]
+    deep: dict[str, str] = field(default_factory=dict)
 
 
 def new_sid() -> str:
@@ -61,12 +72,12 @@ def new_sid() -> str:
     return HiddenText(random_source.token_urlsafe(24))
 
 
-def sign(sid: str, secret: str) -> str:
+def sign(sid: str, secret: str | bytes) -> str:
     """Return the value of the cookie for `sid`, percent-encoded as Express sends it."""
     return HiddenText(quote(f"s:{sid}.{_signature(sid, secret)}", safe="-_.!~*'()"))
 
 
-def unsign(value: str, secrets: Iterable[str]) -> str | None:
+def unsign(value: str, secrets: Iterable[str | bytes]) -> str | None:
     """Return the session id that `value` carries, or None unless one of `secrets` signed it.
 
     Each secret is tried, so that a secret can be replaced while sessions live. Percent-encoding
@@ -86,20 +97,27 @@ def unsign(value: str, secrets: Iterable[str]) -> str | None:
     return sid if any(matches) else None
 
 
-def _signature(sid: str, secret: str) -> str:
-    digest = HiddenBytes(hmac.digest(secret.encode(), sid.encode(), "sha256"))
+def _signature(sid: str, secret: str | bytes) -> str:
+    key = HiddenBytes(secret if isinstance(secret, bytes) else _as_node_encodes(secret))
+    digest = HiddenBytes(hmac.digest(key, sid.encode(), "sha256"))
     return HiddenText(base64.b64encode(digest).decode().rstrip("="))
+
+
+def _as_node_encodes(text: str) -> bytes:
+    """Return UTF-8; half a surrogate pair is U+FFFD in it, as Node has it."""
+    units = text.encode("utf-16-le", errors="surrogatepass")
+    return units.decode("utf-16-le", errors="replace").encode()
 
 
 def decode(text: str) -> Stored | None:
     """Read the JSON of a row; None unless it is an object.
 
-    Raises SessionUnreadable when it is nested deeper than can be read here, and nothing else.
+    Raises SessionUnreadable when Python's stack is used up already, and nothing else.
     Names that Express would not load are left out here too. An integer that JavaScript cannot tell
     from its neighbours becomes the float that Express sees, so that it can be written back.
     """
     try:
-        loaded = json.loads(text, parse_int=_as_javascript_reads, parse_constant=_refuse_constant)
+        loaded, deep = _loaded(text)
     except RecursionError:
         reason = "it is nested too deep for Python"
         raise SessionUnreadable(reason) from None
@@ -110,7 +128,68 @@ def decode(text: str) -> Stored | None:
     cookie = loaded.pop("cookie", None)
     for name in RESERVED_NAMES.intersection(loaded):
         del loaded[name]
-    return Stored(loaded, cookie if isinstance(cookie, dict) else {})
+    return Stored(loaded, cookie if isinstance(cookie, dict) else {}, deep)
+
+
+def _loaded(text: str) -> tuple[Any, dict[str, str]]:
+    """Return the value of JSON with marks for what is nested too deep, and what they stand for."""
+    try:
+        loaded = _load(text)
+        # Optimization: JSON with fewer brackets is not so deep; counting them takes no walk.
+        if text.count("{") + text.count("[") <= MOST_LEVELS or not _is_deep(loaded):
+            return loaded, {}
+    except RecursionError:
+        pass  # Deeper than this Python reads at once.
+    shallow, deep = _without_depths(text)
+    return _load(shallow), deep
+
+
+def _load(text: str) -> Any:
+    return json.loads(text, parse_int=_as_javascript_reads, parse_constant=_refuse_constant)
+
+
+def _is_deep(loaded: Any) -> bool:
+    """Tell whether a value has more than ``MOST_LEVELS`` levels; takes no step of its own stack."""
+    level = [loaded]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _without_depths(text: str) -> tuple[str, dict[str, str]]:
+    """Return JSON in which each value below ``MOST_LEVELS`` is a mark, and those values as text.
+
+    One pass over the text, without recursion. Raises ValueError for a string or a value that does
+    not end; what else is no JSON inside of such a value is for Express to find.
+    """
+    parts, deep, level, begins, done = [], {}, 0, 0, 0
+    for token in _TOKEN.finditer(text):
+        sign = token[0]
+        if sign == '"':
+            raise ValueError
+        if sign in "[{":
+            level += 1
+            if level == MOST_LEVELS + 1:
+                begins = token.start()
+        elif sign in "]}":
+            if level == MOST_LEVELS + 1:
+                value = text[begins : token.end()]
+                digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:32]
+                mark = f"nested too deep for Django: {digest}"
+                deep[mark] = value
+                parts += [text[done:begins], f'"{mark}"']
+                done = token.end()
+            level -= 1
+    if level > 0:
+        raise ValueError
+    return "".join([*parts, text[done:]]), deep
 
 
 def _as_javascript_reads(digits: str) -> int | float:
@@ -125,8 +204,12 @@ def _refuse_constant(_: str) -> None:
     raise ValueError
 
 
-def encode(data: Mapping[str, Any], cookie: Mapping[str, Any]) -> str:
+def encode(
+    data: Mapping[str, Any], cookie: Mapping[str, Any], deep: Mapping[str, str] | None = None
+) -> str:
     """Write the JSON of a row: compact, `cookie` first, as Express does.
+
+    `deep` is what the marks of a row that was read stand for, wherever they are now.
 
     Raises `SessionNotSerializable`, which names the path of the key, for whatever Express would
     lose or change: a reserved name, an integer beyond 2^53, NaN, Infinity, no JSON at all.
@@ -143,7 +226,8 @@ def encode(data: Mapping[str, Any], cookie: Mapping[str, Any]) -> str:
     # Optimization: only a text with a long number can hold an integer beyond 2^53.
     if _LONG_NUMBER.search(text):
         _refuse_what_javascript_cannot_hold(data)
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    text = _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _MARK.sub(lambda match: deep.get(match[1], match[0]), text) if deep else text
 
 
 def _unstorable(path: str, reason: str) -> SessionNotSerializable:

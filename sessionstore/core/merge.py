@@ -12,6 +12,8 @@ from typing import Any
 # would be a user who never signed in.
 AUTH_KEYS = ("_auth_user_id", "_auth_user_backend", "_auth_user_hash")
 USER_KEY = AUTH_KEYS[0]
+# What is nested deeper is refused at the save, so that every reader and every merge gets through.
+MOST_LEVELS = 100
 
 Path = tuple[str, ...]
 # A key and the way to its dict. A path at each value would cost the depth for each of them.

@@ -17,7 +17,7 @@ from sessionstore.core.keys import ID_BYTES, Key, handle_of
 class SidKeyring:
     """Makes and opens cookies under a list of secrets, like ``keys.Keyring``."""
 
-    secrets: Sequence[str]
+    secrets: Sequence[str | bytes]
 
     def mint(self) -> Key:
         """Return a new random sid, signed under the first secret."""

@@ -72,6 +72,7 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
             "data": None if stored is None else data,
             "unreadable": unreadable,
             "cookie": cookie,
+            "deep": {} if stored is None else stored.deep,
             "is_stamped": created is not None,
         },
     )

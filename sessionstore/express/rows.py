@@ -38,6 +38,11 @@ class SharedTable(PlacedTable):
     def table(self) -> str:
         return ".".join(express_settings().table)
 
+    def how_to_make(self) -> str:
+        """Return the command that makes the table, as a sentence."""
+        usual = self.alias == self._routed_alias()
+        return f"Run manage.py expresstable --create{'' if usual else f' --database {self.alias}'}."
+
     @staticmethod
     def handle_of(row_id: bytes) -> str:
         return handle_of_sid(row_id)

@@ -3,13 +3,19 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from sessionstore.cleaning import clear_expired
 from sessionstore.core import expiry
-from sessionstore.core.express_format import decode, encode
+from sessionstore.core.express_format import LAST_DATE_MS, decode, encode, iso_date
 from sessionstore.core.record import Record
-from sessionstore.exceptions import SessionStoreUnavailable, SessionUnreadable, TakenId
+from sessionstore.exceptions import (
+    SessionNotSerializable,
+    SessionStoreUnavailable,
+    SessionUnreadable,
+    TakenId,
+)
 from sessionstore.express.record import TextVersion, express_settings
 from sessionstore.express.rows import SharedTable
 
@@ -40,14 +46,15 @@ class ExpressStore:
     def set(self, sid: str, session: Mapping[str, Any]) -> bool:
         """Store a session, which may be new; False when it was logged out.
 
-        It lives until its ``cookie.expires``, or for ``expiration``. Raises
+        It lives until its ``cookie.expires``: a datetime (a naive one is UTC), text as JavaScript
+        writes it, or its milliseconds; without one for ``expiration``. Raises
         SessionNotSerializable for what Express could not read.
         """
         data = {name: value for name, value in session.items() if name != "cookie"}
-        cookie = session.get("cookie", {})
-        text, expires_at = encode(data, cookie), _expires_at(cookie)
+        cookie, expires_at = _cookie(session)
         for _ in range(_TRIES):
             known = self._fetch(sid)
+            text = encode(data, cookie, None if known is None else known.extra["deep"])
             if known is None:
                 if self.table.is_marked(sid.encode()):
                     return False
@@ -63,7 +70,7 @@ class ExpressStore:
         known = self._fetch(sid)
         if known is None:
             return False
-        expires_at = _expires_at(session.get("cookie", {}))
+        _, expires_at = _cookie(session)
         return self.table.touch(known, expiry.now_ms(), expires_at)
 
     def destroy(self, sid: str) -> bool:
@@ -130,11 +137,37 @@ def _row(sid: str, text: str, expires_at: int) -> Record:
     )
 
 
-def _expires_at(cookie: Mapping[str, Any]) -> int:
-    """Return when a session ends, from `cookie.expires`: text or datetime, or `expiration`."""
-    expires = cookie.get("expires")
-    if isinstance(expires, str):
-        expires = datetime.fromisoformat(expires)
-    if not isinstance(expires, datetime):
-        return expiry.now_ms() + express_settings().expiration_ms
-    return expiry.to_ms(expires if expires.tzinfo else expires.replace(tzinfo=UTC))
+def _cookie(session: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return the cookie object as Express reads it, and when the session ends."""
+    given = session.get("cookie") or {}
+    if not isinstance(given, Mapping):
+        message = f"session['cookie'] is a {type(given).__name__}; Express needs a dict there."
+        raise SessionNotSerializable(message)
+    cookie = dict(given)
+    # What JavaScript takes for no date.
+    if not cookie.get("expires"):
+        return cookie, expiry.now_ms() + express_settings().expiration_ms
+    try:
+        expires_at = _milliseconds(cookie["expires"])
+    except (TypeError, ValueError, OverflowError):
+        message = f"session['cookie']['expires'] is no date: {cookie['expires']!r}."
+        raise SessionNotSerializable(message) from None
+    expires_at = max(-LAST_DATE_MS // 10, min(expires_at, LAST_DATE_MS))
+    # Express takes text alone for a date.
+    return cookie | {"expires": iso_date(expires_at)}, expires_at
+
+
+def _milliseconds(date: Any) -> int:
+    """Return the moment that a date means, in each form that JavaScript writes or reads."""
+    if isinstance(date, str):
+        if date.startswith(("+", "-")):  # years beyond 9999, and before 0
+            return LAST_DATE_MS if date.startswith("+") else 0
+        try:
+            date = datetime.fromisoformat(date)
+        except ValueError:
+            date = parsedate_to_datetime(date)
+    if isinstance(date, datetime):
+        return expiry.to_ms(date if date.tzinfo else date.replace(tzinfo=UTC))
+    if isinstance(date, bool) or not isinstance(date, int | float):
+        raise TypeError
+    return round(date)

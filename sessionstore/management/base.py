@@ -1,6 +1,7 @@
 """What the commands share: their frame, and the ways in which they end early."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from sessionstore.cleaning import Clearable, Ending
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.management.arguments import HelpFormatter
-from sessionstore.table.faults import code_of, is_missing_table
+from sessionstore.table.refusals import Placed, told
 
 ROWS_LEFT = 3
 _WHY = {
@@ -36,12 +37,21 @@ class SessionCommand(BaseCommand):
 
 
 @contextmanager
-def database_errors(*tables: Clearable) -> Iterator[None]:
-    """Turn what a database refuses into a CommandError, in words for an operator."""
+def database_errors(*tables: Placed) -> Iterator[None]:
+    """Turn what a database refuses into a CommandError: one line, in words for an operator.
+
+    ``tables`` are all that the block reads or writes. --traceback has the driver's words.
+    """
+    told_already = logging.NullHandler()
+    logger = logging.getLogger("sessionstore")
+    # Where no logging is configured, Python would print the record of the failure as a second line.
+    logger.addHandler(told_already)
     try:
         yield
     except (SessionStoreUnavailable, DatabaseError, InterfaceError) as error:
         raise CommandError(_failure(error, tables)) from error
+    finally:
+        logger.removeHandler(told_already)
 
 
 def refuse_early(ending: Ending) -> None:
@@ -61,11 +71,8 @@ def where(table: Clearable) -> str:
     return f"{table.table} of database {table.alias!r}"
 
 
-def _failure(error: Exception, tables: Sequence[Clearable]) -> str:
-    if isinstance(error, SessionStoreUnavailable):
-        return f"{error} What was done stays done; run it again."
-    if is_missing_table(error):
-        names = " or ".join(f"{one.table} in database {one.alias!r}" for one in tables)
-        return f"There is no table {names}. Has manage.py migrate run there?"
-    # Security: the driver's own message may hold data of a row.
-    return f"The database refused (error {code_of(error)})."
+def _failure(error: Exception, tables: tuple[Placed, ...]) -> str:
+    cause = error.__cause__ if isinstance(error, SessionStoreUnavailable) else error
+    if isinstance(cause, DatabaseError | InterfaceError):
+        return told(cause, tables)
+    return f"{error} What was done stays done; run it again."

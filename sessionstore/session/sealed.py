@@ -11,7 +11,7 @@ from django.contrib.sessions.serializers import JSONSerializer
 from sessionstore import security_log, telemetry
 from sessionstore.conf import conf
 from sessionstore.core.keys import Key
-from sessionstore.core.merge import is_same
+from sessionstore.core.merge import MOST_LEVELS, is_same
 from sessionstore.core.record import Data, Record
 from sessionstore.exceptions import (
     EncryptionUnavailable,
@@ -21,8 +21,6 @@ from sessionstore.exceptions import (
 )
 from sessionstore.table.retry import noted
 
-# What is nested deeper is refused at the save, so that every reader and every merge gets through.
-MOST_LEVELS = 100
 _BRACKETS = (b"{", b"[")
 # Serializers whose bytes do not tell whether data have changed.
 _write_anew: set[object] = set()
@@ -179,7 +177,7 @@ def checked_dumps(data: Data, *, stored: bytes | None = None) -> bytes:
         raise SessionNotSerializable(message) from error
     if payload == stored:
         return payload
-    limit = conf.max_bytes
+    limit = conf.most_bytes
     if len(payload) > max(limit, len(stored or b"")):
         sizes = {key: len(dumps({key: value})) for key, value in data.items()}
         largest = max(sizes, key=lambda key: sizes[key])

@@ -124,4 +124,5 @@ def is_taken_id(error: BaseException) -> bool:
 
 def is_missing_table(error: BaseException) -> bool:
     """Tell whether a statement failed because there is no such table."""
-    return code_of(error) in _MISSING_TABLE or "no such table" in str(error)
+    cause = error.__cause__ or error
+    return code_of(error) in _MISSING_TABLE or str(cause).startswith("no such table")

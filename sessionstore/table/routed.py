@@ -13,6 +13,7 @@ from sessionstore.exceptions import TakenId
 
 from .faults import Fault, classify, is_taken_id
 from .receipts import at_commit
+from .refusals import how_to_migrate
 from .retry import READ, WRITE, attempt, in_transaction, let_go
 
 T = TypeVar("T")
@@ -155,6 +156,10 @@ class RoutedTable(PlacedTable):
     @property
     def table(self) -> str:
         return self.model._meta.db_table
+
+    def how_to_make(self) -> str:
+        """Return the command that makes the table, as a sentence."""
+        return how_to_migrate(self.alias, self.model._meta.app_label)
 
 
 def _is_galera(alias: str) -> bool:

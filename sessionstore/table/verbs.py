@@ -31,6 +31,9 @@ class Table(Protocol):
     def pause_s(self) -> float:
         """How many seconds a clean-up waits between two transactions, at least."""
 
+    def how_to_make(self) -> str:
+        """Return the command that makes the table, as a sentence."""
+
     # --- one row
 
     def fetch(self, digest: bytes, now: int) -> Record | None:

@@ -164,18 +164,20 @@ UNREACHABLE = {
 
 @pytest.mark.parametrize("engine", ["sql", "express", "leaving"])
 def test_a_database_that_is_down_is_an_error_without_the_drivers_words(database, settings, engine):
-    """They may hold addresses, names, and more. And the other checks have nothing to add."""
+    """It tells which one and where; and the other checks, E053 too, have nothing to add."""
     settings.SESSION_ENGINE = f"sessionstore.backends.{engine}"
     settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"]}
     vendor = "sqlite" if database == "default" else database
     with another_alias(database, "down", replace=UNREACHABLE[vendor]) as alias:
         settings.SESSIONSTORE_DATABASE = alias
         assert list(messages(alias)) == ["E041"]
-        error = messages(alias)["E041"]
+        found = run_checks(tags=["sessionstore"], databases=[alias])
+        [error] = [one for one in found if one.id in ("sessionstore.E041", "sessionstore.E053")]
     code = {"default": " (error 14)", "postgresql": ""}.get(database, " (error 2002)")
+    place = UNREACHABLE[vendor].get("NAME", "127.0.0.1:1")
     assert error.msg.removesuffix(".") in (
-        f"Django cannot connect to the database 'down'{code}",
-        "Django cannot connect to the database 'down' (error 2003)",
+        f"Django cannot connect to the database 'down' at {place}{code}",
+        f"Django cannot connect to the database 'down' at {place} (error 2003)",
     )
 
 

@@ -55,7 +55,8 @@ class Peer:
         with contextlib.closing(connection), self._explained():
             response = connection.getresponse()
             text = response.read().decode()
-        with contextlib.suppress(ValueError):
+        # What Node nests too deep for Python stays text.
+        with contextlib.suppress(ValueError, RecursionError):
             text = json.loads(text)
         return response.status, text, response.headers.get_all("Set-Cookie") or []
 

@@ -39,6 +39,15 @@ def test_secrets_are_all_that_is_needed(settings):
     assert (express.expiration_ms, express.user, express.time_zone) == (86_400_000, None, None)
 
 
+@pytest.mark.parametrize("one", ["keyboard cat", b"keyboard cat"], ids=repr)
+def test_one_secret_is_taken_without_a_list(settings, one):
+    """As Express takes it; text and bytes show in no repr."""
+    for given in (one, [one], (one,)):
+        settings.SESSIONSTORE_EXPRESS = {"secrets": given}
+        assert conf.express.secrets == (one,)
+        assert "cat" not in repr(conf.express.secrets)
+
+
 def test_the_layout_of_connect_pg_simple_has_names_of_its_own(settings):
     """Table session with sid, sess and expire."""
     settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "layout": "connect-pg-simple"}
@@ -75,7 +84,10 @@ def test_true_means_the_user_of_passport(settings):
     "wrong",
     [
         {"secrets": []},
-        {"secrets": "text"},
+        {"secrets": ""},
+        {"secrets": b""},
+        {"secrets": ["a secret that no check may print", 7]},
+        {"secrets": ["a secret that no check may print", b""]},
         {"secrets": [""]},
         {"secrets": None},
         {"layout": "redis"},

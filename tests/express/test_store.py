@@ -1,11 +1,15 @@
 """The verbs of express-mysql-session by name, beside those of the Node store itself."""
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 from django.db import connections
 
 from sessionstore.core.expiry import to_datetime
+from sessionstore.core.express_format import sign
 from sessionstore.exceptions import SessionNotSerializable
 from sessionstore.express.store import ExpressStore
+from tests.express.peer import SECRETS
 
 COOKIE = {"originalMaxAge": None, "expires": None, "httpOnly": True, "path": "/"}
 
@@ -128,6 +132,14 @@ class TestOnEachDatabase:
         assert store.get("SID") is None
         assert store.get("sid ") is None
 
+    @pytest.mark.parametrize("odd", [True, "soon", [], {"a": 1}, float("nan"), float("inf")])
+    def test_what_is_no_date_is_an_error_that_names_it(self, store, odd):
+        """And so is a cookie that is no dict; nothing is written."""
+        for cookie in ({"expires": odd or "no date"}, [1]):
+            with pytest.raises(SessionNotSerializable, match="session\\['cookie'\\]"):
+                store.set("sid", {"cookie": cookie})
+        assert store.length() == 0
+
 
 @pytest.mark.only_on("mariadb", "mysql", "postgresql")
 class TestBesideTheNodeStore:
@@ -157,3 +169,66 @@ class TestBesideTheNodeStore:
         browser.peer.store("destroy", "two")
         assert browser.peer.store("get", "one") is None
         assert store.get("two") is None
+
+    @pytest.mark.parametrize("form", range(8))
+    def test_an_expiry_of_any_form_is_one_that_express_reads(self, browser, form):
+        """The JSON has text, as Express writes it; both sides and the column mean one moment."""
+        moment = datetime(2040, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)
+        whole = moment.replace(microsecond=0)
+        given, meant = [
+            (moment, moment),
+            (moment.replace(tzinfo=None), moment),
+            (moment.astimezone(timezone(timedelta(hours=9))), moment),
+            ("2040-02-03T04:05:06.789Z", moment),
+            (moment.timestamp() * 1000, moment),
+            ("Fri, 03 Feb 2040 04:05:06 GMT", whole),
+            ("Fri Feb 03 2040 04:05:06 GMT+0000", whole),
+            ("+275760-09-13T00:00:00.000Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ][form]
+        text = meant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        store = ExpressStore()
+        assert store.set("sid", {"cookie": {"expires": given}, "a": 1})
+        assert store.get("sid") == store.all()["sid"] == browser.peer.store("get", "sid")
+        assert store.get("sid")["cookie"] == {"expires": text}
+        assert not store.touch("sid", {"cookie": {"expires": given}})
+        browser.cookie = sign("sid", SECRETS[0])
+        assert browser.express(["set", "b", 2])["loaded"]["cookie"]["expires"] == text
+
+    @pytest.mark.parametrize(
+        "session",
+        [{"cookie": None}, {}, {"cookie": {}}]
+        + [{"cookie": {"expires": none}} for none in (None, False, 0, "")],
+    )
+    def test_a_session_without_an_expiry_is_one_of_the_browser(self, browser, session):
+        """Express reads its cookie object all the same."""
+        store = ExpressStore()
+        assert store.set("sid", {**session, "a": 1})
+        assert store.get("sid")["a"] == 1
+        browser.cookie = sign("sid", SECRETS[0])
+        assert browser.express()["loaded"]["a"] == 1
+
+
+ODD_COOKIES = [
+    {},
+    {"expires": "2100-12-31T23:59:59.999Z", "originalMaxAge": 1e12},
+    {"originalMaxAge": 86399999.5, "expires": "2040-01-01T00:00:00.000Z"},
+    {"originalMaxAge": -5, "expires": "2040-01-01T00:00:00.000Z"},
+    {"originalMaxAge": None, "expires": None, "theirs": {"a": [1]}, "priority": "high"},
+]
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+@pytest.mark.parametrize("cookie", ODD_COOKIES)
+def test_an_odd_cookie_object_works_on_both_sides(browser, cookie):
+    """Express loads it, Django changes the session and keeps what it does not understand."""
+    sid = "o" * 32
+    browser.peer.store("set", sid, {"cookie": cookie, "a": 1})
+    browser.cookie = sign(sid, SECRETS[0])
+    assert browser.express()["loaded"]["a"] == 1
+    browser.django(["set", "b", 2])
+    answer = browser.express()["session"]
+    assert (answer["a"], answer["b"]) == (1, 2)
+    kept = ExpressStore().get(sid)["cookie"]
+    assert {name: kept.get(name) for name in ("theirs", "priority")} == {
+        name: cookie.get(name) for name in ("theirs", "priority")
+    }

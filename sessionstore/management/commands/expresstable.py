@@ -12,8 +12,9 @@ from sessionstore.express.cookies import disagreements_on
 from sessionstore.express.record import express_settings
 from sessionstore.express.rows import SharedTable
 from sessionstore.express.schema import ExpressTable
-from sessionstore.management.base import SessionCommand
+from sessionstore.management.base import SessionCommand, database_errors
 from sessionstore.management.engines import known_database
+from sessionstore.table.refusals import missing
 
 
 class Command(SessionCommand):
@@ -58,12 +59,15 @@ class Command(SessionCommand):
         if alias is None:
             alias = conf.database or DEFAULT_DB_ALIAS
         table = ExpressTable(known_database(alias), settings)
+        with database_errors(SharedTable().using(alias)):
+            self._work(table, options)
+
+    def _work(self, table: ExpressTable, options: dict[str, Any]) -> None:
         if options["check"]:
             self._check(table)
             return
         if not options["create"] and not table.columns():
-            message = f"The table {table.name} does not exist: run --create first."
-            raise CommandError(message)
+            raise CommandError(missing(SharedTable().using(table.alias)))
         if options["create"]:
             self._run(table, [] if table.columns() else table.create_sql(), options)
             return

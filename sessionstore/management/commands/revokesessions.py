@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError, CommandParser
+from django.db import router
 
 from sessionstore.backends.base import SessionBackend
 from sessionstore.cleaning import Ending, Pace, in_batches
@@ -25,6 +26,7 @@ from sessionstore.management.progress import progress
 from sessionstore.models import user_id_of
 from sessionstore.moving.old_engine import OldEngine, old_engine
 from sessionstore.moving.old_table import OldTable
+from sessionstore.table.refusals import Named, Placed
 from sessionstore.table.rows import SqlTable
 from sessionstore.users import mass_revocation
 from sessionstore.users.mass_revocation import Which, of_users
@@ -77,7 +79,7 @@ class Command(SessionCommand):
         if not isinstance(session.table, SqlTable) and not options["all"]:
             message = "The table of Express has no columns to choose by: only --all ends sessions."
             raise CommandError(message)
-        with database_errors(session.table):
+        with database_errors(*_tables(session)):
             self._revoke(session, _chosen(session, options), options)
 
     def _revoke(
@@ -126,6 +128,17 @@ class Command(SessionCommand):
                 f"{sessions(live)} of {old.path} have not moved here and cannot be chosen from: "
                 f"they live on. importsessions moves them; --all ends them too."
             )
+
+
+def _tables(session: SessionBackend) -> list[Placed]:
+    """Return what the command reads and writes: users are looked up, old sessions may be left."""
+    users = get_user_model()
+    found: list[Placed] = [
+        session.table,
+        Named(router.db_for_read(users), users._meta.db_table),
+    ]
+    old = old_engine(conf.adopt_from) if conf.adopt_from else None
+    return [*found, OldTable(old.table)] if old and old.model else found
 
 
 def _end_old(old: OldEngine, stop: Callable[[], bool], on_batch: Callable[[int], object]) -> int:
