@@ -147,19 +147,19 @@ def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
 def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W050: what the pages about devices cannot list; only with ``check --database ALIAS``."""
     table = table_on(databases)
-    if table is None or not runs_on(SessionStore) or not _has_device_pages():
+    if table is None or not runs_on(SessionStore):
         return []
     try:
-        people = UserColumns(table.alias, express_settings())
-        knows, has_triggers = table.knows_users, people.has_triggers()
+        unsure = UserColumns(table.alias, express_settings()).why_unsure()
+        knows = table.knows_users
     except (ImproperlyConfigured, DatabaseError, InterfaceError, SessionStoreUnavailable):
         return []  # E050, E041 or E053 tells.
-    if knows is Knows.NONE:
-        misses, why = "list nothing", f"{table.table} does not tell whose its sessions are"
+    if unsure is not None:
+        misses, why = "miss sessions", f"in {table.table} {unsure}"
+        hint = "Run manage.py expresstable --add-user."
+    elif knows is Knows.NONE and _has_device_pages():
+        misses, why = "see none", f"{table.table} does not tell whose its sessions are"
         hint = "Run manage.py expresstable --add-user, or include only login and logout."
-    elif not has_triggers:
-        misses, why = "miss sessions", f"{table.table} lacks the triggers that keep its users"
-        hint = "Run manage.py expresstable --add-user; or this database user may not see triggers."
     elif knows is Knows.SOME:
         misses, why = "miss sessions", "no trigger can run the callable in SESSIONSTORE_EXPRESS"
         hint = 'Their columns tell logins of Django and of passport: "user": True may be enough.'

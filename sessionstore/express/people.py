@@ -37,7 +37,7 @@ class PeopleStatements:
     """The SQL text for the rows of a user; ``ids`` takes the user's id and the time, twice."""
 
     ids: str  # user id, now, user id, now
-    rows: str  # {sids} in the text stands for a placeholder for each
+    rows: str  # a list of placeholders for the ids comes behind it
 
 
 # Security: no repr, for the row's id is the secret of a cookie.
@@ -101,7 +101,8 @@ def compose_people(alias: str, settings: ExpressSettings) -> PeopleStatements | 
         return None
     words = words_of(alias, settings, has_mark=settings.mark in columns)
     words["key"] = people.key_of(_GIVEN[people.vendor])
-    halves = [_IDS.format(**words, user=people.quote(name)) for name in settings.users]
+    users = [people.quote(name).replace("%", "%%") for name in settings.users]
+    halves = [_IDS.format(**words, user=user) for user in users]
     return PeopleStatements(
         ids=f"{' UNION '.join(halves)} ORDER BY 2 DESC", rows=_ROWS.format(**words)
     )
@@ -129,15 +130,15 @@ class UserColumns:
         return statements
 
     def fill_sql(self) -> str:
-        """Return what lets the triggers fill rows that were there before; {sids} as elsewhere."""
+        """Return what lets the triggers fill rows that were there before; their ids follow."""
         user, sid = self.quote(self.settings.users[0]), self.quote(self.settings.id)
-        return f"UPDATE {self.table} SET {user} = '' WHERE {sid} IN ({{sids}})"  # noqa: S608 - quoted names
+        return f"UPDATE {self.table} SET {user} = '' WHERE {sid} IN"  # noqa: S608 - quoted names
 
     def index_sql(self) -> list[str]:
         """Return what makes the missing indexes; the last step, by which the columns count."""
         statements = []
         for name in self._without_index():
-            index = self.quote(f"IDX_{self.settings.table[-1][:36]}_{name[:22]}")
+            index = self.quote(f"IDX_{_cut(self.settings.table[-1], 36)}_{_cut(name, 22)}")
             target = f"{index} ON {self.table} ({self.quote(name)})"
             if self.vendor == "postgresql":
                 # What was broken off is there, and serves nobody.
@@ -150,15 +151,18 @@ class UserColumns:
 
     def fill(self, rows: Clearable, *, stop: Callable[[], bool]) -> Cleaned:
         """Let the triggers fill all rows, in batches by primary key, beside live traffic."""
-        alias, sid, last = self.alias, self.quote(self.settings.id), ""
-        page = f"SELECT {sid} FROM {self.table} WHERE {sid} > %s ORDER BY {sid} LIMIT %s"  # noqa: S608 - as above
+        alias, last, update = self.alias, "", self.fill_sql().replace("%", "%%")
+        sid, table = (
+            name.replace("%", "%%") for name in (self.quote(self.settings.id), self.table)
+        )
+        page = f"SELECT {sid} FROM {table} WHERE {sid} > %s ORDER BY {sid} LIMIT %s"  # noqa: S608 - as above
 
         def fill_next(size: int) -> tuple[int, int]:
             nonlocal last
             found = attempt(alias, READ, partial(self._ask, page, [last, size]))
             ids = [HiddenText(held) for (held,) in found]
             if ids:
-                text = self.fill_sql().format(sids=", ".join(["%s"] * len(ids)))
+                text = f"{update} ({', '.join(['%s'] * len(ids))})"
                 attempt(alias, WRITE, partial(self._run, text, ids))
                 last = ids[-1]
             return len(ids), len(ids)
@@ -170,6 +174,17 @@ class UserColumns:
     def is_filled(self) -> bool:
         """Tell whether rows that were there before have been filled: the indexes came last."""
         return not self._without_index()
+
+    def why_unsure(self) -> str | None:
+        """Return why columns that are there may miss sessions; None when nothing is wrong.
+
+        On MySQL only who may make triggers sees them.
+        """
+        if not set(self.settings.users) & set(columns_of(self.alias, self.settings)):
+            return None
+        if not self.has_triggers():
+            return "the triggers that keep the columns of the user are missing, or not to be seen"
+        return None if self.is_filled() else "the columns of the user are not filled yet"
 
     def has_triggers(self) -> bool:
         """Tell whether both triggers are there, and this user may see them."""
@@ -207,7 +222,7 @@ class UserColumns:
 
     @property
     def _names(self) -> list[str]:
-        start = self.settings.table[-1][:40]
+        start = _cut(self.settings.table[-1], 40)
         return [f"{start}_keep_user_{event}" for event in _EVENTS[self.vendor]]
 
     @property
@@ -246,6 +261,11 @@ class UserColumns:
             return list(cursor.fetchall())
 
 
+def _cut(name: str, length: int) -> str:
+    """Return the start of a name: PostgreSQL's names have 63 bytes."""
+    return name.encode()[:length].decode(errors="ignore")
+
+
 def _shown(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else shown(expiry.to_datetime(milliseconds))
 
@@ -254,7 +274,7 @@ _IDS = (
     "SELECT {sid}, {seconds} FROM {table} WHERE {user} IN ({key}, '?') "
     "AND {unmarked} AND {expires} >= {at}"
 )
-_ROWS = "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {unmarked} AND {sid} IN ({{sids}})"
+_ROWS = "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {unmarked} AND {sid} IN"
 _TYPES = {
     "mysql": f"varchar({_LENGTH}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL",
     "postgresql": f"varchar({_LENGTH}) NULL",
@@ -370,6 +390,7 @@ _FIND_INDEX = {
 _FIND_TRIGGERS = {
     "mysql": "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = "
     "COALESCE(%s, DATABASE()) AND event_object_table = %s AND trigger_name IN (%s, %s)",
-    "postgresql": "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = %s",
+    "postgresql": "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = %s "
+    "AND tgenabled <> 'D'",
     "sqlite": "SELECT 1 FROM sqlite_master WHERE tbl_name = %s AND name IN (%s, %s)",
 }

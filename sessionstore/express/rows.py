@@ -243,19 +243,24 @@ class SharedTable(PlacedTable):
         sql = self._of_users(alias)
         if sql is None:
             return
-        found = self._read_all(alias, sql.ids, [user_id, self._seconds(since)] * 2)
-        ids = [HiddenText(sid) for sid, _ in found]
+        ids = self._candidates(alias, sql, user_id, since)
         # A stable sort: all but the first keep their order.
         ids.sort(key=lambda sid: sid.encode() != first)
         for at in range(0, len(ids), _ROWS_AT_ONCE):
             page = ids[at : at + _ROWS_AT_ONCE]
-            text = sql.rows.format(sids=", ".join(["%s"] * len(page)))
+            text = f"{sql.rows} ({', '.join(['%s'] * len(page))})"
             rows = {sid: stored for sid, *stored in self._read_all(alias, text, page)}
             for sid in page:
                 held, seconds = rows.get(sid, (None, 0))
                 row = owned_row(HiddenBytes(sid.encode()), held, int(seconds) * 1000)
                 if row is not None and row.user_id == user_id:
                     yield row
+
+    def _candidates(
+        self, alias: str, sql: PeopleStatements, user_id: str, since: int
+    ) -> list[HiddenText]:
+        found = self._read_all(alias, sql.ids, [user_id, self._seconds(since)] * 2)
+        return [HiddenText(sid) for sid, _ in found]
 
     # --- below the verbs
 

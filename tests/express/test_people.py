@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,6 +14,7 @@ from sessionstore.backends.express import SessionStore
 from sessionstore.core.express_format import sign
 from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
+from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
 from sessionstore.signals import session_revoked
 from sessionstore.table.verbs import Knows
@@ -22,6 +24,7 @@ from tests.express.peer import NAME, SECRETS, Browser
 from tests.express.test_lifetime import sid_of
 from tests.express.test_settings import ids
 from tests.harness.commands import run
+from tests.harness.threads import run_together
 from tests.web.conftest import PASSWORD
 
 with_node = pytest.mark.only_on("mariadb", "mysql", "postgresql")
@@ -110,6 +113,21 @@ class TestWithExpress:
         assert phone.express()["user"] is None
         assert page(browser).count('name="handle"') == 1
 
+    def test_a_login_of_passport_may_end_others_once_it_has_shown_its_password(self, site, ann):
+        """Express does not tell when that was; Django asks."""
+        phone = site()
+        phone.express(["login", ann.pk])
+        other, browser = signed_in(ann), Client()
+        browser.cookies[NAME] = phone.cookie
+        html = page(browser)
+        assert html.index("This device") < html.index("<dd>Express</dd>") < html.index("<dd>Django")
+        asked = browser.post("/account/devices/revoke-others/")
+        assert asked.url.startswith("/account/confirm/")
+        assert browser.post(asked.url, {"password": PASSWORD}).url == "/account/devices/"
+        browser.post("/account/devices/revoke-others/")
+        assert page(browser).count('name="handle"') == 1
+        assert other.get("/account/devices/").status_code == 302
+
     def test_all_others_can_be_ended(self, site, ann):
         """This one stays, and so do those of somebody else."""
         bob = User.objects.create_user("bob")
@@ -142,6 +160,43 @@ class TestWithExpress:
         assert phone.peer.store("get", sid) is None
         assert held(database, sid) == (None, None)
         assert live_of(ann) == []
+
+    def test_filling_runs_beside_express(self, site, ann):
+        """While the columns are added, filled and indexed, both halves go on; none is missed."""
+        phone = site(users=False)
+        for number in range(600):
+            store(ann.pk, sid=f"{number:032}")
+        ids = [f"{number:032}" for number in range(0, 600, 20)]
+        session = {"cookie": {}, "passport": {"user": ann.pk}}
+
+        def save(start: int) -> None:
+            for number, sid in enumerate(ids):
+                phone.peer.store("set", sid, {**session, "n": number})
+                phone.peer.store("set", f"new{start}{number}", session)
+
+        def add() -> None:
+            run("expresstable", "--add-user")
+
+        outcomes = run_together([add, *(partial(save, start) for start in range(3))])
+        assert outcomes == [None] * 4
+        SessionStore().table._people.clear()
+        assert len(live_of(ann)) == 600 + 3 * len(ids)
+
+    def test_a_guard_that_comes_later_changes_nothing(self, site, ann, database):
+        """Then it has its turn after the triggers of the user."""
+        phone = site()
+        guard = ExpressTable(database, express_settings())
+        on = f" ON {guard._table}" if connections[database].vendor == "postgresql" else ""
+        with connections[database].cursor() as cursor:
+            cursor.execute(f"DROP TRIGGER {guard._quote(guard._guard)}{on}")
+        run("expresstable", "--add-guard")
+        phone.express(["login", ann.pk])
+        sid = sid_of(phone.cookie)
+        session = phone.peer.store("get", sid)
+        revoke_all_of(str(ann.pk), reason="owner")
+        phone.peer.store("set", sid, session)
+        assert phone.peer.store("get", sid) is None
+        assert held(database, sid) == (None, None)
 
     @pytest.mark.parametrize("change", ["password", "disabled", "deleted"])
     def test_a_changed_account_ends_the_sessions_of_passport(self, site, ann, change):
@@ -245,23 +300,30 @@ def test_what_is_damaged_is_nobodys(database, shared_table, ann, text):
     assert live_of(ann) == []
 
 
-def test_two_spellings_of_a_text_are_two_users(table, database, settings, monkeypatch):
-    """Keys that are texts: letter case, zeros and spaces tell users apart, though not columns."""
-    monkeypatch.setattr("sessionstore.express.people.owner_of", lambda data: data.get("_id"))
-    for number, name in enumerate(["1", "01", "1 ", "Ann", "ann", "x" * 127, "x" * 300]):
-        store(name, sid=f"{number}" * 32, _id=name)
-    for number, name in enumerate(["1", "01", "1 ", "Ann", "ann", "x" * 127, "x" * 300]):
-        rows = SessionStore.get_table().live_of(name)
-        assert [row.pk.decode() for row in rows] == [f"{number}" * 32]
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1", "01", "1 "],
+        ["550e8400-e29b-41d4-a716-446655440000", "550E8400E29B41D4A716446655440000"],
+        ["Ann", "ann"],
+        ["x" * 128, "x" * 300],
+    ],
+    ids=["number", "uuid", "case", "long"],
+)
+def test_no_spelling_hides_a_row(table, database, names):
+    """A candidate may stand for several users; MySQL has no dashes in the UUIDs of Django."""
+    for number, name in enumerate(names):
+        store(name, sid=f"{number}" * 32)
+    table = SessionStore.get_table()
+    for name in names:
+        sql = table._of_users(database)
+        assert len(table._candidates(database, sql, name, 0)) == len(names)
 
 
-def test_a_uuid_is_found_however_express_spells_it(table, database, monkeypatch):
-    """MySQL gives Node no dashes for what Django keeps there, and some drivers capitals."""
-    uuid = "550e8400-e29b-41d4-a716-446655440000"
-    monkeypatch.setattr("sessionstore.express.people.owner_of", lambda _: uuid)
-    for number, text in enumerate([uuid, uuid.replace("-", ""), uuid.upper()]):
-        store(text, sid=f"{number}" * 32)
-    assert len(SessionStore.get_table().live_of(uuid)) == 3
+def test_what_is_no_key_of_users_is_nobodys_row(table, database):
+    """Candidates are read: of several spellings each is its own user's, or nobody's."""
+    store("Ann")
+    assert SessionStore.get_table().live_of("Ann") == []
 
 
 def test_both_logins_of_a_session_are_candidates(table, database, ann):
@@ -269,6 +331,15 @@ def test_both_logins_of_a_session_are_candidates(table, database, ann):
     store(99, _auth_user_id=str(ann.pk))
     assert held(database) == (str(ann.pk), "99")
     assert live_of(ann) == ["a" * 32]
+
+
+def test_the_handle_of_somebody_else_ends_nothing(table, ann):
+    """Only the user's own rows are gone through."""
+    bob = User.objects.create_user("bob")
+    sid = store(bob.pk)
+    handle = SessionStore.get_table().handle_of(sid.encode())
+    signed_in(ann).post("/account/devices/revoke/", {"handle": handle})
+    assert live_of(bob) == [sid]
 
 
 def test_a_mark_is_nobodys(table, database, ann):
@@ -338,7 +409,9 @@ def test_triggers_that_are_gone_are_told_and_made_anew(table, database, settings
     with connections[database].cursor() as cursor:
         cursor.execute(f"DROP TRIGGER {people.quote(people._names[-1])}{on}")
     assert "sessionstore.W050" in ids(databases=[database])
+    assert "triggers that keep the columns" in run("expresstable", "--check")
     assert "Looked at" in run("expresstable", "--add-user")
+    assert "as it should be" in run("expresstable", "--check")
     assert "sessionstore.W050" not in ids(databases=[database])
 
 

@@ -97,7 +97,7 @@ class Command(SessionCommand):
             )
 
     def _fill(self, people: UserColumns, options: dict[str, Any]) -> None:
-        self.stdout.write(f"{people.fill_sql()};  -- in batches")
+        self.stdout.write(f"{people.fill_sql()} (...);  -- in batches")
         if options["dry_run"]:
             return
         with asked_to_stop() as stop:
@@ -118,10 +118,13 @@ class Command(SessionCommand):
         differences = table.differences()
         for difference in differences:
             self.stdout.write(f"{table.name}: {difference.text}.")
+        unsure = UserColumns(table.alias, table.settings).why_unsure() if table.columns() else None
+        if unsure is not None:
+            self.stdout.write(f"{table.name}: {unsure} (--add-user).")
         if any(difference.breaks for difference in differences):
             message = f"{table.name} cannot be shared like this."
             raise CommandError(message)
-        if not differences:
+        if not differences and unsure is None:
             self.stdout.write(f"{table.name}: as it should be.")
 
 
