@@ -104,7 +104,7 @@ def prepare(running: list[Server | MariaDB], port: int) -> None:
     call_command("migrate", verbosity=0)
     with open(os.devnull, "w") as quiet:  # noqa: PTH123 (no path of a file)
         call_command("expresstable", "--create", stdout=quiet)
-        call_command("expresstable", "--add-guard", stdout=quiet)
+        call_command("expresstable", "--add-user", stdout=quiet)
     make_demo_users()
 
 

@@ -31,7 +31,8 @@ from sessionstore.admin.users import ids_named, names_of
 from sessionstore.conf.zones import aware, zone
 from sessionstore.models import Session
 from sessionstore.signals import Reason
-from sessionstore.users.revocation import revoke_all_of_each, revoke_each
+from sessionstore.table.rows import SqlTable
+from sessionstore.users.revocation import revoke_all_of_each, revoke_each, site_session
 from sessionstore.users.words import browser_in_words, place_of
 
 # No address may ask for these: it would tell them letter by letter, and sizes byte by byte.
@@ -93,6 +94,8 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Call the page by what it shows: Django would ask to select one to look at."""
         title = capfirst(str(self.opts.verbose_name_plural))
+        if request.method == "GET":
+            self._tell_if_elsewhere(request)
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
@@ -199,6 +202,8 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
         Those of another site, which shares the table, are left alone: it would not hear of it.
         """
+        if self._tell_if_elsewhere(request):
+            return
         asks = getattr(request.session, "handle", None)
         rows = [row for row in queryset.only("user_id") if row.handle != asks]
         own = [row for row in rows if not row.is_foreign]
@@ -214,10 +219,21 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description=_("End all sessions of the selected users"), permissions=["delete"])
     def end_all_of_users(self, request: HttpRequest, queryset: Any) -> None:
         """End whatever the users of these rows have, apart from the session that asks."""
+        if self._tell_if_elsewhere(request):
+            return
         own = getattr(request.session, "row_id", None)
         rows = queryset.exclude(user_id=None).only("user_id").own()
         users = {row.user_id for row in rows}
         self._tell(request, revoke_all_of_each(users, reason=Reason.ADMIN, but=own))
+
+    def _tell_if_elsewhere(self, request: HttpRequest) -> bool:
+        """Tell whether, and say that, these rows are left over: the site's are in another table."""
+        session = site_session()
+        if session is None or isinstance(session.table, SqlTable):
+            return False
+        text = gettext("This site shares its sessions with Express: they are not in this table.")
+        self.message_user(request, text, messages.WARNING)
+        return True
 
     def _tell(self, request: HttpRequest, ended: int) -> None:
         text = ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", ended)

@@ -15,9 +15,11 @@ from sessionstore.checks.engine import has_our_middleware, runs_on, site_table, 
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.cookies import disagreements_on
+from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
 from sessionstore.table.refusals import told
+from sessionstore.table.verbs import Knows
 
 # "s:", an id of 32 characters and a signature of 43, percent-encoded: 80, and 2 for each + and /.
 _LONGEST_KEY = 128
@@ -47,7 +49,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 
 def check_unavailable(**_: Any) -> list[CheckMessage]:
-    """E052, W050, I050: what needs a column that an Express table does not have."""
+    """E052, I050: what a table that Express writes too cannot give."""
     if not runs_on(SessionStore):
         return []
     found: list[CheckMessage] = [
@@ -57,7 +59,11 @@ def check_unavailable(**_: Any) -> list[CheckMessage]:
             id="sessionstore.E052",
         )
         for setting, attribute, reason in (
-            ("SESSIONSTORE_MAX_PER_USER", "max_per_user", "its table has no user column"),
+            (
+                "SESSIONSTORE_MAX_PER_USER",
+                "max_per_user",
+                "Express signs in without counting",
+            ),
             ("SESSIONSTORE_ENCRYPT", "encrypt", "Express has to read the data"),
             (
                 "SESSIONSTORE_ADOPT_FROM",
@@ -67,10 +73,6 @@ def check_unavailable(**_: Any) -> list[CheckMessage]:
         )
         if _is_set(attribute)
     ]
-    if _has_device_pages():
-        hint = "Include only the pages of sessionstore that the site uses: login and logout."
-        message = "The pages about one's devices stay empty: an Express table has no user column."
-        found.append(Warning(message, hint=hint, id="sessionstore.W050"))
     if apps.is_installed("django.contrib.admin"):
         message = "The admin lists and ends no session of an Express table."
         found.append(Info(message, id="sessionstore.I050"))
@@ -175,6 +177,31 @@ def check_cookies(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
     return [Warning(f"{one.text}.", hint=one.hint, id="sessionstore.W056") for one in found]
 
 
+def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W050: what the pages about devices cannot list; only with ``check --database ALIAS``."""
+    table = table_on(databases)
+    if table is None or not runs_on(SessionStore):
+        return []
+    try:
+        unsure = UserColumns(table.alias, express_settings()).why_unsure()
+        knows = table.knows_users
+    except (ImproperlyConfigured, DatabaseError, InterfaceError, SessionStoreUnavailable):
+        return []  # E050, E041 or E053 tells.
+    if unsure is not None:
+        misses, why = "miss sessions", f"in {table.table} {unsure}"
+        hint = "Run manage.py expresstable --add-user."
+    elif knows is Knows.NONE and _has_device_pages():
+        misses, why = "see none", f"{table.table} does not tell whose its sessions are"
+        hint = "Run manage.py expresstable --add-user, or include only login and logout."
+    elif knows is Knows.SOME:
+        misses, why = "miss sessions", "no trigger can run the callable in SESSIONSTORE_EXPRESS"
+        hint = 'Their columns tell logins of Django and of passport: "user": True may be enough.'
+    else:
+        return []
+    message = f"The pages about one's devices, and ends by user, {misses}: {why}."
+    return [Warning(message, hint=hint, id="sessionstore.W050")]
+
+
 def _is_set(attribute: str) -> bool:
     try:
         return bool(getattr(conf, attribute))
@@ -197,4 +224,4 @@ CHECKS = [
     check_middleware,
     check_key_columns,
 ]
-DATABASE_CHECKS = [check_table, check_cookies]
+DATABASE_CHECKS = [check_table, check_cookies, check_pages]

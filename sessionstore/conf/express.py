@@ -23,6 +23,8 @@ from sessionstore.core.express_format import (
 )
 
 MARK: Final = "revoked_at"
+# Who signed in by Django, and by passport, as `expresstable --add-user` keeps them.
+USERS: Final = ("user_id", "passport_user")
 # A table may be qualified by its schema (PostgreSQL) or its database (MySQL).
 _is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,63}").fullmatch
 _DAY_MS: Final = 86_400_000
@@ -63,6 +65,7 @@ class ExpressSettings:
     data: str
     expires: str
     mark: str
+    users: tuple[str, ...]
     expiration_ms: int
     user: Callback | None
     time_zone: str | None
@@ -96,6 +99,7 @@ def express(value: Any) -> ExpressSettings:
         data=_item(columns, layout.data, _name, layout.data),
         expires=_item(columns, layout.expires, _name, layout.expires),
         mark=_item(columns, MARK, _name, MARK),
+        users=tuple(_item(columns, name, _name, name) for name in USERS),
         expiration_ms=_item(given, "expiration", optional(duration_ms), None) or _DAY_MS,
         user=_item(given, "user", _user, None),
         time_zone=_item(given, "time_zone", optional(text), None),

@@ -1,35 +1,49 @@
 """The verbs on a table that Express writes too. Everything clever is above them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from typing import Any, Final
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
-from sessionstore.core.crypto import HiddenBytes
+from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.record import Record, Version
 from sessionstore.express.keys import handle_of_sid, shown_id, sid_of
+from sessionstore.express.people import (
+    OwnedRow,
+    PeopleStatements,
+    compose_people,
+    known_users,
+    owned_row,
+)
 from sessionstore.express.record import TextVersion, express_settings, record_of
 from sessionstore.express.statements import ExpressStatements, compose
 from sessionstore.table.retry import READ, WRITE, attempt, in_transaction
-from sessionstore.table.routed import PlacedTable
+from sessionstore.table.routed import BATCH, PlacedTable
+from sessionstore.table.verbs import Knows
 
 # A request of Express that was under way at the logout may last longer than its session would have.
 _MARK_LIVES_AT_LEAST_MS: Final = 3_600_000
+# So many rows are read at once to see whose they are: each may hold a megabyte.
+_ROWS_AT_ONCE: Final = 50
+# A loop over the rows of one user ends when it finds none; a flood of logins must end it too.
+_ROUNDS: Final = 100
 
 
 class SharedTable(PlacedTable):
     """The table of SESSIONSTORE_EXPRESS as the verbs of ``table.verbs.Table``.
 
-    One object serves all threads. There is no column of the user, so no session can be found by
-    its user, and none of a former key: a change of key makes another id.
+    One object serves all threads. None can be found by a former key: a change of key makes another
+    id. Those of a user can where the table has been given columns for that (``people``).
     """
 
     def __init__(self) -> None:
         self._composed: dict[tuple[str, Any], ExpressStatements] = {}
+        self._people: dict[tuple[str, Any], PeopleStatements | None] = {}
 
     def _routed_alias(self) -> str:
         return conf.database or DEFAULT_DB_ALIAS
@@ -184,7 +198,82 @@ class SharedTable(PlacedTable):
         rows = self._read_all(alias, self._sql(alias).ids, [cutoff, sid_of(after), limit])
         return [HiddenBytes(sid.encode()) for (sid,) in rows]
 
+    def with_handle(self, handle: str) -> list[bytes]:
+        """Return the id of the session that a handle names, or none; reads the ids of all."""
+        last = b""
+        while ids := self.live_after(last, BATCH):
+            found = [row_id for row_id in ids if handle_of_sid(row_id) == handle]
+            if found:
+                return found
+            last = ids[-1]
+        return []
+
+    # --- rows of a user
+
+    @property
+    def knows_users(self) -> Knows:
+        return Knows.NONE if self._of_users(self.alias) is None else known_users(express_settings())
+
+    def live_of(
+        self, user_id: str, *, first: bytes | None = None, start: int = 0, most: int | None = None
+    ) -> list[OwnedRow]:
+        """Return live rows of a user, the row ``first`` before those that end last."""
+        rows = self._owned(user_id, since=expiry.now_ms(), first=first)
+        return list(islice(rows, start, None if most is None else start + most))
+
+    def of_handle(self, user_id: str, handle: str) -> list[OwnedRow]:
+        return [row for row in self.live_of(user_id) if row.handle == handle]
+
+    def remove_of_users(
+        self, user_ids: Sequence[str], *, but: bytes | None = None
+    ) -> list[OwnedRow]:
+        """End all rows of some users apart from the id ``but``; return them as they were.
+
+        What may be live by somebody's clock counts. A login may add a row meanwhile, so it looks
+        again until a look ends nothing.
+        """
+        removed: list[OwnedRow] = []
+        for user_id in user_ids:
+            for _ in range(_ROUNDS):
+                since = expiry.now_ms() - expiry.CLOCKS_DIFFER_MS
+                found = [row for row in self._owned(user_id, since=since) if row.pk != but]
+                ended = [row for row in found if self.remove(row.pk)]
+                removed += ended
+                if not ended:
+                    break
+        return removed
+
+    def _owned(self, user_id: str, *, since: int, first: bytes | None = None) -> Iterator[OwnedRow]:
+        alias = self.alias
+        sql = self._of_users(alias)
+        if sql is None:
+            return
+        ids = self._candidates(alias, sql, user_id, since)
+        # A stable sort: all but the first keep their order.
+        ids.sort(key=lambda sid: sid.encode() != first)
+        for at in range(0, len(ids), _ROWS_AT_ONCE):
+            page = ids[at : at + _ROWS_AT_ONCE]
+            text = f"{sql.rows} ({', '.join(['%s'] * len(page))})"
+            rows = {sid: stored for sid, *stored in self._read_all(alias, text, page)}
+            for sid in page:
+                held, seconds = rows.get(sid, (None, 0))
+                row = owned_row(HiddenBytes(sid.encode()), held, int(seconds) * 1000)
+                if row is not None and row.user_id == user_id:
+                    yield row
+
+    def _candidates(
+        self, alias: str, sql: PeopleStatements, user_id: str, since: int
+    ) -> list[HiddenText]:
+        found = self._read_all(alias, sql.ids, [user_id, self._seconds(since)] * 2)
+        return [HiddenText(sid) for sid, _ in found]
+
     # --- below the verbs
+
+    def _of_users(self, alias: str) -> PeopleStatements | None:
+        key = (alias, express_settings())
+        if key not in self._people:
+            self._people[key] = attempt(alias, READ, lambda: compose_people(*key))
+        return self._people[key]
 
     def _sql(self, alias: str) -> ExpressStatements:
         key = (alias, express_settings())

@@ -78,7 +78,7 @@ _SQLITE_LOCK = "UPDATE {table} SET {data} = {data} WHERE {sid} = %s"
 def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
     """Return the statements; looks once whether the table has the mark column."""
     has_mark = settings.mark in columns_of(alias, settings)
-    words = _words(alias, settings, has_mark=has_mark)
+    words = words_of(alias, settings, has_mark=has_mark)
     vendor = connections[alias].vendor
     texts = {name: text.format(**words) for name, text in _TEXTS.items()}
     return ExpressStatements(
@@ -92,7 +92,7 @@ def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
     )
 
 
-def _words(alias: str, settings: ExpressSettings, *, has_mark: bool) -> dict[str, str]:
+def words_of(alias: str, settings: ExpressSettings, *, has_mark: bool) -> dict[str, str]:
     """Return what stands for the braces in the texts."""
     quote = connections[alias].ops.quote_name
     sid, data, expires = map(quote, (settings.id, settings.data, settings.expires))

@@ -28,6 +28,17 @@ def mapped_id(data: Mapping[str, Any]) -> Any:
     return callback(data) if callback and AUTH_KEYS[0] not in data else None
 
 
+def owner_of(data: Mapping[str, Any]) -> str | None:
+    """Return whose session Django takes it for, as a login stores it; asks no database.
+
+    So it knows the owner of an account that is disabled or gone, too.
+    """
+    key = _primary_key(data.get(AUTH_KEYS[0]))
+    if key is None:
+        key = _primary_key(mapped_id({k: v for k, v in data.items() if k not in AUTH_KEYS}))
+    return None if key is None else text_of(key)
+
+
 def drop_impossible_login(data: dict[str, Any]) -> None:
     """Take a login out that Django could not read: it would be an error at each request.
 

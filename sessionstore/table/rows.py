@@ -10,7 +10,16 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
-from django.db.models import Exists, Model, OuterRef, ProtectedError, RestrictedError
+from django.db.models import (
+    Case,
+    Exists,
+    Model,
+    OuterRef,
+    ProtectedError,
+    RestrictedError,
+    Value,
+    When,
+)
 from django.db.models.deletion import CASCADE, PROTECT, RESTRICT, get_candidate_relations_to_delete
 
 from sessionstore.conf.zones import aware
@@ -22,6 +31,7 @@ from sessionstore.core.record import IMPORTED, Record, Version
 from .retry import READ, WRITE, attempt, in_transaction
 from .routed import BATCH, RoutedTable, Values
 from .statements import CHANGED, INSERTED, Statements, compose
+from .verbs import Knows
 
 if TYPE_CHECKING:
     from sessionstore.models import AbstractSession
@@ -38,6 +48,7 @@ class SqlTable(RoutedTable):
     """The table of a model; one object serves all threads."""
 
     first_version: Version = 1
+    knows_users = Knows.ALL
 
     def __init__(self, model: type[Model], extra: Sequence[str] = ()) -> None:
         self.model = model
@@ -156,6 +167,18 @@ class SqlTable(RoutedTable):
             )
             return self._delete_expired(rows)
         return self._delete(rows)
+
+    def live_of(
+        self, user_id: str, *, first: bytes | None, start: int, most: int
+    ) -> "list[AbstractSession]":
+        """Return live rows of a user: one query, but for rows of another site between them."""
+        own_first = Case(When(pk=first or b"", then=Value(0)), default=Value(1))
+        rows = self.objects.live().filter(user_id=user_id)
+        return list(rows.order_by(own_first, "-last_seen_at", "pk").own(start + most)[start:])
+
+    def of_handle(self, user_id: str, handle: str) -> "list[AbstractSession]":
+        """Return the row of a user that a handle names, or none."""
+        return list(self.objects.filter(user_id=user_id).by_handle(handle).own())
 
     def remove_of_users(
         self, user_ids: Sequence[str], *, but: bytes | None = None

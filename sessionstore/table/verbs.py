@@ -1,11 +1,36 @@
 """What an engine asks of a table of sessions: a few verbs. Everything clever is above them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from sessionstore.core.record import Record, Version
 
 T = TypeVar("T")
+
+
+class Knows(Enum):
+    """How many of the sign-ins in a table can be found by their user."""
+
+    NONE = "none"
+    SOME = "some"
+    ALL = "all"
+
+
+class Owned(Protocol):
+    """A row with its owner, as an instance of the model has them."""
+
+    @property
+    def pk(self) -> bytes: ...
+
+    @property
+    def user_id(self) -> str | None: ...
+
+    @property
+    def handle(self) -> str: ...
+
+    @property
+    def is_live(self) -> bool: ...
 
 
 class Table(Protocol):
@@ -111,3 +136,24 @@ class Table(Protocol):
 
     def pay_debts(self) -> bool:
         """Tell a cache in front what it could not be told; return whether it knows everything."""
+
+
+class UserTable(Table, Protocol):
+    """What the pages about one's own sessions, and ends by user, ask of a table beside that."""
+
+    @property
+    def knows_users(self) -> Knows:
+        """Tell how many sign-ins can be found by their user."""
+
+    def live_of(
+        self, user_id: str, *, first: bytes | None, start: int, most: int
+    ) -> Sequence[Owned]:
+        """Return ``most`` live rows of a user from ``start`` on: ``first``, then the last used."""
+
+    def of_handle(self, user_id: str, handle: str) -> Sequence[Owned]:
+        """Return the row of a user that a handle names, or none."""
+
+    def remove_of_users(
+        self, user_ids: Sequence[str], *, but: bytes | None = None
+    ) -> Sequence[Owned]:
+        """Delete all rows of some users apart from the id ``but``; return them as they were."""

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, Value, When
+from django.utils.translation import gettext as _
 
 from sessionstore.models import user_id_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
+from sessionstore.table.verbs import Knows
 from sessionstore.users.impersonation import acts_for
 from sessionstore.users.revocation import revoke_all_of, revoke_each
 from sessionstore.users.words import browser_in_words, place_of
@@ -22,15 +23,19 @@ PER_PAGE = 20
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One live session in words. The handle names it in forms; it opens nothing."""
+    """One live session in words. The handle names it in forms; it opens nothing.
+
+    A table that Express writes too does not tell every time, but which half signed the user in.
+    """
 
     handle: str
     browser: str
     address: str
     place: str
-    signed_in_at: datetime
-    last_seen_at: datetime
+    signed_in_at: datetime | None
+    last_seen_at: datetime | None
     is_this: bool
+    signed_in_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class DevicePage:
     devices: list[Device]
     number: int
     has_next: bool
+    is_blind: bool = False
+    not_seen: str = ""
 
     @property
     def has_others(self) -> bool:
@@ -51,16 +58,41 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     """List the live sessions of a user: one query, however many there are.
 
     Last used comes first. One row more than a page holds tells whether there is another page, so
-    that nothing needs counting. Rows of another site, which shares the table, are left out.
+    that nothing needs counting. Rows of another site, which shares the table, are left out. What
+    the table cannot show, the page says in ``not_seen``; it lists nothing when it ``is_blind``.
     Raises PermissionDenied as below.
     """
     _refuse_others(user, session)
-    first = Case(When(pk=session.row_id or b"", then=Value(0)), default=Value(1))
-    rows = session.table.objects.live().for_user(user)
-    start = (number - 1) * PER_PAGE
-    found = rows.order_by(first, "-last_seen_at", "pk").own(start + PER_PAGE + 1)[start:]
-    devices = [_described(row, is_this=bytes(row.pk) == session.row_id) for row in found]
-    return DevicePage(devices[:PER_PAGE], number, has_next=len(devices) > PER_PAGE)
+    own, start = session.row_id, (number - 1) * PER_PAGE
+    found = session.table.live_of(user_id_of(user), first=own, start=start, most=PER_PAGE + 1)
+    devices = [_described(row, is_this=bytes(row.pk) == own) for row in found]
+    return DevicePage(
+        devices[:PER_PAGE],
+        number,
+        has_next=len(devices) > PER_PAGE,
+        is_blind=is_blind(session),
+        not_seen=not_seen(session),
+    )
+
+
+def is_blind(session: SessionBackend) -> bool:
+    """Tell whether the table cannot say whose its rows are, so that none is listed or ended."""
+    return bool(session.table.knows_users is Knows.NONE)
+
+
+def not_seen(session: SessionBackend) -> str:
+    """Return a sentence about what the list cannot show, and why; "" when it shows everything."""
+    if is_blind(session):
+        return _(
+            "This site shares its sessions with another application, in a table that does not "
+            "tell whose they are: they cannot be listed or ended here. Sign out in each browser."
+        )
+    if session.table.knows_users is Knows.SOME:
+        return _(
+            "This site shares its sessions with another application: who signed in there may be "
+            "missing here, and is not ended from here."
+        )
+    return ""
 
 
 def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
@@ -69,7 +101,7 @@ def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
     Raises PermissionDenied as below.
     """
     _refuse_others(user, session)
-    own = session.table.objects.for_user(user).by_handle(handle).own()
+    own = session.table.of_handle(user_id_of(user), handle)
     return revoke_each(own, reason=Reason.OWNER, session=session) > 0
 
 
@@ -102,4 +134,5 @@ def _described(row: Any, *, is_this: bool) -> Device:
         signed_in_at=row.authenticated_at or row.created_at,
         last_seen_at=row.last_seen_at,
         is_this=is_this,
+        signed_in_by=getattr(row, "signed_in_by", ""),
     )

@@ -15,11 +15,12 @@ from sessionstore.core import expiry
 from sessionstore.core.keys import id_of
 from sessionstore.core.text import printable
 from sessionstore.models import user_id_of, user_key_of
+from sessionstore.session.ending import tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.accounts import accounts
-from sessionstore.users.revocation import revoke_each
+from sessionstore.users.revocation import revoke_all_of, revoke_each
 
 _PAGE = 500
 # Visitors come all the time, and not everywhere do their rows tell that they are new.
@@ -30,17 +31,20 @@ _MOST_PASSES = 5
 class Which:
     """Sessions to end, as a condition on their columns and in words.
 
-    Those ``of_ours`` are not of another site that shares the table; the others are whoever's.
+    Those ``of_ours`` are not of another site that shares the table; the others are whoever's. A
+    table of Express has no such columns: it finds them by ``user_id`` or ``handle``, or all.
     """
 
     words: str
     condition: Q = field(default_factory=Q)
     of_ours: bool = False
+    user_id: str | None = None
+    handle: str | None = None
 
 
 def of_user(user_id: str) -> Which:
     words = f"of the user with the id {printable(user_id)}"
-    return Which(words, Q(user_id=user_id), of_ours=True)
+    return Which(words, Q(user_id=user_id), of_ours=True, user_id=user_id)
 
 
 def of_users(user_ids: Sequence[str]) -> Which:
@@ -72,13 +76,16 @@ def started_before(moment_ms: int) -> Which:
 
 def of_handle(handle: str) -> Which:
     """The one that a handle names. Raises ValueError when it is no handle."""
-    return Which(f"with the handle {handle}", Q(pk=id_of(handle)))
+    return Which(f"with the handle {handle}", Q(pk=id_of(handle)), handle=handle)
 
 
 def count(session: SessionBackend, which: Which) -> int:
     """Count those in the table of ``session``, an empty one of the engine to use."""
-    if not isinstance(session.table, SqlTable):
-        return int(session.table.count())
+    table = session.table
+    if not isinstance(table, SqlTable):
+        if which.handle is not None:
+            return len(table.with_handle(which.handle))
+        return int(table.count()) if which.user_id is None else len(table.live_of(which.user_id))
     chosen = session.table.objects.filter(which.condition)
     return len(chosen.only("pk").own()) if which.of_ours else int(chosen.count())
 
@@ -95,6 +102,10 @@ def revoke(
     Ends with a pass that ends nothing, for a row may come to lie among those that were read
     already: of a server whose clock is behind, or of a slow commit. The fifth pass is the last.
     """
+    if not isinstance(session.table, SqlTable) and (which.user_id or which.handle):
+        ended = _end_found(session, which)
+        on_batch(ended)
+        return ended
     last, passes, ended_in_pass = b"", 1, 0
 
     def end(size: int) -> tuple[int, int]:
@@ -138,6 +149,20 @@ def _active_among(user_ids: list[str]) -> set[str]:
     except FieldDoesNotExist:
         return {user_id_of(user) for user in users if getattr(user, "is_active", True)}
     return {user_id_of(user) for user in users.filter(is_active=True).only("pk")}
+
+
+def _end_found(session: SessionBackend, which: Which) -> int:
+    """End what a table of Express finds by a user or a handle."""
+    if which.user_id is not None:
+        return revoke_all_of(which.user_id, reason=Reason.COMMAND, session=session)
+    table, now = session.table, expiry.now_ms()
+    ids = table.with_handle(which.handle)
+    rows = [table.find(row_id, now) for row_id in ids]
+    ended = int(table.remove_many(ids))
+    for row in rows:
+        user_id = None if row is None else row.user_id
+        tell_revoked(session, handle=which.handle, user_id=user_id, reason=Reason.COMMAND)
+    return ended
 
 
 def _end_after(

@@ -14,7 +14,6 @@ from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
-from sessionstore.table.rows import SqlTable
 
 # So many users and their rows together stay below the 999 values of an old SQLite.
 _USERS = 200
@@ -51,7 +50,7 @@ def revoke_all_of_each(
 ) -> int:
     """End every session of many users, as many users in a statement as it takes."""
     session, ended, waiting = session or site_session(), 0, list(user_ids)
-    if session is None or not isinstance(session.table, SqlTable):
+    if session is None:
         return 0
     table = session.table
     while waiting:

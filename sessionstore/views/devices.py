@@ -54,6 +54,8 @@ class RevokeView(_EndView):
         if handle == session_of(request).handle:
             with ended_whatever_is_raised(request):
                 logout(request)
+        elif devices.is_blind(session_of(request)):
+            messages.warning(request, devices.not_seen(session_of(request)), fail_silently=True)
         elif devices.revoke(request.user, session_of(request), handle):
             messages.success(request, _("Signed out there."), fail_silently=True)
         else:
@@ -66,6 +68,9 @@ class RevokeOthersView(_EndView):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Delete them and say how many there were."""
+        if devices.is_blind(session_of(request)):
+            messages.warning(request, devices.not_seen(session_of(request)), fail_silently=True)
+            return redirect("sessionstore:devices")
         count = devices.revoke_others(request.user, session_of(request))
         text = ngettext("Signed out on %(n)d device.", "Signed out on %(n)d devices.", count)
         messages.success(request, text % {"n": count}, fail_silently=True)

@@ -51,13 +51,16 @@ def shared_table(database: str, express_site, settings) -> Iterator[Callable[...
     """Make the table of SESSIONSTORE_EXPRESS, with further keys of that setting when given."""
     made: list[str] = []
 
-    def make(*, mark: bool = False, guard: bool = False, **express: Any) -> str:
+    def make(
+        *, mark: bool = False, guard: bool = False, users: bool = False, **express: Any
+    ) -> str:
         settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, **express}
         call_command("expresstable", "--create", verbosity=0, stdout=io.StringIO())
-        if mark or guard:
-            what = "--add-guard" if guard else "--add-mark"
+        if mark or guard or users:
+            what = "--add-user" if users else "--add-guard" if guard else "--add-mark"
             call_command("expresstable", what, stdout=io.StringIO())
         SessionStore().table._composed.clear()
+        SessionStore().table._people.clear()
         table = express.get("table") or (
             "session" if express.get("layout") == "connect-pg-simple" else "sessions"
         )
@@ -76,15 +79,12 @@ def browser(database: str, shared_table, peers: Peers) -> Browser:
     return open_site(database, shared_table, peers)
 
 
-def open_site(
-    database: str, shared_table, peers: Peers, *, mark: bool = False, guard: bool = False
-) -> Browser:
+def open_site(database: str, shared_table, peers: Peers, **further: Any) -> Browser:
     """Return a browser before the two halves, in the layout that the database calls for."""
     postgres = connections[database].vendor == "postgresql"
     if postgres:
-        shared_table(mark=mark, guard=guard, layout="connect-pg-simple")
-    else:
-        shared_table(mark=mark, guard=guard)
+        further["layout"] = "connect-pg-simple"
+    shared_table(**further)
     return Browser(peers.get(database, store="pg" if postgres else "mysql"))
 
 

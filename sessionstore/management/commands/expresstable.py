@@ -7,14 +7,18 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from sessionstore.cleaning import Ending
 from sessionstore.conf import conf
 from sessionstore.express.cookies import disagreements_on
+from sessionstore.express.people import UserColumns, known_users
 from sessionstore.express.record import express_settings
 from sessionstore.express.rows import SharedTable
 from sessionstore.express.schema import ExpressTable
-from sessionstore.management.base import SessionCommand, database_errors
+from sessionstore.management.base import SessionCommand, database_errors, refuse_early
 from sessionstore.management.engines import known_database
+from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.table.refusals import missing
+from sessionstore.table.verbs import Knows
 
 
 class Command(SessionCommand):
@@ -42,6 +46,12 @@ class Command(SessionCommand):
             "--add-guard",
             action="store_true",
             help="the same, and a trigger that keeps marks against Express's own writes",
+        )
+        what.add_argument(
+            "--add-user",
+            action="store_true",
+            help="the same, and columns of the user with triggers that keep them from the JSON: "
+            "for the devices page and ends by user",
         )
         parser.add_argument(
             "--database",
@@ -72,12 +82,37 @@ class Command(SessionCommand):
             self._run(table, [] if table.columns() else table.create_sql(), options)
             return
         self._run(table, table.add_mark_sql(), options)
-        if options["add_guard"]:
+        if options["add_guard"] or options["add_user"]:
             self._run(table, table.add_guard_sql(), options)
+        if options["add_user"]:
+            self._add_user(table, options)
+
+    def _add_user(self, table: ExpressTable, options: dict[str, Any]) -> None:
+        """Add the columns, fill them beside live traffic, and index them last."""
+        people = UserColumns(table.alias, table.settings)
+        statements = people.add_sql()
+        self._run(table, statements, options)
+        if statements or not people.is_filled():
+            self._fill(people, options)
+            self._run(table, people.index_sql(), options)
+        if known_users(table.settings) is Knows.SOME:
+            self.stdout.write(
+                'Who is found only by the callable of SESSIONSTORE_EXPRESS["user"] stays unseen: '
+                "no trigger can run it. The columns tell Django's logins and passport's user."
+            )
+
+    def _fill(self, people: UserColumns, options: dict[str, Any]) -> None:
+        self.stdout.write(f"{people.fill_sql()} (...);  -- in batches")
+        if options["dry_run"]:
+            return
+        with asked_to_stop() as stop:
+            filled = people.fill(SharedTable().using(people.alias), stop=stop)
+        self.stdout.write(f"Looked at {filled.removed:,} rows.")
+        refuse_early(filled.ending if filled.ending is Ending.STOPPED else Ending.DONE)
 
     def _run(self, table: ExpressTable, statements: list[str], options: dict[str, Any]) -> None:
         for sql in statements:
-            self.stdout.write(f"{sql};")
+            self.stdout.write(_printed(sql, connections[table.alias].vendor))
             if not options["dry_run"]:
                 with connections[table.alias].cursor() as cursor:
                     cursor.execute(sql)
@@ -88,11 +123,21 @@ class Command(SessionCommand):
         differences = table.differences()
         for difference in differences:
             self.stdout.write(f"{table.name}: {difference.text}.")
+        unsure = UserColumns(table.alias, table.settings).why_unsure() if table.columns() else None
+        if unsure is not None:
+            self.stdout.write(f"{table.name}: {unsure} (--add-user).")
         if any(difference.breaks for difference in differences):
             message = f"{table.name} cannot be shared like this."
             raise CommandError(message)
         cookies = disagreements_on(SharedTable().using(table.alias))
         for one in cookies:
             self.stdout.write(f"{table.name}: {one.text}. {one.hint}")
-        if not differences and not cookies:
+        if not differences and unsure is None and not cookies:
             self.stdout.write(f"{table.name}: as it should be.")
+
+
+def _printed(sql: str, vendor: str) -> str:
+    """Return a statement as the database's own client takes it."""
+    if vendor == "mysql" and ";" in sql:
+        return f"DELIMITER //\n{sql} //\nDELIMITER ;"
+    return f"{sql};"

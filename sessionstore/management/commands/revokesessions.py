@@ -19,6 +19,7 @@ from sessionstore.management.base import (
     database_errors,
     refuse_early,
     sessions,
+    where,
 )
 from sessionstore.management.engines import session_engine
 from sessionstore.management.interrupts import asked_to_stop
@@ -28,6 +29,7 @@ from sessionstore.moving.old_engine import OldEngine, old_engine
 from sessionstore.moving.old_table import OldTable
 from sessionstore.table.refusals import Named, Placed
 from sessionstore.table.rows import SqlTable
+from sessionstore.table.verbs import Knows
 from sessionstore.users import mass_revocation
 from sessionstore.users.mass_revocation import Which, of_users
 
@@ -76,10 +78,9 @@ class Command(SessionCommand):
 
     def handle(self, **options: Any) -> None:
         session = session_engine()()
-        if not isinstance(session.table, SqlTable) and not options["all"]:
-            message = "The table of Express has no columns to choose by: only --all ends sessions."
-            raise CommandError(message)
         with database_errors(*_tables(session)):
+            if not isinstance(session.table, SqlTable):
+                self._refuse_what_express_cannot_tell(session, options)
             self._revoke(session, _chosen(session, options), options)
 
     def _revoke(
@@ -116,6 +117,31 @@ class Command(SessionCommand):
             again = " It was stopped before the end: run it again." if stopped else ""
             raise CommandError(message + again, returncode=NOT_TOLD)
         refuse_early(Ending.STOPPED if stopped else Ending.DONE)
+
+    def _refuse_what_express_cannot_tell(
+        self, session: SessionBackend, options: dict[str, Any]
+    ) -> None:
+        """Raise CommandError for a choice that a table of Express has no columns for."""
+        if options["older_than"] is not None or options["inactive"]:
+            message = (
+                "A table of Express does not tell when a session began, nor the ids of all users: "
+                "--user, --user-id, --handle and --all choose there."
+            )
+            raise CommandError(message)
+        if options["user"] is None and options["user_id"] is None:
+            return
+        knows = session.table.knows_users
+        if knows is Knows.NONE:
+            message = (
+                f"{where(session.table)} does not tell whose its sessions are: run manage.py "
+                f"expresstable --add-user first, or end one by --handle, or --all."
+            )
+            raise CommandError(message)
+        if knows is Knows.SOME:
+            self.stderr.write(
+                'Who is found only by the callable of SESSIONSTORE_EXPRESS["user"] is not among '
+                "them: no trigger can run it."
+            )
 
     def _tell_of_what_has_not_moved(self, old: OldEngine, *, ends_all: bool) -> None:
         if old.model is None:

@@ -1,0 +1,396 @@
+"""Whose the rows of a shared table are: two columns that the database keeps from the JSON.
+
+Express's upsert names three columns, so only a trigger can fill others, whoever writes. One column
+is for Django's login and one for passport's: which of them counts, no trigger can know. What they
+hold is a candidate, and Python reads the row and decides, as it does at a load. A candidate may
+stand for several users, but no session of a user may be without one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, partial
+from typing import Any, Final
+
+from django.db import connections
+
+from sessionstore.cleaning import Cleaned, Clearable, Pace, in_batches
+from sessionstore.conf.express import ExpressSettings, passport_user
+from sessionstore.conf.zones import shown
+from sessionstore.core import expiry
+from sessionstore.core.crypto import HiddenText
+from sessionstore.core.express_format import TOMBSTONE
+from sessionstore.core.merge import USER_KEY
+from sessionstore.express.keys import handle_of_sid
+from sessionstore.express.record import record_of
+from sessionstore.express.statements import columns_of, quoted_table, words_of
+from sessionstore.express.users import owner_of
+from sessionstore.table.retry import READ, WRITE, attempt
+from sessionstore.table.verbs import Knows
+
+# InnoDB's old row formats take 767 bytes in an index: 128 characters always fit.
+_LENGTH: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleStatements:
+    """The SQL text for the rows of a user; ``ids`` takes the user's id and the time, twice."""
+
+    ids: str  # user id, now, user id, now
+    rows: str  # a list of placeholders for the ids comes behind it
+
+
+# Security: no repr, for the row's id is the secret of a cookie.
+@dataclass(frozen=True, slots=True, repr=False)
+class OwnedRow:
+    """A row of a user, under the names that a model's instance has for the same."""
+
+    pk: bytes
+    user_id: str
+    signed_in_by: str
+    authenticated_at: datetime | None
+    created_at: datetime | None
+    last_seen_at: datetime | None
+    is_live: bool
+    # Neither half keeps them.
+    ip: None = None
+    user_agent: None = None
+
+    @property
+    def handle(self) -> str:
+        return handle_of_sid(self.pk)
+
+
+def owned_row(row_id: bytes, text: str | None, expires_at: int) -> OwnedRow | None:
+    """Return a row with its owner; None for a mark, for damaged JSON, and for nobody's.
+
+    A row that a deadline of Django's has ended is one too: Express goes on with it.
+    """
+    if text in (None, TOMBSTONE):
+        return None
+    now = expiry.now_ms()
+    record = record_of(row_id, text, expires_at, now)
+    is_over = record is None
+    if record is None:
+        record = record_of(row_id, text, expires_at, 0)
+    data = {} if record is None else record.extra["data"] or {}
+    user_id = owner_of(data)
+    if record is None or user_id is None:
+        return None
+    return OwnedRow(
+        pk=row_id,
+        user_id=user_id,
+        signed_in_by="Django" if USER_KEY in data else "Express",
+        authenticated_at=_shown(record.authenticated_at),
+        created_at=_shown(record.created_at) if record.extra["is_stamped"] else None,
+        last_seen_at=None if is_over else _shown(record.last_seen_at),
+        is_live=expires_at > now,
+    )
+
+
+def known_users(settings: ExpressSettings) -> Knows:
+    """Return how many sign-ins two columns tell: a callable looks where no trigger can."""
+    return Knows.ALL if settings.user in (None, passport_user) else Knows.SOME
+
+
+def compose_people(alias: str, settings: ExpressSettings) -> PeopleStatements | None:
+    """Return the statements; None while the table has not got all of ``UserColumns``."""
+    columns = columns_of(alias, settings)
+    people = UserColumns(alias, settings)
+    if not set(settings.users) <= set(columns) or not people.is_filled():
+        return None
+    words = words_of(alias, settings, has_mark=settings.mark in columns)
+    words["key"] = people.key_of(_GIVEN[people.vendor])
+    users = [people.quote(name).replace("%", "%%") for name in settings.users]
+    halves = [_IDS.format(**words, user=user) for user in users]
+    return PeopleStatements(
+        ids=f"{' UNION '.join(halves)} ORDER BY 2 DESC", rows=_ROWS.format(**words)
+    )
+
+
+@dataclass(frozen=True)
+class UserColumns:
+    """The two columns with their triggers and indexes, on one database alias."""
+
+    alias: str
+    settings: ExpressSettings
+
+    # --- SQL that an operator can read first
+
+    def add_sql(self) -> list[str]:
+        """Return what adds the columns and what keeps them, where they are missing."""
+        there = columns_of(self.alias, self.settings)
+        statements = [
+            f"ALTER TABLE {self.table} ADD COLUMN {self.quote(name)} {_TYPES[self.vendor]}"
+            for name in self.settings.users
+            if name not in there
+        ]
+        if not self.has_triggers():
+            statements += [text.format(**self._words) for text in _TRIGGERS[self.vendor]]
+        return statements
+
+    def fill_sql(self) -> str:
+        """Return what lets the triggers fill rows that were there before; their ids follow."""
+        user, sid = self.quote(self.settings.users[0]), self.quote(self.settings.id)
+        return f"UPDATE {self.table} SET {user} = '' WHERE {sid} IN"  # noqa: S608 - quoted names
+
+    def index_sql(self) -> list[str]:
+        """Return what makes the missing indexes; the last step, by which the columns count."""
+        statements = []
+        for name in self._without_index():
+            index = self.quote(f"IDX_{_cut(self.settings.table[-1], 36)}_{_cut(name, 22)}")
+            target = f"{index} ON {self.table} ({self.quote(name)})"
+            if self.vendor == "postgresql":
+                # What was broken off is there, and serves nobody.
+                statements.append(f"DROP INDEX CONCURRENTLY IF EXISTS {self._schema}{index}")
+                target = f"CONCURRENTLY {target}"
+            statements.append(f"CREATE INDEX {target}")
+        return statements
+
+    # --- rows that were there before
+
+    def fill(self, rows: Clearable, *, stop: Callable[[], bool]) -> Cleaned:
+        """Let the triggers fill all rows, in batches by primary key, beside live traffic."""
+        alias, last, update = self.alias, "", self.fill_sql().replace("%", "%%")
+        sid, table = (
+            name.replace("%", "%%") for name in (self.quote(self.settings.id), self.table)
+        )
+        page = f"SELECT {sid} FROM {table} WHERE {sid} > %s ORDER BY {sid} LIMIT %s"  # noqa: S608 - as above
+
+        def fill_next(size: int) -> tuple[int, int]:
+            nonlocal last
+            found = attempt(alias, READ, partial(self._ask, page, [last, size]))
+            ids = [HiddenText(held) for (held,) in found]
+            if ids:
+                text = f"{update} ({', '.join(['%s'] * len(ids))})"
+                attempt(alias, WRITE, partial(self._run, text, ids))
+                last = ids[-1]
+            return len(ids), len(ids)
+
+        return in_batches(fill_next, rows, pace=Pace(), stop=stop, on_batch=lambda _: None)
+
+    # --- what there is
+
+    def is_filled(self) -> bool:
+        """Tell whether rows that were there before have been filled: the indexes came last."""
+        return not self._without_index()
+
+    def why_unsure(self) -> str | None:
+        """Return why columns that are there may miss sessions; None when nothing is wrong.
+
+        On MySQL only who may make triggers sees them.
+        """
+        if not set(self.settings.users) & set(columns_of(self.alias, self.settings)):
+            return None
+        if not self.has_triggers():
+            return "the triggers that keep the columns of the user are missing, or not to be seen"
+        return None if self.is_filled() else "the columns of the user are not filled yet"
+
+    def has_triggers(self) -> bool:
+        """Tell whether both triggers are there, and this user may see them."""
+        found = self._ask(_FIND_TRIGGERS[self.vendor], [*self._where, *self._names])
+        return len(found) == len(self._names)
+
+    def _without_index(self) -> list[str]:
+        ask = _FIND_INDEX[self.vendor]
+        return [name for name in self.settings.users if not self._ask(ask, [*self._where, name])]
+
+    # --- names
+
+    @property
+    def vendor(self) -> str:
+        return connections[self.alias].vendor
+
+    @property
+    def table(self) -> str:
+        return quoted_table(self.alias, self.settings)
+
+    def quote(self, name: str) -> str:
+        return connections[self.alias].ops.quote_name(name)
+
+    def key_of(self, text: str) -> str:
+        """Return the expression for what a column holds of the id that the expression ``text`` is.
+
+        Other spellings of a key are one: letter case and dashes (a UUID), leading zeros, spaces.
+        """
+        return _KEYS[self.vendor].format(text=text, length=_LENGTH)
+
+    @property
+    def _schema(self) -> str:
+        *schema, _ = self.settings.table
+        return "".join(f"{self.quote(name)}." for name in schema)
+
+    @property
+    def _names(self) -> list[str]:
+        start = _cut(self.settings.table[-1], 40)
+        return [f"{start}_keep_user_{event}" for event in _EVENTS[self.vendor]]
+
+    @property
+    def _where(self) -> list[str | None]:
+        *schema, name = self.settings.table
+        if self.vendor == "postgresql":
+            return [self.table]
+        return [name] if self.vendor == "sqlite" else [schema[0] if schema else None, name]
+
+    @cached_property
+    def _words(self) -> dict[str, str]:
+        """Return what stands for the braces in the triggers."""
+        data = self.quote(self.settings.data)
+        user, passport = map(self.quote, self.settings.users)
+        held = {name: text.format(data=data) for name, text in _HELD[self.vendor].items()}
+        return {
+            **{name: self.key_of(text) for name, text in held.items()},
+            "table": self.table,
+            "schema": self._schema,
+            "first": self.quote(self._names[0]),
+            "last": self.quote(self._names[-1]),
+            "sid": self.quote(self.settings.id),
+            "data": data,
+            "mark": self.quote(self.settings.mark),
+            "user": user,
+            "passport": passport,
+        }
+
+    def _run(self, sql: str, values: Sequence[Any]) -> None:
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(sql, values)
+
+    def _ask(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(sql, values)
+            return list(cursor.fetchall())
+
+
+def _cut(name: str, length: int) -> str:
+    """Return the start of a name: PostgreSQL's names have 63 bytes."""
+    return name.encode()[:length].decode(errors="ignore")
+
+
+def _shown(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else shown(expiry.to_datetime(milliseconds))
+
+
+_IDS = (
+    "SELECT {sid}, {seconds} FROM {table} WHERE {user} IN ({key}, '?') "
+    "AND {unmarked} AND {expires} >= {at}"
+)
+_ROWS = "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {unmarked} AND {sid} IN"
+_TYPES = {
+    "mysql": f"varchar({_LENGTH}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL",
+    "postgresql": f"varchar({_LENGTH}) NULL",
+    "sqlite": f"varchar({_LENGTH}) NULL",
+}
+# The database folds both what a trigger finds and what is looked for, so they always agree.
+_KEYS = {
+    "mysql": "TRIM(LEADING '0' FROM LOWER(REPLACE(TRIM(LEFT({text}, {length})), '-', '')))",
+    "postgresql": (
+        "ltrim(lower(replace(btrim(left({text}, {length})), '-', '') COLLATE \"C\"), '0')"
+    ),
+    "sqlite": "ltrim(lower(replace(trim(substr({text}, 1, {length})), '-', '')), '0')",
+}
+_GIVEN = {
+    "mysql": "CONVERT(%s USING utf8mb4) COLLATE utf8mb4_bin",
+    "postgresql": "CAST(%s AS text)",
+    "sqlite": "CAST(%s AS text)",
+}
+_HELD = {
+    "mysql": {
+        "user_held": "JSON_UNQUOTE(JSON_EXTRACT(held, '$._auth_user_id'))",
+        "passport_held": "JSON_UNQUOTE(JSON_EXTRACT(held, '$.passport.user'))",
+    },
+    "postgresql": {
+        "user_held": "held ->> '_auth_user_id'",
+        "passport_held": "held #>> '{{passport,user}}'",
+    },
+    "sqlite": {
+        "user_held": "json_extract(NEW.{data}, '$._auth_user_id')",
+        "passport_held": "json_extract(NEW.{data}, '$.passport.user')",
+    },
+}
+_EVENTS = {"mysql": ("insert", "update"), "postgresql": ("write",), "sqlite": ("insert", "update")}
+# What the database cannot read as JSON (MariaDB nothing deeper than 32, none a lone surrogate, and
+# PostgreSQL no \u0000) may yet be somebody's session: a "?" is a candidate for everybody. It never
+# fails Express's statement.
+_MYSQL = (
+    " ON {table} FOR EACH ROW\nBEGIN\n"
+    "  DECLARE held JSON;\n"
+    "  DECLARE EXIT HANDLER FOR SQLEXCEPTION\n"
+    "    SET NEW.{user} = IF(LOCATE('_auth_user_id', NEW.{data}) > 0, '?', NULL),\n"
+    "      NEW.{passport} = IF(LOCATE('\"passport\"', NEW.{data}) > 0, '?', NULL);\n"
+    "  IF CHANGED THEN\n"
+    "    SET NEW.{user} = NULL, NEW.{passport} = NULL;\n"
+    # A logout's mark is nobody's, whatever stands in the row before the guard has its turn.
+    "    IF NEW.{mark} IS NULL THEN\n"
+    "      SET held = NEW.{data};\n"
+    "      IF JSON_VALID(held) = 0 THEN SIGNAL SQLSTATE '45000'; END IF;\n"
+    "      SET NEW.{user} = {user_held},\n"
+    "        NEW.{passport} = {passport_held};\n"
+    "    END IF;\n"
+    "  END IF;\n"
+    "END"
+)
+# Optimization: a touch changes none of these, and the JSON is not parsed for it.
+_MYSQL_CHANGED = (
+    "NOT (NEW.{data} COLLATE utf8mb4_bin <=> OLD.{data} AND NEW.{mark} <=> OLD.{mark} "
+    "AND NEW.{user} <=> OLD.{user} AND NEW.{passport} <=> OLD.{passport})"
+)
+_SQLITE = (
+    " ON {table} WHEN NEW.{mark} IS NULL BEGIN UPDATE {table} SET "
+    "{user} = CASE WHEN json_valid(NEW.{data}) THEN {user_held} "
+    "WHEN instr(NEW.{data}, '_auth_user_id') THEN '?' END, "
+    "{passport} = CASE WHEN json_valid(NEW.{data}) THEN {passport_held} "
+    "WHEN instr(NEW.{data}, '\"passport\"') THEN '?' END WHERE {sid} = NEW.{sid}; END"
+)
+_TRIGGERS = {
+    "mysql": [
+        # What was broken off between the two is made anew.
+        "DROP TRIGGER IF EXISTS {schema}{first}",
+        "DROP TRIGGER IF EXISTS {schema}{last}",
+        "CREATE TRIGGER {schema}{first} BEFORE INSERT" + _MYSQL.replace("CHANGED", "TRUE"),
+        "CREATE TRIGGER {schema}{last} BEFORE UPDATE" + _MYSQL.replace("CHANGED", _MYSQL_CHANGED),
+    ],
+    "postgresql": [
+        (
+            "CREATE OR REPLACE FUNCTION {schema}{first}() RETURNS trigger LANGUAGE plpgsql AS "
+            "$keep_user$\nDECLARE held json;\nBEGIN\n"
+            "  NEW.{user} := NULL;\n  NEW.{passport} := NULL;\n"
+            "  IF NEW.{mark} IS NOT NULL THEN RETURN NEW; END IF;\n"
+            "  BEGIN\n"
+            "    held := NEW.{data}::json;\n"
+            "    NEW.{user} := {user_held};\n"
+            "    NEW.{passport} := {passport_held};\n"
+            "  EXCEPTION WHEN OTHERS THEN\n"
+            "    IF strpos(NEW.{data}::text, '_auth_user_id') > 0 THEN NEW.{user} := '?'; END IF;\n"
+            "    IF strpos(NEW.{data}::text, '\"passport\"') > 0 THEN\n"
+            "      NEW.{passport} := '?';\n    END IF;\n"
+            "  END;\n"
+            "  RETURN NEW;\nEND $keep_user$"
+        ),
+        (
+            "CREATE TRIGGER {first} BEFORE INSERT OR UPDATE OF {data}, {mark}, {user}, {passport} "
+            "ON {table} FOR EACH ROW EXECUTE FUNCTION {schema}{first}()"
+        ),
+    ],
+    "sqlite": [
+        "DROP TRIGGER IF EXISTS {first}",
+        "DROP TRIGGER IF EXISTS {last}",
+        "CREATE TRIGGER {first} AFTER INSERT" + _SQLITE,
+        "CREATE TRIGGER {last} AFTER UPDATE OF {data}, {user}, {passport}" + _SQLITE,
+    ],
+}
+_FIND_INDEX = {
+    "mysql": "SELECT 1 FROM information_schema.statistics WHERE table_schema = "
+    "COALESCE(%s, DATABASE()) AND table_name = %s AND column_name = %s AND seq_in_index = 1",
+    "postgresql": "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
+    "AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(%s) AND a.attname = %s "
+    "AND i.indisvalid",
+    "sqlite": "SELECT 1 FROM pragma_index_list(%s) l, pragma_index_info(l.name) i "
+    "WHERE i.seqno = 0 AND i.name = %s",
+}
+_FIND_TRIGGERS = {
+    "mysql": "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = "
+    "COALESCE(%s, DATABASE()) AND event_object_table = %s AND trigger_name IN (%s, %s)",
+    "postgresql": "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = %s "
+    "AND tgenabled <> 'D'",
+    "sqlite": "SELECT 1 FROM sqlite_master WHERE tbl_name = %s AND name IN (%s, %s)",
+}
