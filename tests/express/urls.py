@@ -2,12 +2,13 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import alogout, get_user, login, logout
 from django.contrib.auth.models import User
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -49,13 +50,34 @@ STEPS: dict[str, Any] = {
 
 
 @csrf_exempt
-def run(request: HttpRequest) -> JsonResponse:
-    """Run [["set", "a", 1], ...] and answer what the session holds then."""
-    for step, *arguments in json.loads(request.body):
+def run(request: HttpRequest) -> JsonResponse | StreamingHttpResponse:
+    """Run [["set", "a", 1], ...] and answer what the session holds then.
+
+    Those after ["head"] run in the stream, when the head of the answer has been made.
+    """
+    steps = json.loads(request.body)
+    if ["head"] in steps:
+        head = steps.index(["head"])
+        take(request, steps[:head])
+        return StreamingHttpResponse(stream(request, steps[head + 1 :]))
+    take(request, steps)
+    return JsonResponse(held(request))
+
+
+def take(request: HttpRequest, steps: list[list[Any]]) -> None:
+    for step, *arguments in steps:
         STEPS[step](request, *arguments)
+
+
+def held(request: HttpRequest) -> dict[str, Any]:
     user = get_user(request)
-    held = dict(request.session.items())
-    return JsonResponse({"session": held, "user": user.pk, "key": request.session.session_key})
+    session = dict(request.session.items())
+    return {"session": session, "user": user.pk, "key": request.session.session_key}
+
+
+def stream(request: HttpRequest, steps: list[list[Any]]) -> Iterator[str]:
+    take(request, steps)
+    yield json.dumps(held(request))
 
 
 @csrf_exempt
