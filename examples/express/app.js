@@ -31,7 +31,7 @@ function createApp (config) {
   passport.serializeUser((user, done) => done(null, user.id))
   passport.deserializeUser((id, done) => done(null, { id }))
   app.use(passport.session())
-  if (config.peer) app.use('/peer', require('./peer').peer())
+  if (config.peer) app.use(['/peer', '/app/peer'], require('./peer').peer())
   app.use(shop(config, query))
   return { app, store, close }
 }

@@ -11,8 +11,10 @@ from typing import Any
 
 from sessionstore.conf import conf
 from sessionstore.core.express_format import cookie_that_expires, encode, lifetime_ms
+from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Data, Record
+from sessionstore.express.cookies import cookie_with, options_in
 from sessionstore.express.keys import SidKeyring
 from sessionstore.express.record import OURS, express_settings
 from sessionstore.express.rows import SharedTable
@@ -84,7 +86,7 @@ class SessionStore(SessionBackend):
             data, key, row, marks, payload=payload, changes_key=changes_key, inserts=inserts
         )
         record, known = drafted.record, {} if row is None else row.extra
-        cookie = self._cookie(data, known.get("cookie", {}), record)
+        cookie = self._cookie(data, known.get("cookie"), record)
         # The derived login is not stored: it would outlive Express's. Django's own takes its place.
         derived = known.get("derived", {}) if marks.stamp is UNSET else {}
         if any(data.get(name) != value for name, value in derived.items()):
@@ -96,9 +98,17 @@ class SessionStore(SessionBackend):
         record.extra = {"cookie": cookie, "derived": derived}
         return drafted
 
-    def _cookie(self, data: Data, known: dict[str, Any], record: Record) -> dict[str, Any]:
+    def cookie_options_of(self, row: Record | None) -> CookieOptions:
+        """Return what the row says of its cookie, whoever wrote it; Django's settings for none."""
+        return (
+            conf.cookie_options
+            if row is None
+            else options_in(row.extra["cookie"], conf.cookie_options)
+        )
+
+    def _cookie(self, data: Data, known: dict[str, Any] | None, record: Record) -> dict[str, Any]:
         """Return Express's cookie object: its expiry is the session's, all else stays."""
-        known = known or _new_cookie()
+        known = cookie_with(conf.cookie_options) if known is None else known
         if self._ends_with_browser(data):
             return cookie_that_expires(known, max_age_ms=None, expires_at_ms=None)
         own, age_ms = data.get(EXPIRY_KEY), lifetime_ms(known)
@@ -149,19 +159,6 @@ def _in_json(data: Data, derived: dict[str, str], record: Record) -> Data:
 def _seconds(age_ms: int | None) -> int:
     """Return whole seconds, at least one; 0 for None. Express's ages drift by a millisecond."""
     return 0 if age_ms is None else max(1, round(age_ms / 1000))
-
-
-def _new_cookie() -> dict[str, Any]:
-    """Return the cookie object of a session that begins in Django, from its cookie settings."""
-    scope, flags = conf.cookie_scope(), conf.cookie_flags()
-    cookie: dict[str, Any] = {"httpOnly": flags["httponly"], "path": scope["path"]}
-    if flags["secure"]:
-        cookie["secure"] = True
-    if scope["domain"]:
-        cookie["domain"] = scope["domain"]
-    if scope["samesite"]:
-        cookie["sameSite"] = scope["samesite"].lower()
-    return cookie
 
 
 @lru_cache(maxsize=8)

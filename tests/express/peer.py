@@ -34,15 +34,18 @@ class Peer:
         self.port = int(self.node.wait_for_line(r"listens on \S+:(\d+)")[1])
 
     def ask(
-        self, path: str, body: Any = None, *, cookie: str | None = None
+        self, path: str, body: Any = None, *, cookie: str | None = None, scheme: str = "http"
     ) -> tuple[int, Any, list[str]]:
         """POST JSON; return status, JSON (or text) and the Set-Cookie headers."""
-        return self.receive(self.send(path, body, cookie=cookie))
+        return self.receive(self.send(path, body, cookie=cookie, scheme=scheme))
 
-    def send(self, path: str, body: Any, *, cookie: str | None) -> http.client.HTTPConnection:
-        """POST JSON and do not wait for the answer."""
+    def send(
+        self, path: str, body: Any, *, cookie: str | None, scheme: str = "http"
+    ) -> http.client.HTTPConnection:
+        """POST JSON, as a proxy passes it on, and do not wait for the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        headers = {"Content-Type": "application/json"} | ({"Cookie": cookie} if cookie else {})
+        headers = {"Content-Type": "application/json", "X-Forwarded-Proto": scheme}
+        headers |= {"Cookie": cookie} if cookie else {}
         with self._explained():
             connection.request("POST", path, json.dumps(body), headers)
         return connection
