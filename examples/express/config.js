@@ -19,7 +19,9 @@ module.exports = {
     port: Number(process.env.DB_PORT || 3306),
     user: process.env.DB_USER || 'root',
     password: process.env.DB_PASSWORD || '',
-    database: process.env.DB_NAME || 'sessionstore'
+    database: process.env.DB_NAME || 'sessionstore',
+    // pg: connectionTimeoutMillis, query_timeout, ...; express-mysql-session takes a few of mysql2.
+    ...json('DB_OPTIONS', {})
   },
   // express-mysql-session: expiration, schema, ... or connect-pg-simple: ttl, tableName, ...
   storeOptions: json('STORE_OPTIONS', {}),

@@ -12,7 +12,7 @@ function layout ({ content, user, session, config }) {
     ? `<form method="post" action="/logout"><button class="link">Sign out, ${escape(user.username)}</button></form>`
     : '<a href="/login">Sign in</a>'
   const stored = session && Object.keys(session).length > 1
-    ? `<pre tabindex="0">${escape(JSON.stringify(session, shortened, 2))}</pre>`
+    ? `<pre class="data" role="region" tabindex="0" aria-labelledby="hood">${escape(JSON.stringify(session, shortened, 2))}</pre>`
     : '<p>No row yet: there is nothing to remember.</p>'
   return `<!doctype html>
 <html lang="en">
@@ -32,9 +32,10 @@ function layout ({ content, user, session, config }) {
 </div></header>
 <div class="columns">
   <main class="shop">${content}</main>
-  <aside class="ss-card" aria-labelledby="hood"><h2 id="hood">What the row holds</h2>
+  <aside class="hood" aria-labelledby="hood"><h2 id="hood">What the row holds</h2>
     <p class="ss-quiet">Django hides <code>cookie</code> and <code>_sessionstore</code>, and shares the rest.</p>
-    ${stored}</aside>
+    ${stored}
+    ${user ? '' : '<p class="ss-quiet">Sign in on either half as <strong>alice</strong> or <strong>bob</strong>, password <strong>cookie-jar</strong>.</p>'}</aside>
 </div>
 </body>
 </html>`

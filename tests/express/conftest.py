@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -101,3 +102,20 @@ def node_clock(clock, browser: Browser) -> Iterator[Callable[..., None]]:
     advance(seconds=0)
     yield advance
     peer.control("clock", {"ms": None})
+
+
+@pytest.fixture
+def background() -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
+    """Run a request in a thread of its own."""
+
+    def start(request: Callable[[], object]) -> Future:
+        def run() -> object:
+            try:
+                return request()
+            finally:
+                connections.close_all()
+
+        return pool.submit(run)
+
+    with ThreadPoolExecutor() as pool:
+        yield start

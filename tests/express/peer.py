@@ -113,9 +113,10 @@ class Peers:
                 {
                     "SESSION_STORE": store,
                     "DB_HOST": "127.0.0.1",
-                    "DB_PORT": str(database["PORT"]),
+                    "DB_PORT": str(options.get("port", database["PORT"])),
                     "DB_USER": database["USER"],
                     "DB_NAME": database["NAME"],
+                    "DB_OPTIONS": json.dumps(options.get("database", {})),
                     "SESSION_SECRETS": json.dumps(options.get("secrets", SECRETS)),
                     "NEW_RELEASES": "express-mysql-session" if alias == "mysql" else "",
                     "PGOPTIONS": options.get("pgoptions", ""),
@@ -167,6 +168,16 @@ class Browser:
         self._take(set_cookies)
         return answer
 
+    @contextlib.contextmanager
+    def head_of_express(self, *steps: list[Any]) -> Iterator[int]:
+        """Run steps in Express; yield the status when it has come, and wait for the end then."""
+        assert self.peer is not None
+        sent = self.peer.send("/peer", list(steps), cookie=self._header())
+        with contextlib.closing(sent):
+            answer = sent.getresponse()
+            yield answer.status
+            answer.read()
+
     def django(self, *steps: list[Any], status: int = 200) -> dict[str, Any]:
         """Run steps in Django; return {session, user, key}."""
         headers = {"cookie": header} if (header := self._header()) else {}
@@ -174,9 +185,9 @@ class Browser:
         response = client.generic(
             "POST", "/run/", json.dumps(steps), "application/json", headers=headers
         )
-        assert response.status_code == status, response.content[:2000]
+        assert response.status_code == status, response.getvalue()[:2000]
         self._take([morsel.OutputString() for morsel in response.cookies.values()])
-        return response.json() if status == 200 else {}
+        return json.loads(response.getvalue()) if status == 200 else {}
 
     def _header(self) -> str | None:
         return f"{self.name}={self.cookie}" if self.cookie else None

@@ -1,22 +1,13 @@
 """`make demo-express`: both halves of the shop, as a visitor walks through them."""
 
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
 import urllib.parse
 import urllib.request
 from http.cookiejar import CookieJar
-from pathlib import Path
 
 import pytest
 
-from tests.harness.node import require_node
-from tests.harness.process import free_port
-
-ROOT = Path(__file__).parents[2]
+from tests.express.demo import running_demo
 
 
 class Visitor:
@@ -45,27 +36,8 @@ class Visitor:
 @pytest.fixture
 def halves(tmp_path):
     """The addresses of the two halves of a running demo."""
-    require_node()
-    if shutil.which("mariadb-install-db") is None:
-        pytest.skip("mariadb-server is not installed")
-    port = free_port()
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "examples.express", str(port)],
-        cwd=ROOT,
-        env={**os.environ, "EXPRESS_DEMO_FOLDER": str(tmp_path / "demo")},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    told = ""
-    while "Ctrl-C" not in told:
-        line = demo.stdout.readline()
-        assert line, f"the demo ended: {told}"
-        told += line
-    yield re.findall(r"http://\S+", told)
-    demo.send_signal(signal.SIGTERM)
-    demo.send_signal(signal.SIGINT)
-    assert demo.wait(60) == 0
-    demo.stdout.close()
+    with running_demo(tmp_path / "demo") as addresses:
+        yield addresses
 
 
 def test_a_visitor_walks_from_one_half_to_the_other(halves):

@@ -99,19 +99,52 @@ def test_the_callable_of_the_page_is_accepted():
     assert express(printed["SESSIONSTORE_EXPRESS"]).user({"account": {"id": 3}}) == 3
 
 
-def test_the_lines_for_express_are_javascript():
+def test_each_option_of_connect_pg_simple_is_in_the_table():
+    """The options that its source reads."""
+    script = """
+        const source = require('fs').readFileSync(require.resolve('connect-pg-simple'), 'utf8')
+        console.log(JSON.stringify([...source.matchAll(/\\boptions\\.(\\w+)/g)].map(one => one[1])))
+    """
+    assert first_column("connect-pg-simple") == set(json.loads(run_node(script)))
+
+
+@pytest.mark.parametrize("lines", re.findall(r"```javascript\n(.*?)```", PAGE, re.DOTALL))
+def test_the_lines_for_express_are_javascript(lines):
     """They compile, and name packages that are there."""
-    lines = block("javascript", "MySQLStore")
     run_node(f"new (require('vm').Script)({json.dumps(lines)})")
     for name in re.findall(r"require\('([^']+)'\)", lines):
         run_node(f"require({json.dumps(name)})")
 
 
+def test_the_middleware_of_the_page_shows_a_user_of_django_to_express():
+    """Whoever passport knows stays; a visitor is nobody."""
+    lines = block("javascript", "app.use((req")
+    script = f"""
+        const users = [{{ session: {{ _auth_user_id: '7' }} }}, {{ session: {{}} }}, {{}},
+          {{ session: {{ _auth_user_id: '7' }}, user: {{ id: 8 }} }}].map(req => {{
+          const app = {{ use: middleware => middleware(req, null, () => {{}}) }}
+          {lines}
+          return req.user ? req.user.id : null
+        }})
+        console.log(JSON.stringify(users))
+    """
+    assert json.loads(run_node(script)) == [7, None, None, 8]
+
+
 def test_the_versions_are_those_that_are_locked():
-    """Of the packages that the tests run with."""
-    lock = json.loads((ROOT / "examples" / "express" / "package-lock.json").read_text())
-    named = re.findall(r"([a-z-]+) (\d+\.\d+)", PAGE.partition("Tested with")[2][:200])
-    assert len(named) >= 3
-    for name, version in named:
-        assert lock["packages"][f"node_modules/{name}"]["version"].startswith(f"{version}.")
-    assert not any("resolved" in package for package in lock["packages"].values())
+    """Of the packages that the tests run with: the newest, and the oldest."""
+    table = PAGE.partition("| Package | Newest | Oldest |")[2].partition("\n\n")[0]
+    named = re.findall(r"\| `([a-z-]+)` \| (\d+\.\d+) \| (\d+\.\d+) \|", table)
+    assert len(named) == 5
+    folders = (("examples/express", ""), ("tests/express/node", "-old"))
+    for number, (folder, suffix) in enumerate(folders, start=1):
+        lock = json.loads((ROOT / folder / "package-lock.json").read_text())
+        for row in named:
+            version = lock["packages"][f"node_modules/{row[0]}{suffix}"]["version"]
+            assert version.startswith(f"{row[number]}.")
+        assert not any("resolved" in package for package in lock["packages"].values())
+
+
+def test_prose_is_wrapped():
+    """What is read in an editor and in a diff: only rows of tables are longer."""
+    assert [line for line in PAGE.splitlines() if len(line) > 120 and line[0] != "|"] == []

@@ -2,13 +2,14 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import alogout, get_user, login, logout
 from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -59,17 +60,38 @@ STEPS: dict[str, Any] = {
 
 
 @csrf_exempt
-def run(request: HttpRequest) -> JsonResponse:
-    """Run [["set", "a", 1], ...] and answer what the session holds then."""
-    for step, *arguments in json.loads(request.body):
+def run(request: HttpRequest) -> JsonResponse | StreamingHttpResponse:
+    """Run [["set", "a", 1], ...] and answer what the session holds then.
+
+    Those after ["head"] run in the stream, when the head of the answer has been made.
+    """
+    steps = json.loads(request.body)
+    if ["head"] in steps:
+        head = steps.index(["head"])
+        take(request, steps[:head])
+        return StreamingHttpResponse(stream(request, steps[head + 1 :]))
+    take(request, steps)
+    return JsonResponse(held(request))
+
+
+def take(request: HttpRequest, steps: list[list[Any]]) -> None:
+    for step, *arguments in steps:
         STEPS[step](request, *arguments)
+
+
+def held(request: HttpRequest) -> dict[str, Any]:
     user = get_user(request)
-    held = dict(request.session.items())
-    return JsonResponse({"session": held, "user": user.pk, "key": request.session.session_key})
+    session = dict(request.session.items())
+    return {"session": session, "user": user.pk, "key": request.session.session_key}
+
+
+def stream(request: HttpRequest, steps: list[list[Any]]) -> Iterator[str]:
+    take(request, steps)
+    yield json.dumps(held(request))
 
 
 @csrf_exempt
-async def run_async(request: HttpRequest) -> JsonResponse:
+async def run_async(request: HttpRequest) -> JsonResponse | StreamingHttpResponse:
     """Run the same steps in an async view."""
     return await sync_to_async(run)(request)
 
