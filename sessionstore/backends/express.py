@@ -35,7 +35,8 @@ class SessionStore(SessionBackend):
 
     @property
     def keyring(self) -> SidKeyring:
-        return _keyring(express_settings().secrets)
+        settings = express_settings()
+        return _keyring(settings.secrets, settings.prefix)
 
     # --- reading
 
@@ -165,5 +166,5 @@ def _new_cookie() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _keyring(secrets: tuple[str, ...]) -> SidKeyring:
-    return SidKeyring(secrets)
+def _keyring(secrets: tuple[str, ...], prefix: str) -> SidKeyring:
+    return SidKeyring(secrets, prefix)

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote
 from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.exceptions import SessionNotSerializable, SessionUnreadable
 
+SID_LENGTH: Final = 32  # 24 random bytes in base64url
 MAX_SID_LENGTH: Final = 128  # varchar(128) in express-mysql-session's schema
 MAX_SAFE_INTEGER: Final = 2**53  # beyond it two neighbouring integers are one JavaScript number
 LAST_UNSIGNED: Final = 2**32 - 1  # the `expires` column is an unsigned int: 2106

@@ -12,8 +12,9 @@ from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.record import Record, Version
 from sessionstore.express.keys import handle_of_sid, shown_id, sid_of
-from sessionstore.express.record import TextVersion, express_settings, record_of
+from sessionstore.express.record import JsonValue, TextVersion, express_settings, record_of
 from sessionstore.express.statements import ExpressStatements, compose
+from sessionstore.table.faults import is_taken
 from sessionstore.table.retry import READ, WRITE, attempt, in_transaction
 from sessionstore.table.routed import PlacedTable
 
@@ -28,6 +29,9 @@ class SharedTable(PlacedTable):
     its user, and none of a former key: a change of key makes another id.
     """
 
+    # Others made the table, and named its key.
+    _is_taken_id = staticmethod(is_taken)
+
     def __init__(self) -> None:
         self._composed: dict[tuple[str, Any], ExpressStatements] = {}
 
@@ -36,7 +40,7 @@ class SharedTable(PlacedTable):
 
     @property
     def table(self) -> str:
-        return ".".join(express_settings().table)
+        return express_settings().name
 
     @staticmethod
     def handle_of(row_id: bytes) -> str:
@@ -164,19 +168,22 @@ class SharedTable(PlacedTable):
     def count(self) -> int:
         """Return how many sessions are live."""
         alias = self.alias
-        [(count,)] = self._read_all(alias, self._sql(alias).count, [self._now()])
+        sql = self._sql(alias)
+        [(count,)] = self._read_all(alias, sql.count, [self._now(), *sql.mine])
         return int(count)
 
     def page(self, after: str, limit: int) -> list[tuple[str, str]]:
         """Return the ids and texts of the next live sessions, in the order of their ids."""
         alias = self.alias
-        return self._read_all(alias, self._sql(alias).page, [self._now(), after, limit])
+        sql = self._sql(alias)
+        return self._read_all(alias, sql.page, [self._now(), *sql.mine, after, limit])
 
     def live_after(self, after: bytes, limit: int) -> list[bytes]:
         """Return the ids of the next sessions that may be live by somebody's clock, in order."""
         alias = self.alias
         cutoff = self._seconds(expiry.now_ms() - expiry.CLOCKS_DIFFER_MS)
-        rows = self._read_all(alias, self._sql(alias).ids, [cutoff, sid_of(after), limit])
+        sql = self._sql(alias)
+        rows = self._read_all(alias, sql.ids, [cutoff, *sql.mine, sid_of(after), limit])
         return [HiddenBytes(sid.encode()) for (sid,) in rows]
 
     # --- below the verbs
@@ -189,7 +196,7 @@ class SharedTable(PlacedTable):
             return self._composed.setdefault(key, attempt(alias, READ, lambda: compose(*key)))
 
     def _seconds(self, milliseconds: int) -> int:
-        return express_settings().seconds(milliseconds)
+        return min(express_settings().seconds(milliseconds), self._sql(self.alias).last)
 
     def _now(self) -> int:
         return self._seconds(expiry.now_ms())
@@ -218,4 +225,5 @@ class SharedTable(PlacedTable):
         text, seconds = columns
         if text in (None, TOMBSTONE):
             return None
+        text = text if sql.keeps_text else JsonValue(text)
         return record_of(row_id, text, int(seconds) * 1000, now)
