@@ -8,8 +8,9 @@ from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from sessionstore.conf import conf
+from sessionstore.express.fitness.findings import Level
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
+from sessionstore.express.schema import ExpressTable, refusal
 from sessionstore.management.base import SessionCommand
 from sessionstore.management.engines import known_database
 
@@ -24,10 +25,14 @@ class Command(SessionCommand):
         what.add_argument(
             "--check",
             action="store_true",
-            help="tell what differs, and fail when the table cannot be shared; write nothing",
+            help="tell what breaks, what costs and what works, and fail when the table cannot be "
+            "shared; nothing stays written",
         )
         what.add_argument(
-            "--create", action="store_true", help="make the table exactly as Express's store would"
+            "--create",
+            action="store_true",
+            help="make the table exactly as Express's store would; refused where such a table is "
+            "seen elsewhere",
         )
         what.add_argument(
             "--add-mark",
@@ -63,7 +68,7 @@ class Command(SessionCommand):
             message = f"The table {table.name} does not exist: run --create first."
             raise CommandError(message)
         if options["create"]:
-            self._run(table, [] if table.columns() else table.create_sql(), options)
+            self._create(table, options)
             return
         self._run(table, table.add_mark_sql(), options)
         if options["add_guard"]:
@@ -78,12 +83,22 @@ class Command(SessionCommand):
         if not statements:
             self.stdout.write(f"{table.name}: nothing to do.")
 
+    def _create(self, table: ExpressTable, options: dict[str, Any]) -> None:
+        is_there = bool(table.columns())
+        if not is_there and (why := refusal(table)):
+            raise CommandError(why)
+        self._run(table, [] if is_there else table.create_sql(), options)
+
     def _check(self, table: ExpressTable) -> None:
-        differences = table.differences()
-        for difference in differences:
-            self.stdout.write(f"{table.name}: {difference.text}.")
-        if any(difference.breaks for difference in differences):
+        findings = table.findings(tries=True)
+        for finding in findings:
+            self.stdout.write(f"{finding.level.value}: {finding.text}.")
+            if finding.mend:
+                self.stdout.write(f"        {finding.mend};")
+        if any(finding.breaks for finding in findings):
             message = f"{table.name} cannot be shared like this."
             raise CommandError(message)
-        if not differences:
+        if any(finding.level is Level.COSTS for finding in findings):
+            self.stdout.write(f"{table.name} can be shared, at these costs.")
+        else:
             self.stdout.write(f"{table.name}: as it should be.")
