@@ -18,6 +18,7 @@ from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
 from tests.express.peer import SECRETS, Peer, Peers
 from tests.express.tables import TABLES, Table
+from tests.harness.statements import record_statements
 
 HOUR_MS = 3_600_000
 UPSERT = (
@@ -224,6 +225,21 @@ def test_a_taken_id_is_one_whatever_its_key_is_called(database, made):
     row = store.table.fetch(b"sid", expiry.now_ms())
     with pytest.raises(TakenId):
         store.table.insert(row)
+
+
+@pytest.mark.only_on("mysql", "postgresql")
+def test_what_is_spelled_anew_is_compared_as_a_value(database, made):
+    """A second save of one request finds what the first one wrote, by one statement."""
+    names = {"mysql": "data json", "postgresql": "sess jsonb"}
+    vendor = connections[database].vendor
+    made(next(one for one in TABLES[vendor] if one.name == names[vendor]))
+    session = SessionStore()
+    session["z"], session["a"] = 1, 2
+    session.save()
+    session["z"] = 3
+    with record_statements() as seen:
+        session.save()
+    assert len(seen.on(database)) == 1
 
 
 @pytest.mark.only_on("mariadb", "mysql", "postgresql")
