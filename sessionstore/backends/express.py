@@ -37,7 +37,8 @@ class SessionStore(SessionBackend):
 
     @property
     def keyring(self) -> SidKeyring:
-        return _keyring(express_settings().secrets)
+        settings = express_settings()
+        return _keyring(settings.secrets, settings.prefix)
 
     # --- reading
 
@@ -163,5 +164,5 @@ def _seconds(age_ms: int | None) -> int:
 
 
 @lru_cache(maxsize=8)
-def _keyring(secrets: tuple[str | bytes, ...]) -> SidKeyring:
-    return SidKeyring(secrets)
+def _keyring(secrets: tuple[str | bytes, ...], prefix: str) -> SidKeyring:
+    return SidKeyring(secrets, prefix)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's names
@@ -15,6 +16,7 @@ from sessionstore.checks.engine import has_our_middleware, runs_on, site_table, 
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.cookies import disagreements_on
+from sessionstore.express.fitness.findings import Finding, Level
 from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
@@ -123,17 +125,18 @@ def check_key_columns(**_: Any) -> list[CheckMessage]:
     if not runs_on(SessionStore):
         return []
     # A primary key is that of another engine's table: no login writes there.
+    longest = _LONGEST_KEY + len(quote(_prefix(), safe=""))
     short = sorted(
         f"{one.model._meta.label}.{one.name}"
         for one in key_columns()
-        if one.max_length is not None and one.max_length < _LONGEST_KEY and not one.primary_key
+        if one.max_length is not None and one.max_length < longest and not one.primary_key
     )
     if not short:
         return []
     return [
         Warning(
             f"{', '.join(short)} cannot hold a key of an Express session: that is the signed "
-            f"cookie, of up to {_LONGEST_KEY} characters.",
+            f"cookie, of up to {longest} characters.",
             hint="Do without the app, or let its column hold as many. SQLite stores what is too "
             "long; the other databases raise DataError, at a login with allauth.usersessions.",
             id="sessionstore.W054",
@@ -147,19 +150,19 @@ def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     if table is None or not runs_on(SessionStore):
         return []
     try:
-        differences = ExpressTable(table.alias, express_settings()).differences()
+        findings = ExpressTable(table.alias, express_settings()).findings()
     except ImproperlyConfigured:
         return []  # E050 tells.
     except (DatabaseError, InterfaceError) as error:
         if connections[table.alias].connection is None:
             return []  # E041 tells.
         return [Error(told(error, [table]), id="sessionstore.E053")]
-    hint = "manage.py expresstable --check tells more."
     return [
-        Error(f"{one.text}.", hint=hint, id="sessionstore.E053")
+        Error(f"{one.text}.", hint=_hint(one), id="sessionstore.E053")
         if one.breaks
-        else Warning(f"{one.text}.", hint=hint, id="sessionstore.W053")
-        for one in differences
+        else Warning(f"{one.text}.", hint=_hint(one), id="sessionstore.W053")
+        for one in findings
+        if one.level is not Level.WORKS
     ]
 
 
@@ -200,6 +203,18 @@ def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
         return []
     message = f"The pages about one's devices, and ends by user, {misses}: {why}."
     return [Warning(message, hint=hint, id="sessionstore.W050")]
+
+
+def _hint(finding: Finding) -> str:
+    mend = f"{finding.mend}; " if finding.mend else ""
+    return f"{mend}manage.py expresstable --check tells more."
+
+
+def _prefix() -> str:
+    try:
+        return "" if conf.express is None else conf.express.prefix
+    except WrongSetting:
+        return ""  # E001 tells.
 
 
 def _is_set(attribute: str) -> bool:

@@ -1,6 +1,5 @@
 """SESSIONSTORE_EXPRESS, parsed: how to find and read the table and the cookies of Express."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,15 +17,18 @@ from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.core.express_format import (
     LAST_DATE_MS,
     LAST_UNSIGNED,
+    MAX_SID_LENGTH,
+    SID_LENGTH,
     rounded_half_up,
     rounded_up,
 )
+from sessionstore.core.text import printable
 
 MARK: Final = "revoked_at"
 # Who signed in by Django, and by passport, as `expresstable --add-user` keeps them.
 USERS: Final = ("user_id", "passport_user")
-# A table may be qualified by its schema (PostgreSQL) or its database (MySQL).
-_is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,63}").fullmatch
+# MySQL's limit, in characters. PostgreSQL's is 63 bytes; `expresstable --check` tells that.
+_LONGEST_NAME: Final = 64
 _DAY_MS: Final = 86_400_000
 
 
@@ -69,6 +71,7 @@ class ExpressSettings:
     expiration_ms: int
     user: Callback | None
     time_zone: str | None
+    prefix: str
 
     def seconds(self, milliseconds: int) -> int:
         """Round as the store of this layout rounds, to what its column takes."""
@@ -80,9 +83,14 @@ class ExpressSettings:
         """Tell whether the columns are those of connect-pg-simple: json and timestamp."""
         return self.layout == "connect-pg-simple"
 
+    @property
+    def name(self) -> str:
+        """The table's name for people, with its schema when it is given."""
+        return printable(".".join(self.table))
+
     # Security: error reporters record local variables by their repr.
     def __repr__(self) -> str:
-        return f"<ExpressSettings of {'.'.join(self.table)}>"
+        return f"<ExpressSettings of {self.name}>"
 
 
 def express(value: Any) -> ExpressSettings:
@@ -91,10 +99,11 @@ def express(value: Any) -> ExpressSettings:
     name = _item(given, "layout", one_of(*LAYOUTS), "express-mysql-session")
     layout = LAYOUTS[name]
     columns = dict(_item(given, "columns", mapping, {}))
+    schema = _item(given, "schema", optional(_name), None)
     parsed = ExpressSettings(
         secrets=_item(given, "secrets", _secrets, None),
         layout=name,
-        table=_item(given, "table", _table, layout.table),
+        table=_item(given, "table", _table_in(schema), layout.table),
         id=_item(columns, layout.id, _name, layout.id),
         data=_item(columns, layout.data, _name, layout.data),
         expires=_item(columns, layout.expires, _name, layout.expires),
@@ -103,6 +112,7 @@ def express(value: Any) -> ExpressSettings:
         expiration_ms=_item(given, "expiration", optional(duration_ms), None) or _DAY_MS,
         user=_item(given, "user", _user, None),
         time_zone=_item(given, "time_zone", optional(text), None),
+        prefix=_item(given, "prefix", _prefix, ""),
     )
     if unknown := [*given, *(f"columns[{column!r}]" for column in columns)]:
         message = f"a dict without {unknown[0]!r}, which is not known"
@@ -139,15 +149,41 @@ def _secrets(value: Any) -> tuple[str | bytes, ...]:
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or not _is_name(value):
-        message = "a name of letters, digits, _ and $, at most 64 long"
+    """Accept whatever a database can hold: names are quoted wherever they are used."""
+    is_name = isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and _is_storable(value)
+    if not is_name:
+        message = f"a name of 1 to {_LONGEST_NAME} characters without NUL"
+        raise ValueError(message)
+    return str(value)
+
+
+def _table_in(schema: str | None) -> Callable[[Any], tuple[str, ...]]:
+    """Return what parses a table: with a schema one name, dots included, as in Node's stores."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        if schema is not None:
+            return schema, _name(value)
+        parts = value.split(".") if isinstance(value, str) else [value]
+        if len(parts) > 2:
+            message = "a table name with at most one dot; with 'schema' it may have more"
+            raise ValueError(message)
+        return tuple(map(_name, parts))
+
+    return parse
+
+
+def _prefix(value: Any) -> str:
+    """Accept what the ids of one application begin with; the rest of an id has to fit."""
+    longest = MAX_SID_LENGTH - SID_LENGTH
+    if not isinstance(value, str) or len(value) > longest or not _is_storable(value):
+        message = f"a text of at most {longest} characters without NUL"
         raise ValueError(message)
     return value
 
 
-def _table(value: Any) -> tuple[str, ...]:
-    parts = value.split(".") if isinstance(value, str) else [value]
-    if len(parts) > 2:
-        message = "a table name with at most one dot"
-        raise ValueError(message)
-    return tuple(map(_name, parts))
+def _is_storable(value: str) -> bool:
+    """Tell whether a database takes the text: no NUL, and nothing that UTF-8 does not have."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False

@@ -21,6 +21,7 @@ from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.core.merge import MOST_LEVELS
 from sessionstore.exceptions import SessionNotSerializable, SessionUnreadable
 
+SID_LENGTH: Final = 32  # 24 random bytes in base64url
 MAX_SID_LENGTH: Final = 128  # varchar(128) in express-mysql-session's schema
 MAX_SAFE_INTEGER: Final = 2**53  # beyond it two neighbouring integers are one JavaScript number
 LAST_UNSIGNED: Final = 2**32 - 1  # the `expires` column is an unsigned int: 2106

@@ -15,23 +15,27 @@ from sessionstore.core.keys import ID_BYTES, Key, handle_of
 
 @dataclass(frozen=True, slots=True, repr=False)
 class SidKeyring:
-    """Makes and opens cookies under a list of secrets, like ``keys.Keyring``."""
+    """Makes and opens cookies under a list of secrets, like ``keys.Keyring``.
+
+    Several applications may share a table: one whose ids begin with ``prefix`` has no others.
+    """
 
     secrets: Sequence[str | bytes]
+    prefix: str = ""
 
     def mint(self) -> Key:
         """Return a new random sid, signed under the first secret."""
-        return self._signed(new_sid())
+        return self._signed(HiddenText(self.prefix + new_sid()))
 
     def open(self, text: str | None) -> Key | None:
         """Return the key of a cookie's value, or None when none of the secrets signed it.
 
-        Never raises, whatever a browser sends.
+        Nor is one a key whose id is another application's. Never raises, whatever a browser sends.
         """
         if not isinstance(text, str):
             return None
         sid = unsign(text, self.secrets)
-        if sid is None:
+        if sid is None or not sid.startswith(self.prefix):
             return None
         first = unsign(text, self.secrets[:1])
         return Key(HiddenText(text), HiddenBytes(sid.encode()), material=b"", stale=first is None)

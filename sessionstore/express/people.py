@@ -23,7 +23,7 @@ from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.merge import USER_KEY
 from sessionstore.express.keys import handle_of_sid
 from sessionstore.express.record import record_of
-from sessionstore.express.statements import columns_of, quoted_table, words_of
+from sessionstore.express.statements import columns_of, quoted, quoted_table, words_of
 from sessionstore.express.users import owner_of
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.verbs import Knows
@@ -99,7 +99,7 @@ def compose_people(alias: str, settings: ExpressSettings) -> PeopleStatements | 
     people = UserColumns(alias, settings)
     if not set(settings.users) <= set(columns) or not people.is_filled():
         return None
-    words = words_of(alias, settings, has_mark=settings.mark in columns)
+    words = words_of(alias, settings, columns)
     words["key"] = people.key_of(_GIVEN[people.vendor])
     users = [people.quote(name).replace("%", "%%") for name in settings.users]
     halves = [_IDS.format(**words, user=user) for user in users]
@@ -188,8 +188,8 @@ class UserColumns:
 
     def has_triggers(self) -> bool:
         """Tell whether both triggers are there, and this user may see them."""
-        found = self._ask(_FIND_TRIGGERS[self.vendor], [*self._where, *self._names])
-        return len(found) == len(self._names)
+        found = self._ask(_FIND_TRIGGERS[self.vendor], [*self._where, *self.trigger_names])
+        return len(found) == len(self.trigger_names)
 
     def _without_index(self) -> list[str]:
         ask = _FIND_INDEX[self.vendor]
@@ -206,7 +206,7 @@ class UserColumns:
         return quoted_table(self.alias, self.settings)
 
     def quote(self, name: str) -> str:
-        return connections[self.alias].ops.quote_name(name)
+        return quoted(self.alias, name)
 
     def key_of(self, text: str) -> str:
         """Return the expression for what a column holds of the id that the expression ``text`` is.
@@ -221,7 +221,8 @@ class UserColumns:
         return "".join(f"{self.quote(name)}." for name in schema)
 
     @property
-    def _names(self) -> list[str]:
+    def trigger_names(self) -> list[str]:
+        """The names of the triggers that keep the columns."""
         start = _cut(self.settings.table[-1], 40)
         return [f"{start}_keep_user_{event}" for event in _EVENTS[self.vendor]]
 
@@ -242,8 +243,8 @@ class UserColumns:
             **{name: self.key_of(text) for name, text in held.items()},
             "table": self.table,
             "schema": self._schema,
-            "first": self.quote(self._names[0]),
-            "last": self.quote(self._names[-1]),
+            "first": self.quote(self.trigger_names[0]),
+            "last": self.quote(self.trigger_names[-1]),
             "sid": self.quote(self.settings.id),
             "data": data,
             "mark": self.quote(self.settings.mark),
@@ -272,7 +273,7 @@ def _shown(milliseconds: int | None) -> datetime | None:
 
 _IDS = (
     "SELECT {sid}, {seconds} FROM {table} WHERE {user} IN ({key}, '?') "
-    "AND {unmarked} AND {expires} >= {at}"
+    "AND {unmarked} AND {expires} >= {at} AND {mine}"
 )
 _ROWS = "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {unmarked} AND {sid} IN"
 _TYPES = {

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from sessionstore.conf import conf
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core import expiry
+from sessionstore.core.crypto import HiddenText
 from sessionstore.core.express_format import LAST_DATE_MS, Stored, decode, lifetime_ms
 from sessionstore.core.record import Record
 from sessionstore.exceptions import SessionUnreadable
@@ -34,6 +35,22 @@ class TextVersion:
     def __gt__(self, other: "TextVersion") -> bool:
         """Tell whether somebody wrote after ``other`` had been tried, or in its stead."""
         return self.text not in (other.text, other.follows)
+
+
+class JsonValue(HiddenText):
+    """The text of a column that keeps values and no text: it equals each other spelling."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if str.__eq__(self, other) is True:
+            return True
+        return isinstance(other, str) and decode(str(self)) == decode(str(other)) is not None
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = HiddenText.__hash__
 
 
 def express_settings() -> ExpressSettings:

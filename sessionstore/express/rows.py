@@ -20,8 +20,9 @@ from sessionstore.express.people import (
     known_users,
     owned_row,
 )
-from sessionstore.express.record import TextVersion, express_settings, record_of
+from sessionstore.express.record import JsonValue, TextVersion, express_settings, record_of
 from sessionstore.express.statements import ExpressStatements, compose
+from sessionstore.table.faults import is_taken
 from sessionstore.table.retry import READ, WRITE, attempt, in_transaction
 from sessionstore.table.routed import BATCH, PlacedTable
 from sessionstore.table.verbs import Knows
@@ -41,6 +42,9 @@ class SharedTable(PlacedTable):
     id. Those of a user can where the table has been given columns for that (``people``).
     """
 
+    # Others made the table, and named its key.
+    _is_taken_id = staticmethod(is_taken)
+
     def __init__(self) -> None:
         self._composed: dict[tuple[str, Any], ExpressStatements] = {}
         self._people: dict[tuple[str, Any], PeopleStatements | None] = {}
@@ -50,7 +54,7 @@ class SharedTable(PlacedTable):
 
     @property
     def table(self) -> str:
-        return ".".join(express_settings().table)
+        return express_settings().name
 
     def how_to_make(self) -> str:
         """Return the command that makes the table, as a sentence."""
@@ -183,19 +187,22 @@ class SharedTable(PlacedTable):
     def count(self) -> int:
         """Return how many sessions are live."""
         alias = self.alias
-        [(count,)] = self._read_all(alias, self._sql(alias).count, [self._now()])
+        sql = self._sql(alias)
+        [(count,)] = self._read_all(alias, sql.count, [self._now(), *sql.mine])
         return int(count)
 
     def page(self, after: str, limit: int) -> list[tuple[str, str]]:
         """Return the ids and texts of the next live sessions, in the order of their ids."""
         alias = self.alias
-        return self._read_all(alias, self._sql(alias).page, [self._now(), after, limit])
+        sql = self._sql(alias)
+        return self._read_all(alias, sql.page, [self._now(), *sql.mine, after, limit])
 
     def live_after(self, after: bytes, limit: int) -> list[bytes]:
         """Return the ids of the next sessions that may be live by somebody's clock, in order."""
         alias = self.alias
         cutoff = self._seconds(expiry.now_ms() - expiry.CLOCKS_DIFFER_MS)
-        rows = self._read_all(alias, self._sql(alias).ids, [cutoff, sid_of(after), limit])
+        sql = self._sql(alias)
+        rows = self._read_all(alias, sql.ids, [cutoff, *sql.mine, sid_of(after), limit])
         return [HiddenBytes(sid.encode()) for (sid,) in rows]
 
     def with_handle(self, handle: str) -> list[bytes]:
@@ -264,7 +271,9 @@ class SharedTable(PlacedTable):
     def _candidates(
         self, alias: str, sql: PeopleStatements, user_id: str, since: int
     ) -> list[HiddenText]:
-        found = self._read_all(alias, sql.ids, [user_id, self._seconds(since)] * 2)
+        found = self._read_all(
+            alias, sql.ids, [user_id, self._seconds(since), *self._sql(alias).mine] * 2
+        )
         return [HiddenText(sid) for sid, _ in found]
 
     # --- below the verbs
@@ -283,7 +292,7 @@ class SharedTable(PlacedTable):
             return self._composed.setdefault(key, attempt(alias, READ, lambda: compose(*key)))
 
     def _seconds(self, milliseconds: int) -> int:
-        return express_settings().seconds(milliseconds)
+        return min(express_settings().seconds(milliseconds), self._sql(self.alias).last)
 
     def _now(self) -> int:
         return self._seconds(expiry.now_ms())
@@ -312,4 +321,5 @@ class SharedTable(PlacedTable):
         text, seconds = columns
         if text in (None, TOMBSTONE):
             return None
+        text = text if sql.keeps_text else JsonValue(text)
         return record_of(row_id, text, int(seconds) * 1000, now)

@@ -1,26 +1,24 @@
-"""The table itself: made as Express makes it, given its mark column, and compared with both.
+"""The table itself: made as Express makes it, given its mark column, and judged."""
 
-Names were validated when the settings were parsed and are quoted here.
-"""
-
+import hashlib
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 from django.db import connections
 
 from sessionstore.conf.express import ExpressSettings
-from sessionstore.express.statements import quoted_table
+from sessionstore.core.text import printable
+from sessionstore.express.fitness.findings import Finding, Judged, Level
+from sessionstore.express.fitness.inspection import Inspection, inspect, seen_elsewhere
+from sessionstore.express.fitness.trial import try_session
+from sessionstore.express.people import UserColumns
+from sessionstore.express.statements import Column, columns_of, quoted, quoted_table
+
+# PostgreSQL's limit for a name, in bytes; MySQL's is 64 characters.
+_LONGEST_NAME = 63
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing that is not as it should be; ``breaks`` when sessions cannot be shared so."""
-
-    text: str
-    breaks: bool = False
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ExpressTable:
     """The table of SESSIONSTORE_EXPRESS on one database alias."""
 
@@ -31,27 +29,22 @@ class ExpressTable:
 
     def create_sql(self) -> list[str]:
         """Return what express-mysql-session or connect-pg-simple would run."""
-        names = {"table": self._table, "id": self._quote(self.settings.id)}
-        names |= {
-            "data": self._quote(self.settings.data),
-            "expires": self._quote(self.settings.expires),
-            "index": self._index_name,
-        }
-        if self.settings.is_postgres_layout:
-            return [text.format(**names) for text in _PG_SIMPLE]
-        return [_MYSQL_SESSION[self._vendor].format(**names)]
+        texts = _PG_SIMPLE if self.settings.is_postgres_layout else [_MYSQL_SESSION[self._vendor]]
+        return [text.format(**self._words) for text in texts]
 
     def add_mark_sql(self) -> list[str]:
         """Return what adds the mark column and the index on the expiry, where they are missing."""
-        statements = []
-        if self.settings.mark not in self.columns():
+        statements, seen = [], self.inspection
+        if self.settings.mark not in seen.columns:
             kind = "int unsigned" if self._vendor == "mysql" else "bigint"
-            statements.append(f"ALTER TABLE {self._table} ADD COLUMN {self._mark} {kind} NULL")
+            statements.append(
+                "ALTER TABLE {table} ADD COLUMN {mark} {kind} NULL".format(**self._words, kind=kind)
+            )
         if not self.has_index():
             # A plain CREATE INDEX would keep every login waiting.
-            how = " CONCURRENTLY" if self._vendor == "postgresql" else ""
-            column = self._quote(self.settings.expires)
-            statements.append(f"CREATE INDEX{how} {self._index_name} ON {self._table} ({column})")
+            can_wait = self._vendor == "postgresql" and seen.facts.kind != "partitioned table"
+            text = _CREATE_INDEX_BESIDE if can_wait else _CREATE_INDEX[self._vendor]
+            statements.append(text.format(**self._words))
         return statements
 
     def add_guard_sql(self) -> list[str]:
@@ -60,117 +53,140 @@ class ExpressTable:
         Express writes without looking: a request that was under way at the logout would bring the
         session back for Express itself, while Django goes on refusing it.
         """
-        if self.has_guard():
-            return []
-        names = {"table": self._table, "mark": self._mark, "name": self._quote(self._guard)}
-        names |= {"data": self._quote(self.settings.data)}
-        names |= {"expires": self._quote(self.settings.expires)}
-        return [text.format(**names) for text in _GUARD[self._vendor]]
+        return (
+            [] if self.has_guard() else [one.format(**self._words) for one in _GUARD[self._vendor]]
+        )
 
     # --- what there is
 
-    def columns(self) -> dict[str, dict[str, Any]]:
-        """Return each column's type and collation by its name; {} when there is no table."""
-        rows = self._ask(_COLUMNS[self._vendor], self._schema_and_name())
-        return {row[0]: {"type": str(row[1]).lower(), "collation": row[2]} for row in rows}
+    @cached_property
+    def inspection(self) -> Inspection:
+        """One look at the table, kept."""
+        return inspect(self.alias, self.settings)
+
+    def columns(self) -> dict[str, Column]:
+        """Return the columns as they are by now; {} when there is no table."""
+        return columns_of(self.alias, self.settings)
+
+    def elsewhere(self) -> list[str]:
+        """Return the schemas that have such a table; none when the schema is given by name."""
+        is_named = len(self.settings.table) > 1
+        return [] if is_named else seen_elsewhere(self.alias, self.settings)
 
     def has_index(self) -> bool:
         """Tell whether an index begins with the expiry."""
-        return bool(self._ask(_INDEX[self._vendor], [*self._where(), self.settings.expires]))
+        return any(one.columns[0] == self.settings.expires for one in self.inspection.indexes)
 
     def has_guard(self) -> bool:
         """Tell whether our trigger is there."""
-        return bool(self._ask(_TRIGGER[self._vendor], [*self._where(), self._guard]))
+        return self._guard in self.inspection.triggers
 
-    def differences(self) -> list[Difference]:
-        """Return what differs from what both sides need, the worst first."""
-        columns, settings = self.columns(), self.settings
-        if not columns:
-            return [Difference(f"the table {self.name} does not exist (--create)", breaks=True)]
+    def findings(self, *, tries: bool = False) -> list[Finding]:
+        """Return what is to be said of the table, the worst first.
+
+        With ``tries`` a session is stored and taken back, where that leaves nothing behind.
+        """
+        seen, settings = self.inspection, self.settings
+        if not seen.columns:
+            text = f"the table {self.name} does not exist (--create)"
+            if places := self.elsewhere():
+                text = f"the table {self.name} is not found here; {_told(places)}"
+            return [Finding(Level.BREAKS, text)]
         wanted = (settings.id, settings.data, settings.expires)
-        missing = [name for name in wanted if name not in columns]
+        missing = [printable(name) for name in wanted if name not in seen.columns]
         if missing:
-            return [Difference(f"the column {name} is missing", breaks=True) for name in missing]
-        found = self._text_columns(columns)
-        if not self.has_index():
-            found.append(
-                Difference(f"{settings.expires} has no index (--add-mark): clean-up scans")
-            )
-        if settings.mark not in columns:
-            found.append(
-                Difference(
-                    f"there is no mark column {settings.mark} (--add-mark): a request of Express "
-                    f"that is under way can bring back a session that was logged out"
-                )
-            )
-        elif not self.has_guard():
-            found.append(
-                Difference(
-                    "there is no guard (--add-guard): a logout is final for Django, and not for "
-                    "a request of Express that is under way"
-                )
-            )
-        return found
+            return [Finding(Level.BREAKS, f"the column {name} is missing") for name in missing]
+        names = {name: quoted(self.alias, name) for name in seen.columns}
+        found = list(Judged(settings, seen, quoted_table(self.alias, settings), names).findings())
+        if tries and not any(one.breaks for one in found):
+            found.insert(0, self._tried())
+        levels = list(Level)
+        return sorted([*found, *self._marks()], key=lambda one: levels.index(one.level))
 
     @property
     def name(self) -> str:
-        return ".".join(self.settings.table)
+        return self.settings.name
 
     # --- below
 
-    def _text_columns(self, columns: dict[str, dict[str, Any]]) -> list[Difference]:
-        """Return what MySQL would change or confuse in the ids and the data."""
-        if self._vendor != "mysql":
-            return []
-        found = []
-        for name in (self.settings.id, self.settings.data):
-            collation = str(columns[name]["collation"])
-            if columns[name]["type"] == "json":
-                text = f"{name} has the type json, which rewrites its text: make it mediumtext"
-                found.append(Difference(text, breaks=True))
-            elif not collation.startswith("utf8mb4"):
-                text = f"{name} has the collation {collation}: it cannot hold every character"
-                found.append(Difference(text, breaks=True))
-            elif not collation.endswith("_bin"):
-                found.append(Difference(f"{name} has the collation {collation}: a is A to it"))
-        return found
+    def _tried(self) -> Finding:
+        """Return how a session fared that was stored and taken back, or why none was."""
+        seen = self.inspection
+        ours = {self._guard, *UserColumns(self.alias, self.settings).trigger_names}
+        if others := sorted(set(seen.triggers) - ours):
+            names = ", ".join(map(printable, others))
+            text = f"it has triggers of its own ({names}), so no session was tried in it"
+            return Finding(Level.COSTS, text)
+        if not seen.facts.is_transactional:
+            return Finding(Level.COSTS, "no session was tried in it, for that would remain")
+        wrong = try_session(self.alias, self.settings)
+        if wrong is not None:
+            return Finding(Level.BREAKS, f"a session that was tried in it: {wrong}")
+        return Finding(Level.WORKS, "a session was stored, changed and ended, and taken back")
+
+    def _marks(self) -> list[Finding]:
+        """Return what a logout lacks to be final, and the rights that adding it takes."""
+        mark, facts = printable(self.settings.mark), self.inspection.facts
+        who = "" if facts.is_owner else f"; only the owner of {self.name} can"
+        if self.settings.mark not in self.inspection.columns:
+            text = (
+                f"there is no mark column {mark} (--add-mark{who}): a request of Express "
+                f"that is under way can bring back a session that was logged out"
+            )
+            return [Finding(Level.COSTS, text)]
+        if not self.has_guard():
+            text = (
+                f"there is no guard (--add-guard{who}): a logout is final for Django, and not for "
+                f"a request of Express that is under way"
+            )
+            return [Finding(Level.COSTS, text)]
+        return []
 
     @property
     def _vendor(self) -> str:
         return connections[self.alias].vendor
 
     @property
-    def _table(self) -> str:
-        return quoted_table(self.alias, self.settings)
-
-    @property
-    def _mark(self) -> str:
-        return self._quote(self.settings.mark)
-
-    @property
-    def _index_name(self) -> str:
-        return self._quote(f"IDX_{self.settings.table[-1]}_{self.settings.expires}"[:63])
-
-    @property
     def _guard(self) -> str:
-        return f"{self.settings.table[-1]}_keep_mark"[:63]
+        return _fitting(self.settings.table[-1], "_keep_mark")
 
-    def _quote(self, name: str) -> str:
-        return connections[self.alias].ops.quote_name(name)
+    @property
+    def _words(self) -> dict[str, str]:
+        """Return what stands for the braces in the texts, quoted."""
+        settings = self.settings
+        *schema, alone = (quoted(self.alias, name) for name in settings.table)
+        index = _fitting(f"IDX_{settings.table[-1]}_{settings.expires}", "")
+        return {
+            "table": quoted_table(self.alias, settings),
+            "alone": alone,
+            "place": f"{schema[0]}." if schema else "",
+            "id": quoted(self.alias, settings.id),
+            "data": quoted(self.alias, settings.data),
+            "expires": quoted(self.alias, settings.expires),
+            "mark": quoted(self.alias, settings.mark),
+            "index": quoted(self.alias, index),
+            "guard": quoted(self.alias, self._guard),
+        }
 
-    def _schema_and_name(self) -> list[str | None]:
-        *schema, name = self.settings.table
-        return [schema[0] if schema else None, name]
 
-    def _where(self) -> list[str | None]:
-        return [self._table] if self._vendor == "postgresql" else self._schema_and_name()
+def refusal(table: ExpressTable) -> str | None:
+    """Return why a table must not be made: one that is seen elsewhere would be hidden by it."""
+    places = table.elsewhere()
+    return None if not places else f"The table {table.name} is not made, for {_told(places)}."
 
-    def _ask(self, sql: str, values: list[str | None]) -> list[Any]:
-        with connections[self.alias].cursor() as cursor:
-            if self._vendor == "sqlite":
-                values = values[1:]
-            cursor.execute(sql, values)
-            return list(cursor.fetchall())
+
+def _told(places: list[str]) -> str:
+    names = ", ".join(map(printable, places))
+    return f'one with its columns is in {names}: set "schema" in SESSIONSTORE_EXPRESS'
+
+
+def _fitting(name: str, ending: str) -> str:
+    """Return a name that begins so and fits into 63 bytes; what is cut is told by a digest."""
+    whole = f"{name}{ending}"
+    if len(whole.encode()) <= _LONGEST_NAME:
+        return whole
+    ending = f"_{hashlib.sha256(whole.encode()).hexdigest()[:8]}{ending}"
+    return name.encode()[: _LONGEST_NAME - len(ending)].decode(errors="ignore") + ending
 
 
 # express-mysql-session 3.0: schema.sql; elsewhere the same columns.
@@ -194,49 +210,34 @@ _PG_SIMPLE = [
     ),
     "CREATE INDEX IF NOT EXISTS {index} ON {table} ({expires})",
 ]
+_CREATE_INDEX = {
+    "mysql": "CREATE INDEX {index} ON {table} ({expires})",
+    "postgresql": "CREATE INDEX {index} ON {table} ({expires})",
+    "sqlite": "CREATE INDEX {place}{index} ON {alone} ({expires})",
+}
+_CREATE_INDEX_BESIDE = "CREATE INDEX CONCURRENTLY {index} ON {table} ({expires})"
 _GUARD = {
     "mysql": [
         (
-            "CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW SET "
+            "CREATE TRIGGER {place}{guard} BEFORE UPDATE ON {table} FOR EACH ROW SET "
             "NEW.{data} = IF(OLD.{mark} IS NULL, NEW.{data}, OLD.{data}), "
             "NEW.{expires} = IF(OLD.{mark} IS NULL, NEW.{expires}, OLD.{expires})"
         )
     ],
     "postgresql": [
         (
-            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            "CREATE OR REPLACE FUNCTION {place}{guard}() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RETURN OLD; END $$"
         ),
         (
-            "CREATE TRIGGER {name} BEFORE UPDATE ON {table} FOR EACH ROW "
-            "WHEN (OLD.{mark} IS NOT NULL) EXECUTE FUNCTION {name}()"
+            "CREATE TRIGGER {guard} BEFORE UPDATE ON {table} FOR EACH ROW "
+            "WHEN (OLD.{mark} IS NOT NULL) EXECUTE FUNCTION {place}{guard}()"
         ),
     ],
     "sqlite": [
         (
-            "CREATE TRIGGER {name} BEFORE UPDATE ON {table} WHEN OLD.{mark} IS NOT NULL "
+            "CREATE TRIGGER {place}{guard} BEFORE UPDATE ON {alone} WHEN OLD.{mark} IS NOT NULL "
             "BEGIN SELECT RAISE(IGNORE); END"
         )
     ],
-}
-_COLUMNS = {
-    "mysql": "SELECT column_name, data_type, collation_name FROM information_schema.columns "
-    "WHERE table_schema = COALESCE(%s, DATABASE()) AND table_name = %s",
-    "postgresql": "SELECT column_name, data_type, collation_name FROM information_schema.columns "
-    "WHERE table_schema = COALESCE(%s, CURRENT_SCHEMA()) AND table_name = %s",
-    "sqlite": "SELECT name, type, NULL FROM pragma_table_info(%s)",
-}
-_INDEX = {
-    "mysql": "SELECT 1 FROM information_schema.statistics WHERE table_schema = "
-    "COALESCE(%s, DATABASE()) AND table_name = %s AND column_name = %s AND seq_in_index = 1",
-    "postgresql": "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
-    "AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(%s) AND a.attname = %s",
-    "sqlite": "SELECT 1 FROM pragma_index_list(%s) l, pragma_index_info(l.name) i "
-    "WHERE i.seqno = 0 AND i.name = %s",
-}
-_TRIGGER = {
-    "mysql": "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = "
-    "COALESCE(%s, DATABASE()) AND event_object_table = %s AND trigger_name = %s",
-    "postgresql": "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = %s",
-    "sqlite": "SELECT 1 FROM sqlite_master WHERE tbl_name = %s AND name = %s",
 }

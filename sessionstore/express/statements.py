@@ -1,10 +1,15 @@
-"""The SQL text for a table of a Node store, composed once for each database alias."""
+"""The SQL text for a table of a Node store, composed once for each database alias.
+
+Tables differ: each expression follows the type that a column has, as the statements find it.
+"""
 
 from dataclasses import dataclass
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from sessionstore.conf.express import ExpressSettings
+from sessionstore.core.express_format import LAST_DATE_MS, LAST_UNSIGNED
+from sessionstore.table.faults import code_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +17,9 @@ class ExpressStatements:
     """Each text with its parameters in order; `now` and `expires` are whole seconds."""
 
     has_mark: bool
+    keeps_text: bool  # else the column of the data keeps the JSON's value, and spells it anew
+    last: int  # the last second that the column of the expiry holds
+    mine: tuple[str, ...]  # what follows `now` where only this application's ids are wanted
     fetch: str  # sid, now
     lock: str  # sid, now
     before_lock: str | None  # sid
@@ -26,26 +34,121 @@ class ExpressStatements:
     count_expired: str  # before
     delete: str  # {sids} in the text stands for a placeholder for each
     delete_expired: str  # the same, before
-    count: str  # now
-    page: str  # now, after sid, limit
+    count: str  # now, *mine
+    page: str  # now, *mine, after sid, limit
     ids: str  # the same
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the database describes it."""
+
+    type: str
+    """In lower case, with its length: "varchar(128)", "int(10) unsigned"."""
+    is_nullable: bool = True
+    has_default: bool = False
+    """Whether an INSERT that does not name it gets a value that is not NULL."""
+    is_generated: bool = False
+    collation: str | None = None
+    is_exact: bool = True
+    """Whether the collation tells "a" from "A"."""
+
+    @property
+    def kind(self) -> str:
+        """The type's name alone."""
+        return self.type.partition("(")[0].split(" unsigned")[0].strip()
+
+    def keeps_text(self, vendor: str) -> bool:
+        """Tell whether JSON comes back as it was written."""
+        return self.kind != ("json" if vendor == "mysql" else "jsonb")
+
+    @property
+    def is_local_time(self) -> bool:
+        """Tell whether it holds times without their zone."""
+        return self.type.startswith("timestamp") and self.type.endswith("without time zone")
+
+    @property
+    def length(self) -> int | None:
+        """The number in its parentheses."""
+        digits = self.type.partition("(")[2].partition(")")[0].partition(",")[0]
+        return int(digits) if digits.isdigit() else None
+
+
+def quoted(alias: str, name: str) -> str:
+    """Return a name as SQL has it, whatever is in it.
+
+    Django's own `quote_name` takes a name for quoted when it begins and ends with the quote, and
+    doubles none inside.
+    """
+    quote = "`" if connections[alias].vendor == "mysql" else '"'
+    return quote + name.replace(quote, quote * 2) + quote
 
 
 def quoted_table(alias: str, settings: ExpressSettings) -> str:
     """Return the table's name, quoted, with its schema when it has one."""
-    return ".".join(map(connections[alias].ops.quote_name, settings.table))
+    return ".".join(quoted(alias, name) for name in settings.table)
 
 
-def columns_of(alias: str, settings: ExpressSettings) -> list[str]:
-    """Return the names of the table's columns as they are."""
+def columns_of(alias: str, settings: ExpressSettings) -> dict[str, Column]:
+    """Return the columns of the table that the statements find; {} when there is none."""
+    vendor = connections[alias].vendor
     with connections[alias].cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {quoted_table(alias, settings)} WHERE 1 = 0")  # noqa: S608 - quoted names
-        return [column[0] for column in cursor.description]
+        if vendor == "postgresql":
+            cursor.execute(_POSTGRES_COLUMNS, [quoted_table(alias, settings)])
+            return {name: Column(*described) for name, *described in cursor.fetchall()}
+        if vendor == "sqlite":
+            *schema, name = settings.table
+            cursor.execute(_SQLITE_COLUMNS.format(", %s" if schema else ""), [name, *schema])
+            return {name: Column(*described) for name, *described in cursor.fetchall()}
+        try:
+            cursor.execute(f"SHOW FULL COLUMNS FROM {quoted_table(alias, settings)}")
+        except DatabaseError as error:
+            if code_of(error) in _MYSQL_MISSING:
+                return {}
+            raise
+        return {str(row[0]): _mysql_column(row) for row in cursor.fetchall()}
+
+
+_POSTGRES_COLUMNS = """
+    SELECT a.attname,
+           CASE t.typtype WHEN 'd' THEN format_type(t.typbasetype, t.typtypmod)
+                          ELSE format_type(a.atttypid, a.atttypmod) END,
+           NOT a.attnotnull AND NOT t.typnotnull,
+           a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL,
+           a.attgenerated <> '' OR a.attidentity = 'a',
+           c.collname,
+           COALESCE(c.collisdeterministic, true)
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_collation c ON c.oid = a.attcollation
+    WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum
+"""
+_SQLITE_COLUMNS = (
+    'SELECT name, lower(type), NOT "notnull", dflt_value IS NOT NULL, hidden > 1 '
+    "FROM pragma_table_xinfo(%s{})"
+)
+_MYSQL_MISSING = {1049, 1146}  # no such database, no such table
+# Exact too is what folds neither case nor accents.
+_MYSQL_EXACT = ("_bin", "_as_cs", "_cs", "binary")
+
+
+def _mysql_column(row: tuple[object, ...]) -> Column:
+    """Read a line of SHOW FULL COLUMNS, which finds what the statements find."""
+    _, kind, collation, is_nullable, _, default, extra, *_ = row
+    told = str(extra).lower()
+    return Column(
+        type=str(kind).lower(),
+        is_nullable=is_nullable == "YES",
+        has_default=default is not None or bool(told),
+        is_generated="generated" in told.replace("default_generated", ""),
+        collation=None if collation is None else str(collation),
+        is_exact=collation is None or str(collation).endswith(_MYSQL_EXACT),
+    )
 
 
 # {live} and {unchanged} are conditions, {at} is a placeholder of a time in the column's own type.
 _TEXTS = {
-    "fetch": "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {live} AND {expires} >= {at}",
+    "fetch": "SELECT {shown}, {stored}, {seconds} FROM {table} WHERE {live} AND {expires} >= {at}",
     "insert": "INSERT INTO {table} ({sid}, {data}, {expires}) VALUES (%s, %s, {at})",
     "update": "UPDATE {table} SET {data} = %s, {expires} = {at} WHERE {unchanged} "
     "AND {expires} >= {at}",
@@ -53,16 +156,16 @@ _TEXTS = {
     "AND {expires} >= {at}",
     "touch": "UPDATE {table} SET {expires} = {at} WHERE {unchanged} "
     "AND {expires} < {at} AND {expires} >= {at}",
-    "expired": "SELECT {sid} FROM {table} WHERE {expires} < {at} LIMIT %s",
+    "expired": "SELECT {shown} FROM {table} WHERE {expires} < {at} LIMIT %s",
     "count_expired": "SELECT COUNT(*) FROM {table} WHERE {expires} < {at}",
     "delete": "DELETE FROM {table} WHERE {sid} IN ({{sids}})",
     # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
     "delete_expired": "DELETE FROM {table} WHERE {sid} IN ({{sids}}) AND {seconds} + 0 < %s",
-    "count": "SELECT COUNT(*) FROM {table} WHERE {unmarked} AND {expires} >= {at}",
-    "page": "SELECT {sid}, {stored} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
-    "AND {sid} > %s ORDER BY {sid} LIMIT %s",
-    "ids": "SELECT {sid} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
-    "AND {sid} > %s ORDER BY {sid} LIMIT %s",
+    "count": "SELECT COUNT(*) FROM {table} WHERE {unmarked} AND {expires} >= {at} AND {mine}",
+    "page": "SELECT {shown}, {stored} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
+    "AND {mine} AND {sid} > %s ORDER BY {sid} LIMIT %s",
+    "ids": "SELECT {shown} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
+    "AND {mine} AND {sid} > %s ORDER BY {sid} LIMIT %s",
 }
 _REMOVE = "DELETE FROM {table} WHERE {sid} = %s"
 _REMOVE_BY_MARK = (
@@ -76,13 +179,23 @@ _SQLITE_LOCK = "UPDATE {table} SET {data} = {data} WHERE {sid} = %s"
 
 
 def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
-    """Return the statements; looks once whether the table has the mark column."""
-    has_mark = settings.mark in columns_of(alias, settings)
-    words = words_of(alias, settings, has_mark=has_mark)
-    vendor = connections[alias].vendor
+    """Return the statements; looks once what the columns are, and whether one is for marks."""
+    columns = columns_of(alias, settings)
+    if not columns:
+        with connections[alias].cursor() as cursor:
+            # Raises the database's own error, which those above know.
+            cursor.execute(f"SELECT 1 FROM {quoted_table(alias, settings)}")  # noqa: S608 - quoted names
+    has_mark, vendor = settings.mark in columns, connections[alias].vendor
+    words, pattern = words_of(alias, settings, columns), _pattern(vendor, settings.prefix)
     texts = {name: text.format(**words) for name, text in _TEXTS.items()}
+    # These are formatted once more, and a name may have braces.
+    again = {word: sql.replace("{", "{{").replace("}", "}}") for word, sql in words.items()}
+    texts |= {name: _TEXTS[name].format(**again) for name in ("delete", "delete_expired")}
     return ExpressStatements(
         has_mark=has_mark,
+        keeps_text=settings.data not in columns or columns[settings.data].keeps_text(vendor),
+        last=_last(columns.get(settings.expires)),
+        mine=(pattern,) if settings.prefix else (),
         lock=texts["fetch"] if vendor == "sqlite" else f"{texts['fetch']} FOR UPDATE",
         before_lock=_SQLITE_LOCK.format(**words) if vendor == "sqlite" else None,
         remove=(_REMOVE_BY_MARK if has_mark else _REMOVE).format(**words),
@@ -92,40 +205,100 @@ def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
     )
 
 
-def words_of(alias: str, settings: ExpressSettings, *, has_mark: bool) -> dict[str, str]:
+def words_of(alias: str, settings: ExpressSettings, columns: dict[str, Column]) -> dict[str, str]:
     """Return what stands for the braces in the texts."""
-    quote = connections[alias].ops.quote_name
-    sid, data, expires = map(quote, (settings.id, settings.data, settings.expires))
-    mark = quote(settings.mark)
-    stored, at, seconds = data, "%s", expires
-    if settings.is_postgres_layout:
-        zone = _time_zone(alias, settings)
-        # The column has no zone: Node writes and compares in the zone of its own connections.
-        stored, at = f"{data}::text", f"(to_timestamp(%s) AT TIME ZONE {zone})"
-        seconds = f"CAST(EXTRACT(EPOCH FROM {expires} AT TIME ZONE {zone}) AS bigint)"
-    unmarked = f"{mark} IS NULL" if has_mark else "1 = 1"
+    has_mark = settings.mark in columns
+    # Values are bound into the texts, so a % of a name is written twice.
+    bound = {
+        word: quoted(alias, name).replace("%", "%%")
+        for word, name in (
+            ("sid", settings.id),
+            ("data", settings.data),
+            ("expires", settings.expires),
+            ("mark", settings.mark),
+        )
+    }
+    sid, unmarked = bound["sid"], f"{bound['mark']} IS NULL" if has_mark else "1 = 1"
     live = f"{sid} = %s AND {unmarked}" if has_mark else f"{sid} = %s"
+    typed = _typed(alias, settings, columns, bound)
+    is_sqlite = connections[alias].vendor == "sqlite"
+    is_mine = "substr({}, 1, {}) = %s" if is_sqlite else "{} LIKE %s ESCAPE '!'"
     return {
-        "table": quoted_table(alias, settings),
-        "sid": sid,
-        "data": data,
-        "expires": expires,
-        "mark": mark,
-        "stored": stored,
-        "at": at,
-        "seconds": seconds,
+        **bound,
+        **typed,
+        "table": quoted_table(alias, settings).replace("%", "%%"),
         "unmarked": unmarked,
         "live": live,
-        "unchanged": f"{live} AND {stored} = %s",
+        "unchanged": f"{live} AND {typed['same']}",
+        "mine": is_mine.format(sid, len(settings.prefix)) if settings.prefix else "1 = 1",
     }
 
 
-def _time_zone(alias: str, settings: ExpressSettings) -> str:
-    """Return the zone of Express's connections as a literal: the server's, unless configured."""
-    zone = settings.time_zone
-    if zone is None:
-        with connections[alias].cursor() as cursor:
-            # Django sets a zone for its own connections; this is what they began with.
-            cursor.execute("SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
-            zone = str(cursor.fetchone()[0])
-    return "'" + zone.replace("'", "''") + "'"
+def _typed(
+    alias: str, settings: ExpressSettings, columns: dict[str, Column], bound: dict[str, str]
+) -> dict[str, str]:
+    """Return the expressions that depend on the types of the columns.
+
+    `shown` is the id, `stored` the data as text and `same` their comparison with text; `at` is a
+    placeholder of seconds in the type of the expiry, and `seconds` the way back.
+    """
+    sid, data, expires = bound["sid"], bound["data"], bound["expires"]
+    kind = {name: column.kind for name, column in columns.items()}
+    shown, stored, same, at, seconds = sid, data, f"{data} = %s", "%s", expires
+    vendor = connections[alias].vendor
+    if vendor == "postgresql":
+        # A `char` comes with blanks at its end.
+        shown = f"{sid}::text" if kind.get(settings.id) == "character" else sid
+        stored = f"{data}::text"
+        # What is kept as a value is compared as one.
+        same = f"{data} = %s::jsonb" if kind.get(settings.data) == "jsonb" else f"{stored} = %s"
+        at, seconds = _postgres_times(alias, settings, columns.get(settings.expires), expires)
+    elif vendor == "mysql":
+        if kind.get(settings.id, "").endswith("binary"):
+            shown = f"CONVERT({sid} USING utf8mb4)"
+        if kind.get(settings.data) == "json":
+            stored, same = f"CAST({data} AS CHAR)", f"{data} = CAST(%s AS JSON)"
+        elif settings.data in columns and not columns[settings.data].is_exact:
+            same = f"CAST({data} AS BINARY) = CAST(%s AS BINARY)"
+    else:
+        # A bare column of a date type would be read as a date.
+        seconds = f"CAST({expires} AS integer)"
+    return {"shown": shown, "stored": stored, "same": same, "at": at, "seconds": seconds}
+
+
+def _postgres_times(
+    alias: str, settings: ExpressSettings, column: Column | None, expires: str
+) -> tuple[str, str]:
+    """Return a moment in the type of the column, and the column in seconds."""
+    if column is None or not column.type.startswith("timestamp"):
+        return "%s", expires
+    if not column.is_local_time:
+        return "to_timestamp(%s)", f"CAST(EXTRACT(EPOCH FROM {expires}) AS bigint)"
+    # The column has no zone: Node writes and compares in the zone of its own connections.
+    zone = "'" + zone_of(alias, settings).replace("'", "''").replace("%", "%%") + "'"
+    at = f"(to_timestamp(%s) AT TIME ZONE {zone})"
+    return at, f"CAST(EXTRACT(EPOCH FROM {expires} AT TIME ZONE {zone}) AS bigint)"
+
+
+def zone_of(alias: str, settings: ExpressSettings) -> str:
+    """Return the zone of Express's connections to PostgreSQL: the server's, unless configured."""
+    if settings.time_zone is not None:
+        return settings.time_zone
+    with connections[alias].cursor() as cursor:
+        # Django sets a zone for its own connections; this is what they began with.
+        cursor.execute("SELECT reset_val FROM pg_settings WHERE name = 'TimeZone'")
+        return str(cursor.fetchone()[0])
+
+
+def _pattern(vendor: str, prefix: str) -> str:
+    """Return what the ids of this application are compared with; SQLite's LIKE ignores case."""
+    if vendor == "sqlite":
+        return prefix
+    return "".join(f"!{sign}" if sign in "!%_" else sign for sign in prefix) + "%"
+
+
+def _last(column: Column | None) -> int:
+    """Return the last second that a column for the expiry can hold."""
+    if column is None or column.kind not in ("int", "integer"):
+        return LAST_DATE_MS // 1000
+    return LAST_UNSIGNED if "unsigned" in column.type else LAST_UNSIGNED // 2

@@ -24,6 +24,7 @@ _SQLITE_TRANSIENT = {5, 6}  # SQLITE_BUSY and SQLITE_LOCKED with all their exten
 _SQLITE_TAKEN_ID, _SQLITE_UNIQUE = 1555, 2067  # SQLITE_CONSTRAINT_PRIMARYKEY and _UNIQUE
 _MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
 _MISSING_TABLE = {1146, "42P01"}
+_TAKEN = {_MYSQL_TAKEN, _POSTGRES_TAKEN, _SQLITE_TAKEN_ID, _SQLITE_UNIQUE}
 _names_our_key = re.compile(r"for key '([^']*\.)?(PRIMARY|digest)'$").search
 _LOST = (
     *("closed", "Lost connection", "gone away", "server closed the connection", "terminating"),
@@ -120,6 +121,11 @@ def is_taken_id(error: BaseException) -> bool:
         constraint = getattr(getattr(cause, "diag", None), "constraint_name", None) or ""
         return constraint.endswith(("_pkey", "_digest_key"))
     return False
+
+
+def is_taken(error: BaseException) -> bool:
+    """Tell whether an INSERT failed because a key exists, whatever that key is called."""
+    return code_of(error) in _TAKEN
 
 
 def is_missing_table(error: BaseException) -> bool:

@@ -38,6 +38,7 @@ class PlacedTable:
     """
 
     _fixed_alias: str | None = None
+    _is_taken_id = staticmethod(is_taken_id)
 
     @property
     def alias(self) -> str:
@@ -133,7 +134,7 @@ class PlacedTable:
         try:
             attempt(alias, WRITE, once, row=row)
         except (DatabaseError, InterfaceError) as error:
-            if is_taken_id(error):
+            if self._is_taken_id(error):
                 let_go(error)
                 # Security: the driver's message holds the digest; only the fact goes up.
                 raise TakenId from None

@@ -1,11 +1,9 @@
 """Whoever clicks stays in: what a click renews is renewed in time, and no more often than that."""
 
 from importlib import import_module
-from io import StringIO
 
 import pytest
 from django.core.cache import caches
-from django.core.management import call_command
 from django.db import connections
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 
 from sessionstore.core.record import Client
 from sessionstore.models import Session
+from tests.express.conftest import create_table
 from tests.harness.databases import ENGINES
 from tests.harness.statements import record_statements
 from tests.harness.visitor import MIDDLEWARE, Visitor
@@ -31,7 +30,7 @@ def site(request, database, settings):
         yield request.param
         return
     settings.SESSIONSTORE_EXPRESS = {"secrets": ["a secret that is long enough"]}
-    call_command("expresstable", "--create", verbosity=0, stdout=StringIO())
+    create_table(database)
     import_module(EXPRESS).SessionStore().table._composed.clear()
     yield request.param
     with connections[database].cursor() as cursor:

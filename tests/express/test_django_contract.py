@@ -13,6 +13,7 @@ from django.db import connections
 from django.test import TestCase, TransactionTestCase, override_settings
 
 from sessionstore.backends.express import SessionStore
+from tests.express.conftest import create_table
 from tests.express.peer import SECRETS
 from tests.harness.databases import ALIASES, running, wanted
 from tests.harness.django_sdist import SdistMissingError, sessions_tests
@@ -43,7 +44,7 @@ def on_a_table(name: str, express: dict[str, Any], base: tuple[type, ...]) -> ty
         def setUpClass(cls) -> None:
             # Before the transaction of the class: on MySQL, DDL commits.
             with override_settings(**here):
-                call_command("expresstable", "--create", stdout=io.StringIO())
+                create_table(ALIASES[name])
                 if "columns" in express:
                     call_command("expresstable", "--add-mark", stdout=io.StringIO())
             super().setUpClass()

@@ -61,10 +61,12 @@ def test_each_key_of_the_setting_is_in_the_table():
         "secrets": ["s"],
         "layout": "connect-pg-simple",
         "table": "t",
+        "schema": "s",
         "columns": {},
         "expiration": 60,
         "user": True,
         "time_zone": "UTC",
+        "prefix": "shop:",
     }
     assert keys == set(values)
     assert express(values)

@@ -8,7 +8,7 @@ from django.db import OperationalError, connections
 
 from sessionstore.backends.express import SessionStore
 
-pytestmark = pytest.mark.only_on("mariadb", "postgresql")
+pytestmark = pytest.mark.only_on("mariadb", "mysql", "postgresql")
 
 
 @contextmanager
@@ -29,10 +29,20 @@ def lost_answer(alias: str, verb: str):
     assert not left
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "mark"])
-def saved(request, shared_table) -> SessionStore:
-    """A session in a table without the mark column, and with it."""
-    shared_table(mark=request.param)
+@pytest.fixture(params=["plain", "mark", "value"])
+def saved(request, database, shared_table) -> SessionStore:
+    """A session in a table without the mark column, with it, and where JSON is kept as a value."""
+    if request.param == "value" and database == "mariadb":
+        pytest.skip("MariaDB keeps JSON as text")
+    shared_table(mark=request.param == "mark")
+    if request.param == "value":
+        sql = {
+            "mysql": "ALTER TABLE sessions MODIFY data json",
+            "postgresql": "ALTER TABLE sessions ALTER data TYPE jsonb USING data::jsonb",
+        }
+        with connections[database].cursor() as cursor:
+            cursor.execute(sql[database])
+        SessionStore().table._composed.clear()
     session = SessionStore()
     session.update({"a": 1, "n": 0})
     session.save()

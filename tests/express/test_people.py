@@ -185,10 +185,10 @@ class TestWithExpress:
     def test_a_guard_that_comes_later_changes_nothing(self, site, ann, database):
         """Then it has its turn after the triggers of the user."""
         phone = site()
-        guard = ExpressTable(database, express_settings())
-        on = f" ON {guard._table}" if connections[database].vendor == "postgresql" else ""
+        words = ExpressTable(database, express_settings())._words
+        on = f" ON {words['table']}" if connections[database].vendor == "postgresql" else ""
         with connections[database].cursor() as cursor:
-            cursor.execute(f"DROP TRIGGER {guard._quote(guard._guard)}{on}")
+            cursor.execute(f"DROP TRIGGER {words['guard']}{on}")
         run("expresstable", "--add-guard")
         phone.express(["login", ann.pk])
         sid = sid_of(phone.cookie)
@@ -407,7 +407,7 @@ def test_triggers_that_are_gone_are_told_and_made_anew(table, database, settings
     people = UserColumns(database, express_settings())
     on = f" ON {people.table}" if connections[database].vendor == "postgresql" else ""
     with connections[database].cursor() as cursor:
-        cursor.execute(f"DROP TRIGGER {people.quote(people._names[-1])}{on}")
+        cursor.execute(f"DROP TRIGGER {people.quote(people.trigger_names[-1])}{on}")
     assert "sessionstore.W050" in ids(databases=[database])
     assert "triggers that keep the columns" in run("expresstable", "--check")
     assert "Looked at" in run("expresstable", "--add-user")

@@ -66,6 +66,12 @@ def test_a_table_may_name_its_schema(settings):
     assert conf.express.table == ("web", "sessions")
 
 
+def test_beside_a_schema_the_table_is_one_name(settings):
+    """As `schemaName` and `tableName` of connect-pg-simple: dots are part of it."""
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "schema": "web", "table": "a.b.c"}
+    assert conf.express.table == ("web", "a.b.c")
+
+
 def test_expiration_is_a_duration_like_all_others(settings):
     """A timedelta or whole seconds, where Express counts milliseconds."""
     settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "expiration": timedelta(hours=1)}
@@ -92,7 +98,13 @@ def test_true_means_the_user_of_passport(settings):
         {"secrets": None},
         {"layout": "redis"},
         {"table": "a.b.c"},
-        {"table": "a`b"},
+        {"table": "a\0b"},
+        {"table": "a" * 65},
+        {"table": "\ud800"},
+        {"schema": ""},
+        {"prefix": None},
+        {"prefix": "\0"},
+        {"prefix": "p" * 97},
         {"table": 1},
         {"columns": {"data": ""}},
         {"columns": {"unknown": "x"}},
@@ -169,6 +181,14 @@ class TestChecks:
         column.model = User
         monkeypatch.setattr("sessionstore.checks.express.key_columns", lambda: [column])
         assert ("sessionstore.W054" in ids()) is told
+
+    def test_a_prefix_makes_keys_longer(self, monkeypatch, settings):
+        """W054 counts it, percent-encoded as the cookie has it."""
+        settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "prefix": "shop:"}
+        column = models.CharField(max_length=134, name="session_key")
+        column.model = User
+        monkeypatch.setattr("sessionstore.checks.express.key_columns", lambda: [column])
+        assert "sessionstore.W054" in ids()
 
     def test_every_key_fits_in_as_many_characters_as_are_asked_for(self):
         """The signature differs in length, for some of its signs are percent-encoded."""

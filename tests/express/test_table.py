@@ -5,7 +5,6 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from sessionstore.backends.express import SessionStore
-from sessionstore.conf import conf
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
@@ -45,7 +44,8 @@ def test_add_mark_adds_the_column_and_the_index(table, capsys):
     assert "revoked_at" in table.columns()
     assert table.has_index()
     assert "nothing to do" in told(capsys, "--add-mark")
-    assert told(capsys, "--check").count("\n") == 1
+    costs = [line for line in told(capsys, "--check").splitlines() if line.startswith("costs")]
+    assert [line.partition(" (")[0] for line in costs] == ["costs: there is no guard"]
 
 
 def test_add_guard_adds_all_three(table, capsys):
@@ -91,13 +91,14 @@ def test_without_its_setting_the_command_says_so(database, settings):
 
 
 @pytest.mark.only_on("mariadb", "mysql")
-def test_a_collation_that_ignores_case_is_told(table, database, capsys):
+def test_a_collation_that_ignores_case_is_refused(table, database, capsys):
     """Two ids that differ in case would be one session to the database."""
     with connections[database].cursor() as cursor:
         cursor.execute("ALTER TABLE sessions MODIFY session_id varchar(128) NOT NULL")
         cursor.execute("ALTER TABLE sessions CONVERT TO CHARACTER SET utf8mb4")
-    output = told(capsys, "--check")
-    assert "session_id has the collation" in output
+    with pytest.raises(CommandError, match="cannot be shared"):
+        call_command("expresstable", "--check")
+    assert "session_id has the collation" in capsys.readouterr().out
 
 
 @pytest.mark.only_on("mariadb", "mysql")
@@ -108,16 +109,6 @@ def test_a_charset_that_cannot_hold_every_character_is_refused(table, database, 
     with pytest.raises(CommandError, match="cannot be shared"):
         call_command("expresstable", "--check")
     assert "cannot hold every character" in capsys.readouterr().out
-
-
-@pytest.mark.only_on("mysql")
-def test_a_column_of_the_type_json_is_refused(table, database, capsys):
-    """MySQL stores another text than was written, and the text is the version."""
-    with connections[database].cursor() as cursor:
-        cursor.execute("ALTER TABLE sessions MODIFY data json")
-    with pytest.raises(CommandError, match="cannot be shared"):
-        call_command("expresstable", "--check")
-    assert "mediumtext" in capsys.readouterr().out
 
 
 @pytest.mark.only_on("mariadb", "mysql")
@@ -161,13 +152,6 @@ def test_the_table_of_connect_pg_simple_is_the_one_that_it_makes(database, share
     fresh.store("get", "nobody")
     assert described() == ours
     assert ExpressTable(database, express_settings()).has_index()
-
-
-def test_a_name_with_anything_but_letters_digits_and_underscores_is_refused(settings):
-    """Security: names are validated when the setting is read, and quoted in every statement."""
-    settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"], "table": "sessions; DROP TABLE x"}
-    with pytest.raises(ValueError, match="'table' is a name of letters"):
-        assert conf.express
 
 
 @pytest.mark.only_on("sqlite")

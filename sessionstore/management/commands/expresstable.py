@@ -10,10 +10,11 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from sessionstore.cleaning import Ending
 from sessionstore.conf import conf
 from sessionstore.express.cookies import disagreements_on
+from sessionstore.express.fitness.findings import Level
 from sessionstore.express.people import UserColumns, known_users
 from sessionstore.express.record import express_settings
 from sessionstore.express.rows import SharedTable
-from sessionstore.express.schema import ExpressTable
+from sessionstore.express.schema import ExpressTable, refusal
 from sessionstore.management.base import SessionCommand, database_errors, refuse_early
 from sessionstore.management.engines import known_database
 from sessionstore.management.interrupts import asked_to_stop
@@ -31,10 +32,14 @@ class Command(SessionCommand):
         what.add_argument(
             "--check",
             action="store_true",
-            help="tell what differs, and fail when the table cannot be shared; write nothing",
+            help="tell what breaks, what costs and what works, and fail when the table cannot be "
+            "shared; nothing stays written",
         )
         what.add_argument(
-            "--create", action="store_true", help="make the table exactly as Express's store would"
+            "--create",
+            action="store_true",
+            help="make the table exactly as Express's store would; refused where such a table is "
+            "seen elsewhere",
         )
         what.add_argument(
             "--add-mark",
@@ -79,7 +84,7 @@ class Command(SessionCommand):
         if not options["create"] and not table.columns():
             raise CommandError(missing(SharedTable().using(table.alias)))
         if options["create"]:
-            self._run(table, [] if table.columns() else table.create_sql(), options)
+            self._create(table, options)
             return
         self._run(table, table.add_mark_sql(), options)
         if options["add_guard"] or options["add_user"]:
@@ -119,20 +124,30 @@ class Command(SessionCommand):
         if not statements:
             self.stdout.write(f"{table.name}: nothing to do.")
 
+    def _create(self, table: ExpressTable, options: dict[str, Any]) -> None:
+        is_there = bool(table.columns())
+        if not is_there and (why := refusal(table)):
+            raise CommandError(why)
+        self._run(table, [] if is_there else table.create_sql(), options)
+
     def _check(self, table: ExpressTable) -> None:
-        differences = table.differences()
-        for difference in differences:
-            self.stdout.write(f"{table.name}: {difference.text}.")
-        unsure = UserColumns(table.alias, table.settings).why_unsure() if table.columns() else None
-        if unsure is not None:
-            self.stdout.write(f"{table.name}: {unsure} (--add-user).")
-        if any(difference.breaks for difference in differences):
+        findings = table.findings(tries=True)
+        for finding in findings:
+            self.stdout.write(f"{finding.level.value}: {finding.text}.")
+            if finding.mend:
+                self.stdout.write(f"        {finding.mend};")
+        if any(finding.breaks for finding in findings):
             message = f"{table.name} cannot be shared like this."
             raise CommandError(message)
+        costs = [finding for finding in findings if finding.level is Level.COSTS]
+        if unsure := UserColumns(table.alias, table.settings).why_unsure():
+            self.stdout.write(f"{Level.COSTS.value}: {unsure} (--add-user).")
         cookies = disagreements_on(SharedTable().using(table.alias))
         for one in cookies:
-            self.stdout.write(f"{table.name}: {one.text}. {one.hint}")
-        if not differences and unsure is None and not cookies:
+            self.stdout.write(f"{Level.COSTS.value}: {one.text}. {one.hint}")
+        if costs or unsure or cookies:
+            self.stdout.write(f"{table.name} can be shared, at these costs.")
+        else:
             self.stdout.write(f"{table.name}: as it should be.")
 
 

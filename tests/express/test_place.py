@@ -1,0 +1,225 @@
+"""Which table is meant: the one that the statements find, and no empty one beside it."""
+
+import io
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test import override_settings
+
+from sessionstore.express.record import express_settings
+from sessionstore.express.schema import ExpressTable
+from sessionstore.express.store import ExpressStore
+from tests.express.peer import SECRETS
+from tests.express.test_tables import NodeStore, live_through, run
+from tests.faults.conftest import another_alias
+
+PG = "connect-pg-simple"
+
+
+@pytest.fixture
+def app(database) -> Iterator[str]:
+    """A further schema, or database, which is gone afterwards."""
+    word = "SCHEMA" if connections[database].vendor == "postgresql" else "DATABASE"
+    run(database, f"CREATE {word} app")
+    yield "app"
+    run(database, f"DROP {word} app {'CASCADE' if word == 'SCHEMA' else ''}")
+
+
+def told(what: str, alias: str) -> str:
+    out = io.StringIO()
+    call_command("expresstable", what, database=alias, stdout=out)
+    return out.getvalue()
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_table_further_down_the_search_path_is_found(database, shared_table, app, settings):
+    """The first schema of the path is not the one that has it; nothing hides it."""
+    shared_table(layout=PG)
+    ExpressStore().set("sid", {"a": 1})
+    options = {"options": "-c search_path=app,public"}
+    with another_alias(database, "pathed", OPTIONS=options) as alias:
+        assert "can be shared" in told("--check", alias)
+        assert "nothing to do" in told("--create", alias)
+        assert "nothing to do" not in told("--add-guard", alias)
+        assert ExpressTable(alias, express_settings()).has_guard()
+        assert ExpressStore(database=alias).get("sid")["a"] == 1
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_table_beside_the_search_path_is_not_hidden_by_a_new_one(database, shared_table, app):
+    """--create names where it is, and the way out; --check says the same."""
+    shared_table(layout=PG)
+    with another_alias(database, "astray", OPTIONS={"options": "-c search_path=app"}) as alias:
+        with pytest.raises(CommandError, match=r'is in public: set "schema"'):
+            told("--create", alias)
+        assert ExpressTable(alias, express_settings()).columns() == {}
+        [finding] = ExpressTable(alias, express_settings()).findings()
+        assert 'is not found here; one with its columns is in public: set "schema"' in finding.text
+
+
+@pytest.mark.only_on("mariadb", "mysql")
+def test_a_table_of_another_database_is_not_hidden_by_a_new_one(database, express_site, app):
+    """The two halves may have been given two databases of one server."""
+    run(database, "CREATE TABLE app.sessions (session_id int, expires int, data int)")
+    with pytest.raises(CommandError, match=r'is in .*\bapp\b.*: set "schema"'):
+        told("--create", database)
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_a_schema_that_is_named_is_taken_at_its_word(database, express_site, app, settings):
+    """A table of the same name elsewhere is another application's."""
+    is_postgres = connections[database].vendor == "postgresql"
+    layout = PG if is_postgres else "express-mysql-session"
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "layout": layout, "table": "here"}
+    told("--create", database)
+    settings.SESSIONSTORE_EXPRESS |= {"schema": app}
+    assert "CREATE TABLE" in told("--create", database)
+    assert "nothing to do" not in told("--add-guard", database)
+    assert "as it should be" in told("--check", database)
+    run(database, "DROP TABLE here")
+
+
+@pytest.mark.only_on("postgresql")
+def test_schema_and_table_are_those_of_connect_pg_simple(database, peers, settings, express_site):
+    """With `schemaName` the name of the table is one, dots included."""
+    names = {"schema": "my app", "table": "web.sessions"}
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "layout": PG, **names}
+    run(database, 'CREATE SCHEMA "my app"')
+    told("--create", database)
+    told("--add-guard", database)
+    options = {"schemaName": "my app", "tableName": "web.sessions", "createTableIfMissing": False}
+    live_through(NodeStore(peers.get(database, store="pg", store_options=options)))
+    run(database, 'DROP SCHEMA "my app" CASCADE')
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_table_of_an_attached_file_is_found_as_the_statements_find_it(database, express_site):
+    """Among the attached, the first that has it; by its schema, that one."""
+    run(database, "ATTACH ':memory:' AS side")
+    try:
+        run(database, "CREATE TABLE side.sessions (session_id text PRIMARY KEY, expires, data)")
+        assert "can be shared" in told("--check", database)
+        assert "nothing to do" in told("--create", database)
+        ExpressStore().set("sid", {"a": 1})
+        assert ExpressStore().get("sid")["a"] == 1
+    finally:
+        run(database, "DETACH side")
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_a_temporary_table_is_refused(database, express_site, settings):
+    """Each connection would have another one."""
+    is_postgres = connections[database].vendor == "postgresql"
+    settings.SESSIONSTORE_EXPRESS = (
+        {"secrets": SECRETS, "layout": PG} if is_postgres else {"secrets": SECRETS}
+    )
+    sql = ExpressTable(database, express_settings()).create_sql()[0]
+    run(database, sql.replace("CREATE TABLE", "CREATE TEMPORARY TABLE"))
+    with pytest.raises(CommandError, match="cannot be shared"):
+        told("--check", database)
+    run(database, f"DROP TABLE {express_settings().table[0]}")
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_a_right_that_is_missing_is_told_with_the_grant(database, shared_table, settings):
+    """The statement that is told is the one that helps."""
+    connection = connections[database]
+    is_postgres = connection.vendor == "postgresql"
+    who = "timid" if is_postgres else "timid@'127.0.0.1'"
+    shared_table(layout=PG) if is_postgres else shared_table()
+    run(database, "CREATE ROLE timid LOGIN" if is_postgres else f"CREATE USER {who}")
+    run(database, f"GRANT SELECT, INSERT ON {express_settings().table[0]} TO {who}")
+    try:
+        with another_alias(database, "timid", USER="timid") as alias:
+            refused = ExpressTable(alias, express_settings()).findings(tries=True)[0]
+            assert "may not UPDATE, DELETE" in refused.text
+            run(database, refused.mend)
+            connections[alias].close()
+            assert "can be shared" in told("--check", alias)
+    finally:
+        if is_postgres:
+            run(database, "DROP OWNED BY timid")
+        run(database, f"DROP {'ROLE' if is_postgres else 'USER'} {who}")
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_triggers_of_others_are_told_and_not_fired(database, shared_table):
+    """What they do is theirs; no session is tried."""
+    is_postgres = connections[database].vendor == "postgresql"
+    shared_table(layout=PG) if is_postgres else shared_table()
+    if is_postgres:
+        run(
+            database,
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE 'fired'; END $$",
+        )
+        run(database, "CREATE TRIGGER theirs BEFORE INSERT ON session EXECUTE FUNCTION no()")
+    else:
+        run(
+            database,
+            "CREATE TRIGGER theirs BEFORE INSERT ON sessions FOR EACH ROW SIGNAL SQLSTATE '45000'",
+        )
+    assert "triggers of its own (theirs), so no session was tried" in told("--check", database)
+    if is_postgres:
+        run(database, "DROP FUNCTION no() CASCADE")
+
+
+@pytest.mark.only_on("postgresql")
+def test_policies_that_hide_rows_are_found_by_trying(database, shared_table):
+    """Row-level security lets the one half write what it never sees again."""
+    shared_table(layout=PG)
+    run(database, "CREATE ROLE timid LOGIN")
+    run(database, "GRANT SELECT, INSERT, UPDATE, DELETE ON session TO timid")
+    run(database, "ALTER TABLE session ENABLE ROW LEVEL SECURITY")
+    try:
+        with another_alias(database, "timid", USER="timid") as alias:
+            with pytest.raises(CommandError, match="cannot be shared"):
+                told("--check", alias)
+            run(database, "CREATE POLICY all_of_them ON session USING (true)")
+            assert "row-level security is on" in told("--check", alias)
+    finally:
+        run(database, "DROP OWNED BY timid")
+        run(database, "DROP ROLE timid")
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_zone_that_differs_is_seen_by_the_rows(database, shared_table, peers):
+    """Express's connections are in another zone: the column is nine hours off the cookie."""
+    shared_table(layout=PG)
+    node = NodeStore(peers.get(database, store="pg", pgoptions="-c TimeZone=Asia/Seoul"))
+    for number in range(3):
+        date = "2099-01-01T00:00:00.000Z"
+        node.set(f"sid {number}", {"cookie": {"expires": date}})
+    with pytest.raises(CommandError, match="cannot be shared"):
+        told("--check", database)
+    settings = {"secrets": SECRETS, "layout": PG, "time_zone": "Asia/Seoul"}
+    with override_settings(SESSIONSTORE_EXPRESS=settings):
+        assert "taken as Asia/Seoul" in told("--check", database)
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_role_with_a_zone_of_its_own_is_told(database, shared_table):
+    """Express may connect as that one."""
+    shared_table(layout=PG)
+    run(database, "CREATE ROLE node LOGIN")
+    run(database, "ALTER ROLE node SET TimeZone = 'Asia/Seoul'")
+    try:
+        assert 'own (node: Asia/Seoul): if Express is one, set "time_zone"' in told(
+            "--check", database
+        )
+    finally:
+        run(database, "DROP ROLE node")
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_timestamp_with_its_zone_is_a_moment_in_whatever_zone_node_has(
+    database, shared_table, peers
+):
+    """No setting is needed, and none does harm."""
+    shared_table(layout=PG)
+    run(database, "ALTER TABLE session ALTER expire TYPE timestamptz")
+    for zone in ("Asia/Seoul", "America/New_York"):
+        node = NodeStore(peers.get(database, store="pg", pgoptions=f"-c TimeZone={zone}"))
+        live_through(node)
