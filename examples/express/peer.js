@@ -76,8 +76,8 @@ const steps = {
   reload: req => called(req.session, 'reload'),
   regenerate: req => called(req.session, 'regenerate'),
   destroy: req => called(req.session, 'destroy'),
-  login: (req, id) => called(req, 'login', { id }),
-  logout: req => called(req, 'logout'),
+  login: (req, id, options = {}) => called(req, 'login', { id }, options),
+  logout: (req, options = {}) => called(req, 'logout', options),
   hold: async (req, name) => {
     barrier(name).arrive()
     await barrier(name).released

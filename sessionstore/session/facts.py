@@ -154,7 +154,7 @@ class Facts(DjangoSession):
     @property
     def _marks(self) -> Marks:
         client = self.client if self.records_client else None
-        return Marks(client, self._known.stamp, self.slides)
+        return Marks(client, self._known.stamp, self.slides, self._known.signed_in_id)
 
     def _receipt(self, known: Known) -> Receipt | None:
         return receipt_for(self.table.alias, last=known.receipt)

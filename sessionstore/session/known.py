@@ -69,8 +69,9 @@ class Known:
     by a change of key that was rolled back. ``missed`` is a valid key that found no row.
     ``record`` is the row as it was last read or written, without its data, and ``payload`` the
     serialised data in it; None stands for no data at all. ``is_stale`` tells that it should be
-    written again, ``stamp`` what is to be written as the moment of the login. ``adopted_from`` is
-    the cookie of another engine that the session came under.
+    written again, ``stamp`` what is to be written as the moment of the login, and ``signed_in_id``
+    whom Django has signed in. ``adopted_from`` is the cookie of another engine that the session
+    came under.
     """
 
     standing: Standing
@@ -86,6 +87,7 @@ class Known:
     adopted_from: str | None = None
     receipt: Receipt | None = None
     before: "Known | None" = None
+    signed_in_id: str | None = None
 
     def __repr__(self) -> str:
         return f"<Known {self.standing.name}>"
@@ -108,7 +110,9 @@ class Known:
         """The cookie spells this key, or none of ours."""
         # Optimization: replace() takes four times as long, and every request comes by here.
         text = self.text if key is None else None
-        return Known(self.standing, text, True, key, stamp=self.stamp)
+        return Known(
+            self.standing, text, True, key, stamp=self.stamp, signed_in_id=self.signed_in_id
+        )
 
     # --- what the table said
 
@@ -138,6 +142,7 @@ class Known:
             adopted_from or self.adopted_from,
             receipt or self.receipt,
             self if receipt is not None else self.before,
+            self.signed_in_id,
         )
 
     def missing(self) -> "Known":
@@ -148,7 +153,10 @@ class Known:
 
     def taking(self, key: Key) -> "Known":
         """There is no row, and the view has got a key for it."""
-        return Known(Standing.NEW, is_opened=True, promised=key, stamp=self.stamp)
+        stamp, signed_in_id = self.stamp, self.signed_in_id
+        return Known(
+            Standing.NEW, is_opened=True, promised=key, stamp=stamp, signed_in_id=signed_in_id
+        )
 
     def written(self, record: Record, payload: bytes, key: Key, receipt: Receipt | None) -> "Known":
         """The row holds ``payload`` and this key opens it, unless a rollback takes that back."""
@@ -175,9 +183,17 @@ class Known:
         """The next save writes this moment of the login."""
         return replace(self, stamp=stamp)
 
+    def signed_in(self, user_id: str) -> "Known":
+        """The next save writes the login of this user."""
+        return replace(self, signed_in_id=user_id)
+
+    def unproved(self) -> "Known":
+        """What users have proved in this request is not written."""
+        return replace(self, stamp=UNSET, signed_in_id=None)
+
     def declined(self, payload: bytes | None) -> "Known":
         """The view wants nothing saved of what has changed so far."""
-        return replace(self, payload=payload, is_stale=False, stamp=UNSET)
+        return replace(self.unproved(), payload=payload, is_stale=False)
 
     def ended(self, receipt: Receipt | None = None) -> "Known":
         """The row has ended."""
@@ -187,7 +203,7 @@ class Known:
     def forgotten(self) -> "Known":
         """The session is to be read again. A key that no row has yet stays the view's."""
         if self.standing is Standing.NEW:
-            return replace(self, stamp=UNSET)
+            return self.unproved()
         return Known(
             Standing.UNREAD,
             is_opened=True,

@@ -5,7 +5,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import alogout, get_user, login, logout
+from django.contrib.auth import alogout, get_user, login, logout, update_session_auth_hash
 from django.contrib.auth.models import User
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
@@ -29,6 +29,20 @@ def sign_in(request: HttpRequest, user_id: int) -> None:
     login(request, User.objects.get(pk=user_id), "django.contrib.auth.backends.ModelBackend")
 
 
+def confirm(request: HttpRequest) -> None:
+    """Do what our page does that asks for the password again."""
+    request.session.cycle_key()
+    request.session.mark_authenticated()
+
+
+def change_password(request: HttpRequest) -> None:
+    """Do what Django's page does."""
+    user = request.user
+    user.set_password("another")
+    user.save()
+    update_session_auth_hash(request, user)
+
+
 STEPS: dict[str, Any] = {
     "set": lambda request, name, value: request.session.__setitem__(name, value),
     "delete": lambda request, name: request.session.pop(name, None),
@@ -42,6 +56,8 @@ STEPS: dict[str, Any] = {
     "flush": lambda request: request.session.flush(),
     "login": sign_in,
     "logout": logout,
+    "confirm": confirm,
+    "password": change_password,
     "hold": hold,
     "read": lambda request: request.session.get("anything"),
     "fail": lambda _request: 1 / 0,
@@ -55,7 +71,9 @@ def run(request: HttpRequest) -> JsonResponse:
         STEPS[step](request, *arguments)
     user = get_user(request)
     held = dict(request.session.items())
-    return JsonResponse({"session": held, "user": user.pk, "key": request.session.session_key})
+    recent = user.is_authenticated and request.session.authenticated_at_ms is not None
+    key = request.session.session_key
+    return JsonResponse({"session": held, "user": user.pk, "key": key, "recent": recent})
 
 
 @csrf_exempt
