@@ -9,12 +9,15 @@ const { createStore } = require('./store')
 
 // express-session's part of the agreement with Django: the same secrets, the same table.
 function sessionMiddleware (config, store) {
+  const { genid, ...options } = config.sessionOptions
   return session({
     secret: config.secrets,
     store,
     resave: false,
     saveUninitialized: false,
-    ...config.sessionOptions
+    ...options,
+    // A function does not come out of the environment: the tests name one.
+    ...(genid && { genid: require('./peer').genids[genid] })
   })
 }
 

@@ -100,4 +100,7 @@ function peer () {
   return router
 }
 
-module.exports = { control, peer }
+// Ids that come again, as those of a site that makes them from its users.
+const genids = { user: () => 'user-7' }
+
+module.exports = { control, genids, peer }

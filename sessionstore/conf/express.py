@@ -67,6 +67,7 @@ class ExpressSettings:
     expiration_ms: int
     user: Callback | None
     time_zone: str | None
+    genid: str | None = None
 
     def seconds(self, milliseconds: int) -> int:
         """Round as the store of this layout rounds, to what its column takes."""
@@ -100,6 +101,7 @@ def express(value: Any) -> ExpressSettings:
         expiration_ms=_item(given, "expiration", optional(duration_ms), None) or _DAY_MS,
         user=_item(given, "user", _user, None),
         time_zone=_item(given, "time_zone", optional(text), None),
+        genid=_item(given, "genid", optional(one_of("unique", "reused")), None),
     )
     if unknown := [*given, *(f"columns[{column!r}]" for column in columns)]:
         message = f"a dict without {unknown[0]!r}, which is not known"

@@ -65,6 +65,7 @@ def test_each_key_of_the_setting_is_in_the_table():
         "expiration": 60,
         "user": True,
         "time_zone": "UTC",
+        "genid": "reused",
     }
     assert keys == set(values)
     assert express(values)
