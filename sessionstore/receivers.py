@@ -98,9 +98,9 @@ def remember_reauthentication(
     if not reauthenticated or not isinstance(session, SessionBackend):
         return
     if is_own(session, user):
+        session.mark_authenticated()
         if not session.has_new_key:
             session.cycle_key()
-        session.mark_authenticated()
 
 
 if authentication_step_completed:

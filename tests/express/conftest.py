@@ -68,14 +68,20 @@ def browser(database: str, shared_table, peers: Peers) -> Browser:
 
 
 def open_site(
-    database: str, shared_table, peers: Peers, *, mark: bool = False, guard: bool = False
+    database: str,
+    shared_table,
+    peers: Peers,
+    *,
+    mark: bool = False,
+    guard: bool = False,
+    **express: Any,
 ) -> Browser:
     """Return a browser before the two halves, in the layout that the database calls for."""
     postgres = connections[database].vendor == "postgresql"
     if postgres:
-        shared_table(mark=mark, guard=guard, layout="connect-pg-simple")
+        shared_table(mark=mark, guard=guard, layout="connect-pg-simple", **express)
     else:
-        shared_table(mark=mark, guard=guard)
+        shared_table(mark=mark, guard=guard, **express)
     return Browser(peers.get(database, store="pg" if postgres else "mysql"))
 
 

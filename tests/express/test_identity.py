@@ -14,6 +14,9 @@ from django.http import HttpRequest
 from sessionstore.backends.express import SessionStore
 from sessionstore.core.express_format import new_sid, sign
 from sessionstore.express.store import ExpressStore
+from sessionstore.forms import ConfirmForm
+from sessionstore.receivers import remember_reauthentication
+from sessionstore.views.login import ConfirmView
 from tests.express.peer import SECRETS, Browser
 from tests.express.test_lifetime import sid_of
 from tests.harness.statements import record_statements
@@ -440,6 +443,22 @@ class TestConcurrently:
         """A password changed in that request is no login of ann's."""
         late["_auth_user_hash"] = ann.get_session_auth_hash() + "x"
         late.save()
+        self.assert_it_is_bobs(late, bob)
+
+    @pytest.mark.parametrize("page", ["ours", "allauth's"])
+    def test_a_page_that_asks_again_proves_nothing_of_bob(self, late, ann, bob, settings, rf, page):
+        """The password that was given is ann's, and the new key is bob's by then."""
+        settings.ROOT_URLCONF = "tests.urls"
+        request = rf.post("/")
+        request.session, request.user = late, ann
+        if page == "ours":
+            view = ConfirmView()
+            view.setup(request)
+            view.form_valid(ConfirmForm(request=request))
+        else:
+            remember_reauthentication(request, ann, reauthenticated=True)
+        late.save()
+        settings.ROOT_URLCONF = "tests.express.urls"
         self.assert_it_is_bobs(late, bob)
 
     def test_a_login_during_it_is_the_last_word(self, late, ann):

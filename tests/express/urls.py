@@ -31,8 +31,8 @@ def sign_in(request: HttpRequest, user_id: int) -> None:
 
 def confirm(request: HttpRequest) -> None:
     """Do what our page does that asks for the password again."""
-    request.session.cycle_key()
     request.session.mark_authenticated()
+    request.session.cycle_key()
 
 
 def change_password(request: HttpRequest) -> None:
