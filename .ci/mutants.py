@@ -33,6 +33,7 @@ NEAR = {
     ],
     "core/text.py": ["web/test_security_log.py", "ops/test_sessionstats.py"],
     "core/headers/cookies.py": ["core/test_cookies.py", "web/test_cookie_names.py"],
+    "core/headers/set_cookie.py": ["core/test_set_cookie.py", "engine/test_middleware.py"],
     "core/headers/forwarded.py": ["core/test_forwarded.py"],
     "session/expiring.py": ["engine/test_sliding.py", "engine/test_lifetimes.py"],
     "users/accounts.py": ["web/test_lost_accounts.py", "web/test_ends.py"],

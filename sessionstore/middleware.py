@@ -1,7 +1,9 @@
 """Django's session middleware, with what a server-side store can do better."""
 
 import time
+from dataclasses import replace
 from functools import partial
+from http.cookies import Morsel
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -21,6 +23,7 @@ from sessionstore.conf import conf
 from sessionstore.core import journal
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.headers import cookies
+from sessionstore.core.headers.set_cookie import CookieOptions, extended
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.moving.adoption import opens_another
 from sessionstore.moving.old_table import tables_to_clear
@@ -105,7 +108,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 response = _unavailable(response)
             elif not session.failed_to_load:
                 end_if_account_is_lost(request)
-                self._finish(request, response, session, flushed=events.flushed)
+                self._finish(request, response, session, left=events.left)
             if getattr(request, _AMBIGUOUS, False):
                 _delete_elsewhere(request, response)
         except SessionStoreUnavailable:
@@ -120,28 +123,31 @@ class SessionMiddleware(DjangoSessionMiddleware):
         response: HttpResponseBase,
         session: SessionBackend,
         *,
-        flushed: bool,
+        left: CookieOptions | None,
     ) -> None:
-        """Save the session and tell the browser what has become of its key."""
+        """Save the session and tell the browser what has become of its key.
+
+        ``left`` is where it holds that of a session which this request has flushed.
+        """
         accessed, was_loaded = session.accessed, session.is_loaded
         wants_save = session.modified or conf.save_every_request
         if wants_save:
             session.keys()  # A valid key whose row is gone makes the session empty.
         if session.is_empty():
             # A late answer to an old request must not wipe the cookie of a newer login.
-            if flushed and conf.cookie_name in request.COOKIES:
-                response.delete_cookie(conf.cookie_name, **conf.cookie_scope())
+            if left is not None and conf.cookie_name in request.COOKIES:
+                response.cookies[conf.cookie_name] = _deletion(left)
                 patch_vary_headers(response, ("Cookie",))
         elif response.status_code >= _SERVER_ERROR:
             # The changes of a request that failed are dropped, but not a key that is in the table.
             if session.session_key != request.COOKIES.get(conf.cookie_name) and session.is_stored():
-                _send_key(response, session)
+                _send_key(response, session, left)
         elif wants_save:
             _save(session)
             is_new = session.session_key != request.COOKIES.get(conf.cookie_name)
             is_wanted = is_new or conf.save_every_request or session.cookie_is_due()
             if is_wanted and (not was_loaded or session.may_send_key()):
-                _send_key(response, session)
+                _send_key(response, session, left)
         if accessed:
             if session.is_shared:
                 # Security: the back button shows nothing to the next person at this computer.
@@ -195,20 +201,42 @@ def _save(session: SessionBackend) -> None:
         raise SessionInterrupted(_INTERRUPTED) from error
 
 
-def _send_key(response: HttpResponseBase, session: SessionBackend) -> None:
+def _send_key(
+    response: HttpResponseBase, session: SessionBackend, left: CookieOptions | None
+) -> None:
     max_age = expires = None
+    name, cookie = conf.cookie_name, session.cookie_options
+    before = left or session.cookie_options_before
+    if cookie.place != before.place:
+        # Ahead of the new one: should both be one place to the browser, the new one stays.
+        response.cookies[f"{name} before"] = _deletion(before)
     if not session.get_expire_at_browser_close():
         max_age = session.get_expiry_age()
         expires = http_date(time.time() + max_age)
     response.set_cookie(
-        conf.cookie_name,
+        name,
         session.session_key or "",
         max_age=max_age,
         expires=expires,
-        **conf.cookie_scope(),
-        **conf.cookie_flags(),
+        **cookie.scope(),
+        **cookie.flags(),
     )
+    response.cookies[name] = extended(response.cookies[name], cookie)
     patch_vary_headers(response, ("Cookie",))
+
+
+def _deletion(cookie: CookieOptions) -> Morsel[str]:
+    """Return what deletes the session's cookie from where it is.
+
+    Django keeps one cookie under each name of ``response.cookies``; what is sent is the name in the
+    cookie itself.
+    """
+    response = HttpResponse()
+    response.delete_cookie(conf.cookie_name, **cookie.scope())
+    deletion = extended(response.cookies[conf.cookie_name], cookie)
+    if cookie.partitioned:
+        deletion["secure"] = True  # Without it Chrome drops the whole line.
+    return deletion
 
 
 def _delete_elsewhere(request: HttpRequest, response: HttpResponseBase) -> None:
@@ -217,7 +245,8 @@ def _delete_elsewhere(request: HttpRequest, response: HttpResponseBase) -> None:
     Else a site that has changed SESSION_COOKIE_DOMAIN or SESSION_COOKIE_PATH would refuse its
     visitors until the older cookie ends.
     """
-    name, scope = conf.cookie_name, conf.cookie_scope()
+    name, session = conf.cookie_name, getattr(request, "session", None)
+    right = session.cookie_options if isinstance(session, SessionBackend) else conf.cookie_options
     try:
         host = request.get_host()
     except DisallowedHost:
@@ -226,14 +255,12 @@ def _delete_elsewhere(request: HttpRequest, response: HttpResponseBase) -> None:
         name,
         host=host,
         path=request.path,
-        domain=scope["domain"],
-        cookie_path=scope["path"],
+        domain=right.domain,
+        cookie_path=right.path or "/",
     )
     for number, (domain, path) in enumerate(cookies.as_many_as_fit(places)):
-        deletion = HttpResponse()
-        deletion.delete_cookie(name, path, domain, scope["samesite"])
-        # Django keeps one cookie under each name; what is sent is the name in the cookie itself.
-        response.cookies[f"{name} {number}"] = deletion.cookies[name]
+        place = replace(right, domain=domain, path=path)
+        response.cookies[f"{name} {number}"] = _deletion(place)
     patch_vary_headers(response, ("Cookie",))
 
 

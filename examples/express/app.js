@@ -9,15 +9,13 @@ const { createStore } = require('./store')
 
 // express-session's part of the agreement with Django: the same secrets, the same table.
 function sessionMiddleware (config, store) {
-  const { genid, ...options } = config.sessionOptions
   return session({
     secret: config.secrets,
     store,
     resave: false,
     saveUninitialized: false,
-    ...options,
-    // A function does not come out of the environment: the tests name one.
-    ...(genid && { genid: require('./peer').genids[genid] })
+    ...config.sessionOptions,
+    ...(config.peer && require('./peer').named(config.sessionOptions))
   })
 }
 
@@ -33,7 +31,7 @@ function createApp (config) {
   passport.serializeUser((user, done) => done(null, user.id))
   passport.deserializeUser((id, done) => done(null, { id }))
   app.use(passport.session())
-  if (config.peer) app.use('/peer', require('./peer').peer())
+  if (config.peer) app.use(['/peer', '/app/peer'], require('./peer').peer())
   app.use(shop(config, query))
   return { app, store, close }
 }

@@ -2,6 +2,7 @@
 
 // The other side of the tests: any session, any value, at any moment, as JSON. Only with PEER=1.
 
+const crypto = require('node:crypto')
 const { promisify } = require('node:util')
 const express = require('express')
 
@@ -34,33 +35,52 @@ function barrier (name) {
   return waiting.get(name)
 }
 
+// Express 4 does not wait for a handler: an error in one would end the process.
+const caught = handler => (req, res, next) => handler(req, res, next).catch(next)
+
 // Requests here have no session of their own.
 function control (store) {
   const router = express.Router()
   router.post('/clock', (req, res) => { setClock(req.body.ms); res.json(true) })
-  router.post('/held/:name', async (req, res) => {
+  router.post('/held/:name', caught(async (req, res) => {
     await barrier(req.params.name).held
     res.json(true)
-  })
+  }))
   router.post('/release/:name', (req, res) => {
     barrier(req.params.name).release()
     waiting.delete(req.params.name)
     res.json(true)
   })
-  router.post('/createDatabaseTable', async (req, res) => {
-    await store.createDatabaseTable()
+  const ask = async (verb, args, res) => {
+    // The verbs take a callback; the newer ones of express-mysql-session 3 answer a promise alone.
+    const answer = store[verb].length > args.length
+      ? await promisify(store[verb]).apply(store, args)
+      : await store[verb](...args)
+    res.json(answer === undefined ? null : answer)
+  }
+  // The next set() of the store begins when this name is released.
+  router.post('/holdSet/:name', (req, res) => {
+    const { set } = store
+    store.set = (...args) => {
+      store.set = set
+      barrier(req.params.name).arrive()
+      barrier(req.params.name).released.then(() => store.set(...args))
+    }
     res.json(true)
   })
-  router.post('/store/:verb', async (req, res) => {
-    // The verbs take a callback; clearExpiredSessions of express-mysql-session does not.
-    const { verb } = req.params
-    const answer = verb === 'clearExpiredSessions'
-      ? await store[verb]()
-      : await promisify(store[verb]).apply(store, req.body)
-    res.json(answer === undefined ? null : answer)
-  })
+  router.post('/createDatabaseTable', caught((req, res) => ask('createDatabaseTable', [], res)))
+  router.post('/store/:verb', caught((req, res) => ask(req.params.verb, req.body, res)))
   return router
 }
+
+// Functions cannot pass as JSON: SESSION_OPTIONS={"genid": "given"} names one of these.
+const genids = {
+  // Ids that come again, as those of a site that makes them from its users.
+  user: () => 'user-7',
+  // The id that the step newId gives; a random one without.
+  given: req => req.newId || crypto.randomBytes(24).toString('base64url')
+}
+const named = ({ genid }) => genid ? { genid: genids[genid] } : {}
 
 const called = (object, method, ...args) => new Promise((resolve, reject) => {
   object[method](...args, error => error ? reject(error) : resolve())
@@ -75,9 +95,21 @@ const steps = {
   save: req => called(req.session, 'save'),
   reload: req => called(req.session, 'reload'),
   regenerate: req => called(req.session, 'regenerate'),
+  regenerateKeeping: async req => {
+    const { cookie, ...kept } = req.session
+    await called(req.session, 'regenerate')
+    Object.assign(req.session, kept)
+  },
   destroy: req => called(req.session, 'destroy'),
-  login: (req, id, options = {}) => called(req, 'login', { id }, options),
-  logout: (req, options = {}) => called(req, 'logout', options),
+  assign: (req, body) => { Object.assign(req.session, body) },
+  login: (req, id, options) => called(req, 'login', { id }, options || {}),
+  // Without a callback in passport 0.5, which keeps the session at a login and at a logout.
+  logout: (req, options) => req.logout.length < 2
+    ? req.logout()
+    : called(req, 'logout', options || {}),
+  newId: (req, id) => { req.newId = id },
+  head: req => { req.res.type('json').flushHeaders() },
+  redirect: (req, path) => { req.res.redirect(303, path) },
   hold: async (req, name) => {
     barrier(name).arrive()
     await barrier(name).released
@@ -87,20 +119,19 @@ const steps = {
 // POST [["set", "a", 1], ["hold", "x"], ...] runs the steps and answers what the session holds.
 function peer () {
   const router = express.Router()
-  router.post('/', async (req, res) => {
+  router.post('/', caught(async (req, res) => {
     const loaded = JSON.parse(JSON.stringify(req.session))
     for (const [step, ...args] of req.body) await steps[step](req, ...args)
-    res.json({
+    const answer = {
       id: req.sessionID,
       loaded,
       session: req.session || null,
       user: req.user ? req.user.id : null
-    })
-  })
+    }
+    if (!res.headersSent) res.json(answer)
+    else if (!res.writableEnded) res.end(JSON.stringify(answer))
+  }))
   return router
 }
 
-// Ids that come again, as those of a site that makes them from its users.
-const genids = { user: () => 'user-7' }
-
-module.exports = { control, genids, peer }
+module.exports = { control, named, peer }

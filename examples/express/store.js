@@ -11,7 +11,7 @@ function mysql ({ database, storeOptions }) {
   const MySQLStore = require('express-mysql-session')(session)
   const store = new MySQLStore({ ...database, ...storeOptions })
   const query = async (sql, values) => (await store.connection.query(sql, values))[0]
-  return { store, query, close: () => store.close() }
+  return { store, query, close: async () => store.close() }
 }
 
 function postgres ({ database, storeOptions }) {

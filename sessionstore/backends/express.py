@@ -12,10 +12,12 @@ from typing import Any
 from sessionstore.conf import conf
 from sessionstore.conf.express import passport_user
 from sessionstore.core.express_format import cookie_that_expires, encode, lifetime_ms
+from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import Data, Record
 from sessionstore.express import seal
+from sessionstore.express.cookies import cookie_with, options_in
 from sessionstore.express.keys import SidKeyring
 from sessionstore.express.record import express_settings
 from sessionstore.express.rows import SharedTable
@@ -100,13 +102,21 @@ class SessionStore(SessionBackend):
             login.data, key, row, marks, payload=payload, changes_key=changes_key, inserts=inserts
         )
         record = drafted.record
-        cookie = self._cookie(login.data, known.get("cookie", {}), record)
+        cookie = self._cookie(login.data, known.get("cookie"), record)
         record.id, record.user_id = key.digest, login.user_id
         record.data = encode(_in_json(login, record), cookie)
         written_over = None if row is None or inserts else row.version
         record.version = self.table.next_version(written_over, record.data)
         record.extra = {"cookie": cookie, "said": login.said, "derived_id": login.derived_id}
         return drafted
+
+    def cookie_options_of(self, row: Record | None) -> CookieOptions:
+        """Return what the row says of its cookie, whoever wrote it; Django's settings for none."""
+        return (
+            conf.cookie_options
+            if row is None
+            else options_in(row.extra["cookie"], conf.cookie_options)
+        )
 
     def _stamp(self, login: "_Login", row: Record | None, marks: Marks) -> Stamp:
         """Return when the user proved who they are, as far as this request knows better.
@@ -133,9 +143,9 @@ class SessionStore(SessionBackend):
         """Tell also of a session with a user of passport: a new key would undo Express's logout."""
         return super()._is_over() or passport_user(data_of(self._known.payload)) is not None
 
-    def _cookie(self, data: Data, known: dict[str, Any], record: Record) -> dict[str, Any]:
+    def _cookie(self, data: Data, known: dict[str, Any] | None, record: Record) -> dict[str, Any]:
         """Return Express's cookie object: its expiry is the session's, all else stays."""
-        known = known or _new_cookie()
+        known = cookie_with(conf.cookie_options) if known is None else known
         if self._ends_with_browser(data):
             return cookie_that_expires(known, max_age_ms=None, expires_at_ms=None)
         own, age_ms = data.get(EXPIRY_KEY), lifetime_ms(known)
@@ -214,19 +224,6 @@ def _in_json(login: _Login, record: Record) -> Data:
 def _seconds(age_ms: int | None) -> int:
     """Return whole seconds, at least one; 0 for None. Express's ages drift by a millisecond."""
     return 0 if age_ms is None else max(1, round(age_ms / 1000))
-
-
-def _new_cookie() -> dict[str, Any]:
-    """Return the cookie object of a session that begins in Django, from its cookie settings."""
-    scope, flags = conf.cookie_scope(), conf.cookie_flags()
-    cookie: dict[str, Any] = {"httpOnly": flags["httponly"], "path": scope["path"]}
-    if flags["secure"]:
-        cookie["secure"] = True
-    if scope["domain"]:
-        cookie["domain"] = scope["domain"]
-    if scope["samesite"]:
-        cookie["sameSite"] = scope["samesite"].lower()
-    return cookie
 
 
 @lru_cache(maxsize=8)

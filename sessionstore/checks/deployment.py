@@ -13,6 +13,7 @@ from django.db import DatabaseError, InterfaceError
 from sessionstore.checks.engine import table_on
 from sessionstore.conf import conf
 from sessionstore.core.expiry import DAY_MS
+from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.table.rows import SqlTable
 
 # Releases before these have known holes in their sessions (ASVS 15.2.1).
@@ -39,9 +40,9 @@ def check_django(**_: Any) -> list[CheckMessage]:
 
 def check_cookie_flags(**_: Any) -> list[CheckMessage]:
     """W010, W013: Django's security.W010 to W015, which know only Django's own names."""
-    flags = conf.cookie_flags()
+    options = conf.cookie_options
     found: list[CheckMessage] = []
-    if not flags["secure"]:
+    if not options.secure:
         found.append(
             Warning(
                 "SESSION_COOKIE_SECURE is not True: the key of a session travels in the clear.",
@@ -49,7 +50,7 @@ def check_cookie_flags(**_: Any) -> list[CheckMessage]:
                 id="sessionstore.W010",
             )
         )
-    if not flags["httponly"]:
+    if not options.httponly:
         found.append(
             Warning(
                 "SESSION_COOKIE_HTTPONLY is not True: a script on a page can read the key.",
@@ -63,9 +64,9 @@ def check_cookie_flags(**_: Any) -> list[CheckMessage]:
 def check_cookie_scope(**_: Any) -> list[CheckMessage]:
     """W021, W022: what ASVS 3.3.1 to 3.3.3 ask of the cookie's name and scope."""
     found: list[CheckMessage] = []
-    for text, hint in _faults_of_name(conf.cookie_name, conf.cookie_scope()):
+    for text, hint in _faults_of_name(conf.cookie_name, conf.cookie_options):
         found.append(Warning(text, hint=hint, id="sessionstore.W021"))
-    samesite = conf.cookie_scope()["samesite"]
+    samesite = conf.cookie_options.samesite
     if str(samesite or None).lower() == "none":
         found.append(
             Warning(
@@ -77,9 +78,9 @@ def check_cookie_scope(**_: Any) -> list[CheckMessage]:
     return found
 
 
-def _faults_of_name(name: str, scope: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _faults_of_name(name: str, options: CookieOptions) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the cookie's name, and what to do about it."""
-    is_host, is_shared = name.startswith("__Host-"), bool(scope["domain"])
+    is_host, is_shared = name.startswith("__Host-"), bool(options.domain)
     has_prefix = is_host or name.startswith("__Secure-")
     # A name that several hosts share on purpose can have no better prefix than __Secure-.
     if not is_host and not (has_prefix and is_shared):
@@ -87,12 +88,12 @@ def _faults_of_name(name: str, scope: dict[str, Any]) -> Iterator[tuple[str, str
             f"SESSION_COOKIE_NAME = {name!r}: a sibling domain could set this cookie.",
             "Use '__Host-sessionid', with SESSION_COOKIE_SECURE; with a domain '__Secure-...'.",
         )
-    if is_host and (is_shared or scope["path"] != "/"):
+    if is_host and (is_shared or options.path != "/"):
         yield (
             "A cookie named __Host- must have the path '/' and no domain: browsers refuse it.",
             "Leave SESSION_COOKIE_DOMAIN and SESSION_COOKIE_PATH at their defaults.",
         )
-    if has_prefix and not conf.cookie_flags()["secure"]:
+    if has_prefix and not options.secure:
         yield (
             f"SESSION_COOKIE_NAME = {name!r} without SESSION_COOKIE_SECURE: browsers refuse it.",
             "Set SESSION_COOKIE_SECURE = True.",

@@ -11,9 +11,10 @@ from django.urls import NoReverseMatch, reverse
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.checks.deployment import key_columns
-from sessionstore.checks.engine import runs_on, site_table, table_on
+from sessionstore.checks.engine import has_our_middleware, runs_on, site_table, table_on
 from sessionstore.conf import conf
-from sessionstore.exceptions import WrongSetting
+from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
+from sessionstore.express.cookies import disagreements_on
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
 
@@ -99,6 +100,21 @@ def check_agreement(**_: Any) -> list[CheckMessage]:
     return found
 
 
+def check_middleware(**_: Any) -> list[CheckMessage]:
+    """W055: Django's own middleware does not know what a row says of its cookie."""
+    if not runs_on(SessionStore) or has_our_middleware():
+        return []
+    return [
+        Warning(
+            "Django's own session middleware sends and deletes the cookie by SESSION_COOKIE_*, not "
+            "as Express has set it: where the two differ, the browser holds two cookies, or one "
+            "that is less guarded.",
+            hint="Put 'sessionstore.middleware.SessionMiddleware' in its place.",
+            id="sessionstore.W055",
+        )
+    ]
+
+
 def check_key_columns(**_: Any) -> list[CheckMessage]:
     """W054: another app has a column for session keys that an Express cookie does not fit in."""
     if not runs_on(SessionStore):
@@ -142,6 +158,20 @@ def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     ]
 
 
+def check_cookies(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W056: Express's options of the cookie differ from Django's; only with ``--database``."""
+    table = table_on(databases)
+    if table is None or not runs_on(SessionStore):
+        return []
+    try:
+        found = disagreements_on(table)
+    except ImproperlyConfigured:
+        return []  # E050 tells.
+    except (DatabaseError, InterfaceError, SessionStoreUnavailable):
+        return []  # E053 and E041 tell.
+    return [Warning(f"{one.text}.", hint=one.hint, id="sessionstore.W056") for one in found]
+
+
 def _is_set(attribute: str) -> bool:
     try:
         return bool(getattr(conf, attribute))
@@ -157,5 +187,11 @@ def _has_device_pages() -> bool:
     return True
 
 
-CHECKS = [check_settings, check_unavailable, check_agreement, check_key_columns]
-DATABASE_CHECKS = [check_table]
+CHECKS = [
+    check_settings,
+    check_unavailable,
+    check_agreement,
+    check_middleware,
+    check_key_columns,
+]
+DATABASE_CHECKS = [check_table, check_cookies]

@@ -26,6 +26,7 @@ from sessionstore.core.codec import Codec
 from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.encryption import CIPHER
 from sessionstore.core.expiry import PRESETS, Policy, default_touch_interval_ms
+from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Keyring
 
 
@@ -248,19 +249,15 @@ class Conf:
     def debug(self) -> bool:
         return settings.DEBUG
 
-    def cookie_scope(self) -> dict[str, Any]:
-        """What set_cookie and delete_cookie need alike."""
-        return {
-            "path": settings.SESSION_COOKIE_PATH,
-            "domain": settings.SESSION_COOKIE_DOMAIN,
-            "samesite": settings.SESSION_COOKIE_SAMESITE,
-        }
-
-    def cookie_flags(self) -> dict[str, Any]:
-        return {
-            "secure": settings.SESSION_COOKIE_SECURE or False,
-            "httponly": settings.SESSION_COOKIE_HTTPONLY or False,
-        }
+    @property
+    def cookie_options(self) -> CookieOptions:
+        return CookieOptions(
+            path=settings.SESSION_COOKIE_PATH,
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            samesite=settings.SESSION_COOKIE_SAMESITE,
+            secure=settings.SESSION_COOKIE_SECURE or False,
+            httponly=settings.SESSION_COOKIE_HTTPONLY or False,
+        )
 
 
 conf = Conf()

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from sessionstore.core.headers.set_cookie import CookieOptions
+
 Deletion = Callable[[], object]
 
 
@@ -17,12 +19,13 @@ Deletion = Callable[[], object]
 class Journal:
     """``deletions`` are those whose transaction has not committed; each can be run again.
 
-    ``failure`` makes a 503 of an error page; ``gave_up`` also ends all further tries.
-    ``request`` is weak: the request holds the journal.
+    ``left`` is where the browser holds the key of a session that was flushed. ``failure`` makes a
+    503 of an error page; ``gave_up`` also ends all further tries. ``request`` is weak: the request
+    holds the journal.
     """
 
     deletions: list[Deletion] = field(default_factory=list)
-    flushed: bool = False
+    left: CookieOptions | None = None
     failure: Exception | None = None
     gave_up: Exception | None = None
     request: weakref.ref[Any] | None = None

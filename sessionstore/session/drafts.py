@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 from sessionstore.cleaning import clear_expired
 from sessionstore.conf import conf
 from sessionstore.core import expiry
+from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key, new_id
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import USER_ID_LENGTH, Client, Data, Record
@@ -138,6 +139,10 @@ class SealedEngine(DjangoSession):
         written_over = None if known is None else known.version
         record.version = self.table.next_version(written_over, record.data)
         return Draft(record, payload, data)
+
+    def cookie_options_of(self, row: Record | None) -> CookieOptions:  # noqa: ARG002 - for Express
+        """Return where and how a browser holds the key of a row; None is one to come."""
+        return conf.cookie_options
 
     @classmethod
     def extra_columns(cls, data: Data) -> Data:  # noqa: ARG003 - for subclasses

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
 
+from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Client, Data, Record
 from sessionstore.signals import Reason
@@ -151,6 +152,9 @@ class Engine(Protocol):
     def is_behind(self, row: Record, data: Data) -> bool:
         """Tell whether the row was last seen a touch interval ago."""
 
+    def cookie_options_of(self, row: Record | None) -> CookieOptions:
+        """Return where and how a browser holds the key of a row; None is one to come."""
+
     @classmethod
     def extra_columns(cls, data: Data) -> Data:
         """Return the values of columns that a subclass adds, always all of them."""
@@ -187,6 +191,7 @@ if TYPE_CHECKING:
         def end_of(self, data: Data, *, seen: int, started: int) -> int: ...
         def age_of(self, data: Data) -> int | None: ...
         def is_behind(self, row: Record, data: Data) -> bool: ...
+        def cookie_options_of(self, row: Record | None) -> CookieOptions: ...
         def _opened(self) -> Known: ...
         def _settled(self) -> Known: ...
 

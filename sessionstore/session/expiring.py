@@ -40,8 +40,7 @@ def policy_of(data: Any) -> Policy:
 class Came:
     """What a row said when the request came: the browser's cookie was made from that, or before."""
 
-    created_at: int
-    last_seen_at: int
+    row: Record
     own_end: tuple[Any, Any]
 
 
@@ -111,7 +110,8 @@ class Expiry(DjangoSession):
         if self.get_expire_at_browser_close():
             return False
         interval = policy_of(data).interval_ms(self.age_of(data))
-        lived, seen = expiry.now_ms() - came.created_at, came.last_seen_at - came.created_at
+        began = came.row.created_at
+        lived, seen = expiry.now_ms() - began, came.row.last_seen_at - began
         return bool(lived // interval != seen // interval)
 
     @property

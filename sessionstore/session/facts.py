@@ -4,6 +4,7 @@ Questions only: none changes the data. One that says that it loads may cost a SE
 """
 
 from sessionstore.core import expiry
+from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import as_text
 from sessionstore.table.receipts import Receipt, receipt_for
 
@@ -88,6 +89,17 @@ class Facts(DjangoSession):
         may have changed since, and a late answer must not wipe the cookie of that login.
         """
         return self._answer is Answer.KEY or self.is_stored()
+
+    @property
+    def cookie_options(self) -> CookieOptions:
+        """Where and how the browser is to hold the key. Never loads."""
+        return self.cookie_options_of(self._settled().record)
+
+    @property
+    def cookie_options_before(self) -> CookieOptions:
+        """Where and how it holds the key that it came with, as far as its row has been read."""
+        came = self._came_with
+        return self.cookie_options if came is None else self.cookie_options_of(came.row)
 
     def is_empty(self) -> bool:
         """Tell whether there is neither a key that could be ours nor any data."""

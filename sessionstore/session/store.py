@@ -124,8 +124,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         if not self.is_loaded or look.opened is None:
             self._know_found(look.known)
         if self._came_with is None and look.opened is not None:
-            row, own_end = self._known.row, own_end_in(look.opened.data)
-            self._came_with = Came(row.created_at, row.last_seen_at, own_end)
+            self._came_with = Came(self._known.row, own_end_in(look.opened.data))
         return look.opened
 
     def _know_found(self, known: Known) -> None:
@@ -415,6 +414,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """End the session: row, data and key go. Afterwards the object is a visitor's session."""
         if self.is_loaded:
             self.left_user_id = self._session_cache.get(USER_KEY, self.left_user_id)
+        events, left = journal.current(), self.cookie_options_before
         self._opened()
         ending.end(self, self._settled(), self.ends_because)
         self._forget()
@@ -422,9 +422,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         self._session_cache = {}
         self.accessed = self.modified = True
         self.has_new_key = True
-        events = journal.current()
         if events is not None:
-            events.flushed = True
+            events.left = events.left or left
 
     def mark_authenticated(self) -> None:
         """Stamp this moment as the one at which the user proved who they are."""

@@ -1,10 +1,13 @@
 """The middleware: what the browser gets, and what it may send."""
 
+from http.cookies import Morsel
+
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
+from django.utils.http import http_date
 
 from sessionstore.models import Session
 from tests.harness.statements import record_statements
@@ -274,6 +277,21 @@ def test_the_cookie_follows_the_settings(browser, settings):
     settings.SESSION_COOKIE_SAMESITE = "Strict"
     cookie = browser.get("/write").cookies["__Host-key"]
     assert (cookie["secure"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/")
+
+
+def test_the_header_is_djangos_own_byte_for_byte(browser, settings, clock):
+    """Set and deleted: nothing that Express's cookies need has a trace in these."""
+    settings.SESSION_COOKIE_DOMAIN, settings.SESSION_COOKIE_PATH = "example.com", "/app"
+    settings.SESSION_COOKIE_SECURE = True
+    where = "Domain=example.com; expires={}; {}Max-Age={}; Path=/app; SameSite=Lax{}"
+    morsel = browser.get("/write").cookies["sessionid"]
+    ends = http_date(clock.now_ms // 1000 + 1_209_600)
+    sent = where.format(ends, "HttpOnly; ", 1_209_600, "; Secure")
+    assert morsel.OutputString() == f"sessionid={morsel.value}; {sent}"
+    morsel = browser.get("/flush").cookies["sessionid"]
+    gone = where.format("Thu, 01 Jan 1970 00:00:00 GMT", "", 0, "")
+    assert morsel.OutputString() == f'sessionid=""; {gone}'
+    assert type(morsel) is Morsel
 
 
 def test_a_login_changes_the_key_whoever_signs_in(browser, database):

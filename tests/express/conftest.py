@@ -20,10 +20,19 @@ def kept_peers(django_db_setup: None, tmp_path_factory) -> Iterator[Peers]:
     running.stop()
 
 
+each_release = pytest.mark.parametrize("releases", ["new", "old"])
+
+
 @pytest.fixture
-def peers(kept_peers: Peers) -> Iterator[Peers]:
+def releases() -> str:
+    """Which releases of Express and its packages a test runs with; see each_release."""
+    return "new"
+
+
+@pytest.fixture
+def peers(kept_peers: Peers, releases: str) -> Iterator[Peers]:
     """The Node processes; one that ends fails the test that it ended in, and no other."""
-    with kept_peers.watched():
+    with kept_peers.watched(releases=releases):
         yield kept_peers
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connections
 from django.test import Client
 
-from tests.harness.node import EXAMPLE, require_node
+from tests.harness.node import EXAMPLE, OLD_RELEASES, require_node
 from tests.harness.process import ServerEndedError, launch
 
 NAME = "connect.sid"
@@ -22,10 +22,11 @@ SECRETS = ["keyboard cat"]
 class Peer:
     """One Node process; ended by `stop`."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, *, releases: str = "new") -> None:
+        old = ["--require", str(OLD_RELEASES / "old.js")] if releases == "old" else []
         self.node = launch(
             "express",
-            ["node", "server.js"],
+            ["node", *old, "server.js"],
             log=log,
             folder=EXAMPLE,
             environment={**environment, "PORT": "0", "PEER": "1", "NODE_ENV": "test"},
@@ -33,15 +34,18 @@ class Peer:
         self.port = int(self.node.wait_for_line(r"listens on \S+:(\d+)")[1])
 
     def ask(
-        self, path: str, body: Any = None, *, cookie: str | None = None
+        self, path: str, body: Any = None, *, cookie: str | None = None, scheme: str = "http"
     ) -> tuple[int, Any, list[str]]:
         """POST JSON; return status, JSON (or text) and the Set-Cookie headers."""
-        return self.receive(self.send(path, body, cookie=cookie))
+        return self.receive(self.send(path, body, cookie=cookie, scheme=scheme))
 
-    def send(self, path: str, body: Any, *, cookie: str | None) -> http.client.HTTPConnection:
-        """POST JSON and do not wait for the answer."""
+    def send(
+        self, path: str, body: Any, *, cookie: str | None, scheme: str = "http"
+    ) -> http.client.HTTPConnection:
+        """POST JSON, as a proxy passes it on, and do not wait for the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        headers = {"Content-Type": "application/json"} | ({"Cookie": cookie} if cookie else {})
+        headers = {"Content-Type": "application/json", "X-Forwarded-Proto": scheme}
+        headers |= {"Cookie": cookie} if cookie else {}
         with self._explained():
             connection.request("POST", path, json.dumps(body), headers)
         return connection
@@ -86,14 +90,21 @@ class Peers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.releases = "new"
         self.running: dict[str, Peer] = {}
         self.ended: list[str] = []
         self._numbers = itertools.count(1)
 
-    def get(self, alias: str, *, store: str = "mysql", **options: Any) -> Peer:
-        """Return the Express application on a database, with these options."""
+    def get(
+        self, alias: str, *, store: str = "mysql", releases: str | None = None, **options: Any
+    ) -> Peer:
+        """Return the Express application on a database, with these options.
+
+        `releases` is "new" (what the example has) or "old" (what some sites still run).
+        """
         require_node()
-        key = json.dumps([alias, store, options], sort_keys=True)
+        releases = releases or self.releases
+        key = json.dumps([alias, store, releases, options], sort_keys=True)
         self._let_go()
         if key not in self.running:
             database = connections[alias].settings_dict
@@ -105,11 +116,13 @@ class Peers:
                     "DB_USER": database["USER"],
                     "DB_NAME": database["NAME"],
                     "SESSION_SECRETS": json.dumps(options.get("secrets", SECRETS)),
+                    "NEW_RELEASES": "express-mysql-session" if alias == "mysql" else "",
                     "PGOPTIONS": options.get("pgoptions", ""),
                     "SESSION_OPTIONS": json.dumps(options.get("session", {})),
                     "STORE_OPTIONS": json.dumps(options.get("store_options", {})),
                 },
                 self.folder / f"express-{next(self._numbers)}.log",
+                releases=releases,
             )
         return self.running[key]
 
@@ -120,8 +133,9 @@ class Peers:
                 del self.running[key]
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator["Peers"]:
+    def watched(self, *, releases: str = "new") -> Iterator["Peers"]:
         """Raise ServerEndedError at the end for those that ended meanwhile; the next is new."""
+        self.releases = releases
         yield self
         self._let_go()
         endings, self.ended = self.ended, []
@@ -145,7 +159,7 @@ class Browser:
     set_cookies: list[str] = field(default_factory=list)
 
     def express(self, *steps: list[Any]) -> dict[str, Any]:
-        """Run steps in Express; return {id, loaded, session, user}."""
+        """Run steps in Express (`steps` of peer.js); return {id, loaded, session, user}."""
         assert self.peer is not None
         status, answer, set_cookies = self.peer.ask("/peer", list(steps), cookie=self._header())
         assert status == 200, answer

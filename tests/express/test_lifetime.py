@@ -5,10 +5,11 @@ import json
 import pytest
 from django.db import connections
 
+from tests.express.conftest import each_release
 from tests.express.peer import Browser
 from tests.express.test_sharing import kind, make_table, stored_text
 
-pytestmark = pytest.mark.only_on("mariadb", "mysql", "postgresql")
+pytestmark = [pytest.mark.only_on("mariadb", "mysql", "postgresql"), each_release]
 
 DAY = 86_400
 

@@ -11,12 +11,12 @@ from django.db import connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.express.store import ExpressStore
-from tests.express.conftest import open_site
+from tests.express.conftest import each_release, open_site
 from tests.express.peer import Browser
 from tests.express.test_lifetime import sid_of
 from tests.express.urls import gate
 
-pytestmark = pytest.mark.only_on("mariadb", "mysql", "postgresql")
+pytestmark = [pytest.mark.only_on("mariadb", "mysql", "postgresql"), each_release]
 
 VARIANTS = {"plain": {}, "mark": {"mark": True}, "guard": {"guard": True}}
 each_variant = pytest.mark.parametrize("variant", VARIANTS)

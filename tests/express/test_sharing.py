@@ -7,9 +7,10 @@ from django.contrib.auth.models import User
 from django.db import connections
 
 from sessionstore.core.express_format import sign
+from tests.express.conftest import each_release
 from tests.express.peer import SECRETS, Browser
 
-pytestmark = pytest.mark.only_on("mariadb", "mysql", "postgresql")
+pytestmark = [pytest.mark.only_on("mariadb", "mysql", "postgresql"), each_release]
 
 VALUES = [
     None,

@@ -5,11 +5,14 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import alogout, get_user, login, logout, update_session_auth_hash
 from django.contrib.auth.models import User
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
+
+from sessionstore.backends.express import SessionStore
 
 _gates: dict[str, tuple[threading.Event, threading.Event]] = {}
 
@@ -23,6 +26,10 @@ def hold(_request: HttpRequest, name: str) -> None:
     arrived, released = gate(name)
     arrived.set()
     assert released.wait(30)
+
+
+def missing(_request: HttpRequest) -> None:
+    raise Http404
 
 
 def sign_in(request: HttpRequest, user_id: int) -> None:
@@ -61,6 +68,9 @@ STEPS: dict[str, Any] = {
     "hold": hold,
     "read": lambda request: request.session.get("anything"),
     "fail": lambda _request: 1 / 0,
+    "missing": missing,
+    "replace": lambda request: setattr(request, "session", SessionStore()),
+    "end": lambda request: SessionStore().delete(request.session.session_key),
 }
 
 
@@ -77,10 +87,21 @@ def run(request: HttpRequest) -> JsonResponse:
 
 
 @csrf_exempt
+async def run_async(request: HttpRequest) -> JsonResponse:
+    """Run the same steps in an async view."""
+    return await sync_to_async(run)(request)
+
+
+@csrf_exempt
 async def leave(request: HttpRequest) -> JsonResponse:
     """Log out in an async view."""
     await alogout(request)
     return JsonResponse({})
 
 
-urlpatterns = [path("run/", run), path("leave/", leave)]
+urlpatterns = [
+    path("run/", run),
+    path("app/run/", run),
+    path("app/async/", run_async),
+    path("leave/", leave),
+]

@@ -1,4 +1,4 @@
-"""Node itself, with the packages of examples/express, for tests against the real thing."""
+"""Node itself, with the packages of examples/express and old releases of them, for tests."""
 
 import fcntl
 import functools
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "express"
+OLD_RELEASES = Path(__file__).parents[1] / "express" / "node"
 
 
 @functools.cache
@@ -20,18 +21,19 @@ def why_no_node() -> str | None:
     # Workers of one run must not install over each other.
     with (EXAMPLE / ".installing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return None if _is_installed() else _install()
+        folders = [each for each in (EXAMPLE, OLD_RELEASES) if not _is_installed(each)]
+        return next(filter(None, map(_install, folders)), None)
 
 
-def _is_installed() -> bool:
-    installed = EXAMPLE / "node_modules" / ".package-lock.json"
-    wanted = EXAMPLE / "package-lock.json"
+def _is_installed(folder: Path) -> bool:
+    installed = folder / "node_modules" / ".package-lock.json"
+    wanted = folder / "package-lock.json"
     return installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime
 
 
-def _install() -> str | None:
+def _install(folder: Path) -> str | None:
     command = ["npm", "ci", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else f"npm ci failed: {done.stderr.strip()[-300:]}"
 
 

@@ -8,7 +8,9 @@ from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from sessionstore.conf import conf
+from sessionstore.express.cookies import disagreements_on
 from sessionstore.express.record import express_settings
+from sessionstore.express.rows import SharedTable
 from sessionstore.express.schema import ExpressTable
 from sessionstore.management.base import SessionCommand
 from sessionstore.management.engines import known_database
@@ -85,5 +87,8 @@ class Command(SessionCommand):
         if any(difference.breaks for difference in differences):
             message = f"{table.name} cannot be shared like this."
             raise CommandError(message)
-        if not differences:
+        cookies = disagreements_on(SharedTable().using(table.alias))
+        for one in cookies:
+            self.stdout.write(f"{table.name}: {one.text}. {one.hint}")
+        if not differences and not cookies:
             self.stdout.write(f"{table.name}: as it should be.")
