@@ -17,6 +17,7 @@ from sessionstore.express.store import ExpressStore
 from sessionstore.forms import ConfirmForm
 from sessionstore.receivers import remember_reauthentication
 from sessionstore.views.login import ConfirmView
+from tests.express.conftest import each_release
 from tests.express.peer import SECRETS, Browser
 from tests.express.test_lifetime import sid_of
 from tests.harness.statements import record_statements
@@ -499,8 +500,12 @@ class TestConcurrently:
 
 
 @by_node
+@each_release
 class TestWithNode:
-    """passport 0.7 takes another id at each login and logout, and copies what is asked for."""
+    """passport 0.7 takes another id at each login and logout, and copies what is asked for.
+
+    passport 0.5 keeps the id and all of the session.
+    """
 
     KEEP = {"keepSessionInfo": True}
 
@@ -520,10 +525,17 @@ class TestWithNode:
         assert seen(browser) == (None, False)
 
     def test_a_logout_that_keeps_the_session_ends_that_of_django(self, trusted, ann):
-        """Whichever half has signed in."""
+        """Where both halves have signed the user in."""
+        trusted.express(["login", ann.pk])
         trusted.django(["login", ann.pk])
         trusted.express(["logout", self.KEEP])
         assert seen(trusted) == (None, False)
+
+    def test_a_logout_of_a_passport_that_signed_nobody_in(self, trusted, ann, releases):
+        """0.7 takes another id; 0.5 finds nobody and writes nothing, so Django's login stays."""
+        trusted.django(["login", ann.pk])
+        trusted.express(["logout", self.KEEP])
+        assert seen(trusted)[0] == (ann.pk if releases == "old" else None)
 
     @each_proof
     def test_a_proof_in_django_outlives_no_logout_in_express(self, trusted, ann, bob, prove):
