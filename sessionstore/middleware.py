@@ -23,7 +23,7 @@ from sessionstore.conf import conf
 from sessionstore.core import journal
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.headers import cookies
-from sessionstore.core.headers.set_cookie import CookieOptions, extended
+from sessionstore.core.headers.set_cookie import CookieOptions, extend
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.moving.adoption import opens_another
 from sessionstore.moving.old_table import tables_to_clear
@@ -221,7 +221,7 @@ def _send_key(
         **cookie.scope(),
         **cookie.flags(),
     )
-    response.cookies[name] = extended(response.cookies[name], cookie)
+    extend(response, name, cookie)
     patch_vary_headers(response, ("Cookie",))
 
 
@@ -233,7 +233,8 @@ def _deletion(cookie: CookieOptions) -> Morsel[str]:
     """
     response = HttpResponse()
     response.delete_cookie(conf.cookie_name, **cookie.scope())
-    deletion = extended(response.cookies[conf.cookie_name], cookie)
+    extend(response, conf.cookie_name, cookie)
+    deletion = response.cookies[conf.cookie_name]
     if cookie.partitioned:
         deletion["secure"] = True  # Without it Chrome drops the whole line.
     return deletion

@@ -1,5 +1,6 @@
 """The session table, its fields and its queries."""
 
+import re
 import warnings
 from datetime import datetime
 from types import SimpleNamespace
@@ -169,7 +170,11 @@ def user_key_of(user_id: Any) -> Any:
         return None
     if isinstance(key, int) and not -(2**63) <= key < 2**63:
         return None
-    return None if isinstance(key, str) and "\0" in key else key
+    return None if isinstance(key, str) and _no_text_of_a_database(key) else key
+
+
+# NUL, and halves of a character of UTF-16.
+_no_text_of_a_database = re.compile("[\0\ud800-\udfff]").search
 
 
 # An uncompressed point on P-256: 04, x, y.

@@ -32,7 +32,7 @@ except ImportError:  # django-allauth is not installed
 
 
 @receiver(user_logged_in, dispatch_uid="sessionstore.login")
-def remember_login(request: HttpRequest | None = None, **_: Any) -> None:
+def remember_login(request: HttpRequest | None = None, user: Any = None, **_: Any) -> None:
     """Change the key if this request has not yet done so, stamp the time, record the client.
 
     Security: whoever signs another user in from inside a session, as impersonators do, has not
@@ -42,6 +42,9 @@ def remember_login(request: HttpRequest | None = None, **_: Any) -> None:
     session = getattr(request, "session", None)
     if request is None or not isinstance(session, SessionBackend):
         return
+    # Compat: others send the signal for a login by a token, which is none of the session's.
+    if is_own(session, user):
+        session.note_login(user_id_of(user))
     if not session.has_new_key:
         session.cycle_key()
     session.client = client_of(request)
@@ -95,9 +98,9 @@ def remember_reauthentication(
     if not reauthenticated or not isinstance(session, SessionBackend):
         return
     if is_own(session, user):
+        session.mark_authenticated()
         if not session.has_new_key:
             session.cycle_key()
-        session.mark_authenticated()
 
 
 if authentication_step_completed:

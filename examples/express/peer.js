@@ -75,6 +75,8 @@ function control (store) {
 
 // Functions cannot pass as JSON: SESSION_OPTIONS={"genid": "given"} names one of these.
 const genids = {
+  // Ids that come again, as those of a site that makes them from its users.
+  user: () => 'user-7',
   // The id that the step newId gives; a random one without.
   given: req => req.newId || crypto.randomBytes(24).toString('base64url')
 }

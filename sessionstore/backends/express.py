@@ -5,24 +5,34 @@ and SESSIONSTORE_EXPRESS. What Express stores beside the session's data, its ``c
 kept and hidden; its ages and Django's ``set_expiry()`` are one and the same.
 """
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from secrets import token_urlsafe
 from typing import Any
 
 from sessionstore.conf import conf
+from sessionstore.conf.express import passport_user
 from sessionstore.core.express_format import cookie_that_expires, encode, lifetime_ms
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key
+from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import Data, Record
+from sessionstore.express import seal
 from sessionstore.express.cookies import cookie_with, options_in
 from sessionstore.express.keys import SidKeyring
-from sessionstore.express.record import OURS, express_settings
+from sessionstore.express.record import express_settings
 from sessionstore.express.rows import SharedTable
-from sessionstore.express.users import drop_impossible_login, login_of, user_id_of
+from sessionstore.express.users import (
+    PASSPORT,
+    Said,
+    drop_login,
+    login_of,
+    said_in,
+    stored_id,
+)
 from sessionstore.session.engine import Draft, Marks
 from sessionstore.session.expiring import EXPIRY_KEY, policy_of
-from sessionstore.session.known import UNSET
-from sessionstore.session.sealed import Opened, dumps, tell_damaged, tell_unreadable
+from sessionstore.session.known import UNSET, Stamp
+from sessionstore.session.sealed import Opened, data_of, dumps, tell_damaged, tell_unreadable
 from sessionstore.session.store import SessionBackend
 
 
@@ -50,16 +60,18 @@ class SessionStore(SessionBackend):
         if data is None:
             tell_damaged(self.table.handle_of(record.id))
             return None
-        # The absolute timeout counts from the first time that Django stores a session.
-        is_stale = conf.policy.absolute_ms is not None and not record.extra["is_stamped"]
         if EXPIRY_KEY not in data and "originalMaxAge" in cookie:
             own = _seconds(lifetime_ms(cookie))
             if own != self._default_seconds(data):
                 data[EXPIRY_KEY] = own
-        drop_impossible_login(data)
-        derived = login_of(data)
+        said = record.extra["said"]
+        derived = {} if USER_KEY in data else login_of(said.user_id)
+        # The absolute timeout counts from the first time that Django stores a session.
+        has_no_start = conf.policy.absolute_ms is not None and not record.extra["is_stamped"]
+        is_stale = record.extra["is_stale"] or has_no_start
         # What the next draft has to know.
-        record.extra = {"cookie": cookie, "derived": derived, "deep": record.extra["deep"]}
+        deep, derived_id = record.extra["deep"], derived.get(USER_KEY)
+        record.extra = {"cookie": cookie, "said": said, "derived_id": derived_id, "deep": deep}
         data |= derived
         return Opened(data, dumps(data), is_stale)
 
@@ -83,21 +95,22 @@ class SessionStore(SessionBackend):
         changes_key: bool = False,
         inserts: bool = False,
     ) -> Draft:
+        known = {} if row is None else row.extra
+        login = _Login.of(data, row, marks, is_merged=row is not self._known.record)
+        if login.data is not data:
+            payload = None
+        marks = replace(marks, stamp=self._stamp(login, row, marks))
         drafted = super().draft(
-            data, key, row, marks, payload=payload, changes_key=changes_key, inserts=inserts
+            login.data, key, row, marks, payload=payload, changes_key=changes_key, inserts=inserts
         )
-        record, known = drafted.record, {} if row is None else row.extra
-        cookie = self._cookie(data, known.get("cookie"), record)
-        # The derived login is not stored: it would outlive Express's. Django's own takes its place.
-        derived = known.get("derived", {}) if marks.stamp is UNSET else {}
-        if any(data.get(name) != value for name, value in derived.items()):
-            derived = {}
-        record.id, record.user_id = key.digest, user_id_of(data)
-        deep = known.get("deep", {})
-        record.data = encode(_in_json(data, derived, record), cookie, deep)
+        record, deep = drafted.record, known.get("deep", {})
+        cookie = self._cookie(login.data, known.get("cookie"), record)
+        record.id, record.user_id = key.digest, login.user_id
+        record.data = encode(_in_json(login, record), cookie, deep)
         written_over = None if row is None or inserts else row.version
         record.version = self.table.next_version(written_over, record.data)
-        record.extra = {"cookie": cookie, "derived": derived, "deep": deep}
+        record.extra = {"cookie": cookie, "said": login.said, "derived_id": login.derived_id}
+        record.extra["deep"] = deep
         return drafted
 
     def cookie_options_of(self, row: Record | None) -> CookieOptions:
@@ -107,6 +120,31 @@ class SessionStore(SessionBackend):
             if row is None
             else options_in(row.extra["cookie"], conf.cookie_options)
         )
+
+    def _stamp(self, login: "_Login", row: Record | None, marks: Marks) -> Stamp:
+        """Return when the user proved who they are, as far as this request knows better.
+
+        Security: that was the user whom this request has seen. What it is merged with, or what a
+        view has written where Express says who is signed in, may name another one.
+        """
+        if isinstance(marks.stamp, int):
+            seen = self.__dict__.get("_session_cache", login.data)
+            if stored_id(seen) == login.user_id:
+                return marks.stamp
+        return UNSET if row is None or row.user_id == login.user_id else None
+
+    def note_login(self, user_id: str) -> None:
+        """Remember the login, and end that of passport, unless it is of the same user.
+
+        Two identities in one session would both count, each in its half.
+        """
+        super().note_login(user_id)
+        if said_in(self._session).user_id != user_id:
+            self.pop(PASSPORT, None)
+
+    def _is_over(self) -> bool:
+        """Tell also of a session with a user of passport: a new key would undo Express's logout."""
+        return super()._is_over() or passport_user(data_of(self._known.payload)) is not None
 
     def _cookie(self, data: Data, known: dict[str, Any] | None, record: Record) -> dict[str, Any]:
         """Return Express's cookie object: its expiry is the session's, all else stays."""
@@ -146,15 +184,43 @@ def _capped(seconds: float, data: Data) -> float:
     return seconds if idle is None else min(seconds, idle / 1000)
 
 
-def _in_json(data: Data, derived: dict[str, str], record: Record) -> Data:
+@dataclass(slots=True, repr=False)
+class _Login:
+    """Whose login is written: Django's own, which is stored, or Express's, which never is.
+
+    A derived login that is stored would outlive Express's. ``derived_id`` is its user, whatever has
+    become of its hash since; another user is one whom Django has signed in.
+    """
+
+    data: Data
+    said: Said
+    user_id: str | None
+    derived_id: str | None
+
+    @classmethod
+    def of(cls, data: Data, row: Record | None, marks: Marks, *, is_merged: bool) -> "_Login":
+        """Return it for ``data`` on their way into ``row``, which others may have written since."""
+        own, said = stored_id(data), said_in(data)
+        is_real = own is not None and own == marks.signed_in_id
+        if own is None or (row and own == row.extra["derived_id"] and not is_real):
+            return cls(data, said, said.user_id, own)
+        is_new = is_merged if is_real else row and own != row.user_id
+        # What a view has told passport itself stays.
+        if is_new and row and own != said.user_id and said.state == row.extra["said"].state:
+            data = {name: value for name, value in data.items() if name != PASSPORT}
+            said = said_in(data)
+        return cls(data, said, own, None)
+
+
+def _in_json(login: _Login, record: Record) -> Data:
     """Return what stands in the JSON: without what the cookie or Express's login says."""
-    times = {"created_at": record.created_at, "authenticated_at": record.authenticated_at}
-    kept = {name: value for name, value in data.items() if name not in derived}
+    kept = dict(login.data)
+    if login.derived_id is not None:
+        drop_login(kept)
     if not isinstance(kept.get(EXPIRY_KEY), str):
         kept.pop(EXPIRY_KEY, None)
-    # The nonce makes each text unique: a writer recognises its own after a lost connection.
-    kept[OURS] = {"nonce": token_urlsafe(6)}
-    kept[OURS] |= {name: at for name, at in times.items() if at is not None}
+    times = record.created_at, record.authenticated_at
+    kept[seal.OURS] = seal.seal(record.id, kept, login.said, *times)
     return kept
 
 

@@ -72,6 +72,7 @@ class ExpressSettings:
     user: Callback | None
     time_zone: str | None
     prefix: str
+    genid: str | None
 
     def seconds(self, milliseconds: int) -> int:
         """Round as the store of this layout rounds, to what its column takes."""
@@ -113,6 +114,7 @@ def express(value: Any) -> ExpressSettings:
         user=_item(given, "user", _user, None),
         time_zone=_item(given, "time_zone", optional(text), None),
         prefix=_item(given, "prefix", _prefix, ""),
+        genid=_item(given, "genid", optional(one_of("unique", "reused")), None),
     )
     if unknown := [*given, *(f"columns[{column!r}]" for column in columns)]:
         message = f"a dict without {unknown[0]!r}, which is not known"

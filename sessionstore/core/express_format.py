@@ -265,6 +265,20 @@ def _refuse(value: object, path: str) -> None:
             raise _unstorable(path, f"JSON has no {type(value).__name__}; store text or a dict")
 
 
+def canonical(value: Any) -> str:
+    """Return the JSON of a value in one form, whichever half has written it last.
+
+    JavaScript has one type of number, and an order of keys of its own.
+    """
+    back = json.loads(json.dumps(value), parse_int=_as_one_number, parse_float=_as_one_number)
+    return json.dumps(back, sort_keys=True, separators=(",", ":"))
+
+
+def _as_one_number(digits: str) -> int | float:
+    number = float(digits)
+    return int(number) if number.is_integer() else number
+
+
 def cookie_that_expires(
     cookie: Mapping[str, Any], *, max_age_ms: int | None, expires_at_ms: int | None
 ) -> dict[str, Any]:

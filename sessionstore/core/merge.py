@@ -35,19 +35,22 @@ def merge(
     theirs: Mapping[str, Any],
     *,
     keeps_login: bool = False,
+    signs_in: bool = False,
 ) -> Merged:
     """Merge key by key, and inside dicts at any depth.
 
     Only one side changed a key: that side. Both made the same change: that. Both changed it
     differently: ours, and its path is in ``conflicts``. Deleted on one side and changed on the
     other: the change. Lists and scalars are whole values. The three keys of Django's login move
-    as one; with ``keeps_login`` they are those that are stored.
+    as one. They are those that are stored with ``keeps_login``, and where the other side alone has
+    changed whose they are, for a new hash signs nobody in. With ``signs_in`` they are ours, though
+    the user may be whom the request has loaded.
     """
     conflicts: list[Path] = []
     data = _merge_dicts(_plain(base), _plain(ours), _plain(theirs), None, conflicts)
-    login = _login(theirs)
-    if not keeps_login:
-        login = _pick_whole(_login(base), _login(ours), login, (None, USER_KEY), conflicts)
+    login, ground = _login(theirs), {} if signs_in else base
+    if not keeps_login and (_has_other_user(ground, ours) or not _has_other_user(ground, theirs)):
+        login = _pick_whole(_login(ground), _login(ours), login, (None, USER_KEY), conflicts)
     if login is not _missing:
         data.update(login)
     return Merged(data, tuple(conflicts))
@@ -157,6 +160,10 @@ def _path(trail: "_Trail | None") -> Path:
         trail, key = trail
         keys.append(str(key))
     return tuple(reversed(keys))
+
+
+def _has_other_user(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return not is_same(one.get(USER_KEY), other.get(USER_KEY))
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:

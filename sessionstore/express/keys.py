@@ -5,12 +5,18 @@ opens the session as the key does, and is as secret: only a digest of it is show
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.core.express_format import new_sid, sign, unsign
 from sessionstore.core.keys import ID_BYTES, Key, handle_of
+
+# As Express itself makes them, 32 hexadecimal digits at least, and a UUID.
+_looks_random = re.compile(
+    rb"[A-Za-z0-9_-]{32}|[0-9A-Fa-f]{32,}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+).fullmatch
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,6 +52,18 @@ class SidKeyring:
 
     def _signed(self, sid: str) -> Key:
         return Key(sign(sid, self.secrets[0]), HiddenBytes(sid.encode()), material=b"")
+
+
+def may_come_again(sid: bytes, genid: str | None) -> bool:
+    """Tell whether a site may give this id to another session, when this one has ended.
+
+    A site's ``genid`` may make ids from what recurs, such as a user's key. Nothing in a row tells
+    such a session from a late save of the former one, so what an id looks like decides, unless the
+    setting says whether ids are "unique" or "reused".
+    """
+    if genid is not None:
+        return genid == "reused"
+    return not _looks_random(sid)
 
 
 def sid_of(row_id: bytes) -> HiddenText:

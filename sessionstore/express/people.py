@@ -24,7 +24,6 @@ from sessionstore.core.merge import USER_KEY
 from sessionstore.express.keys import handle_of_sid
 from sessionstore.express.record import record_of
 from sessionstore.express.statements import columns_of, quoted, quoted_table, words_of
-from sessionstore.express.users import owner_of
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.verbs import Knows
 
@@ -73,14 +72,12 @@ def owned_row(row_id: bytes, text: str | None, expires_at: int) -> OwnedRow | No
     is_over = record is None
     if record is None:
         record = record_of(row_id, text, expires_at, 0)
-    data = {} if record is None else record.extra["data"] or {}
-    user_id = owner_of(data)
-    if record is None or user_id is None:
+    if record is None or record.user_id is None:
         return None
     return OwnedRow(
         pk=row_id,
-        user_id=user_id,
-        signed_in_by="Django" if USER_KEY in data else "Express",
+        user_id=record.user_id,
+        signed_in_by="Django" if USER_KEY in record.extra["data"] else "Express",
         authenticated_at=_shown(record.authenticated_at),
         created_at=_shown(record.created_at) if record.extra["is_stamped"] else None,
         last_seen_at=None if is_over else _shown(record.last_seen_at),

@@ -1,7 +1,7 @@
 """One row of an Express table as the engine knows rows.
 
 The table has neither a version nor a user: the stored text is the version, and what Django needs
-beside it stands in the JSON under ``OURS``, where Express keeps it like any other key.
+beside it stands in the JSON, sealed, where Express keeps it like any other key.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from sessionstore.core.crypto import HiddenText
 from sessionstore.core.express_format import LAST_DATE_MS, Stored, decode, lifetime_ms
 from sessionstore.core.record import Record
 from sessionstore.exceptions import SessionUnreadable
-from sessionstore.express.users import user_id_of
+from sessionstore.express import seal
+from sessionstore.express.users import said_in, stored_id
 from sessionstore.session.expiring import EXPIRY_KEY, IDLE_KEY, policy_of
 
-OURS: Final = "_sessionstore"
 _SECOND_MS: Final = 1000
 
 
@@ -68,20 +68,17 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
     """
     stored, unreadable = _decoded(text)
     data, cookie = ({}, {}) if stored is None else (stored.data, stored.cookie)
-    ours, own_end = data.pop(OURS, None), _own_end(data)
-    times = ours if isinstance(ours, dict) else {}
-    if not _time(data.get(IDLE_KEY)):
-        data.pop(IDLE_KEY, None)
-    created, authenticated = map(_time, (times.get("created_at"), times.get("authenticated_at")))
+    ours, own_end, said = data.pop(seal.OURS, None), _own_end(data), said_in(data)
+    sealed = seal.opened(ours, row_id, data, said)
     policy, lifetime = policy_of(data), lifetime_ms(cookie) or express_settings().expiration_ms
     record = Record(
         id=row_id,
         digest=row_id,
         data=text,
         version=TextVersion(text),
-        user_id=user_id_of(data),
-        created_at=now if created is None else created,
-        authenticated_at=authenticated,
+        user_id=stored_id(data) or said.user_id,
+        created_at=now if sealed.created_at is None else sealed.created_at,
+        authenticated_at=sealed.authenticated_at,
         # Django moves the column by the idle timeout at most.
         last_seen_at=min(expires_at - min(lifetime, policy.idle_ms or lifetime), now),
         expires_at=expires_at,
@@ -90,7 +87,9 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
             "unreadable": unreadable,
             "cookie": cookie,
             "deep": {} if stored is None else stored.deep,
-            "is_stamped": created is not None,
+            "said": said,
+            "is_stale": sealed.is_stale,
+            "is_stamped": sealed.created_at is not None,
         },
     )
     fixed_end = LAST_DATE_MS if own_end is None else own_end
@@ -111,7 +110,9 @@ def _decoded(text: str) -> tuple[Stored | None, SessionUnreadable | None]:
 
 
 def _own_end(data: dict[str, Any]) -> int | None:
-    """Return the moment that set_expiry() fixed; what Express cannot have meant is dropped."""
+    """Return the moment that set_expiry() fixed; what Django cannot have written is dropped."""
+    if not _is_length(data.get(IDLE_KEY)):
+        data.pop(IDLE_KEY, None)
     if EXPIRY_KEY not in data:
         return None
     try:
@@ -121,6 +122,6 @@ def _own_end(data: dict[str, Any]) -> int | None:
         return None
 
 
-def _time(value: Any) -> int | None:
-    is_time = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST_DATE_MS
-    return value if is_time else None
+def _is_length(value: Any) -> bool:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and 0 < value <= LAST_DATE_MS

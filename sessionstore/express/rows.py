@@ -12,7 +12,7 @@ from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.record import Record, Version
-from sessionstore.express.keys import handle_of_sid, shown_id, sid_of
+from sessionstore.express.keys import handle_of_sid, may_come_again, shown_id, sid_of
 from sessionstore.express.people import (
     OwnedRow,
     PeopleStatements,
@@ -95,22 +95,22 @@ class SharedTable(PlacedTable):
     ) -> bool:
         """Write a live row whose text is as expected; False when no row matched.
 
-        With ``replaces``, the id that it has, it gets the record's. Where there is the mark column
-        the old id stays as a mark: a request of Express that is under way would bring it back.
+        With ``replaces``, the id that it has, it gets the record's. Where a mark can stay under the
+        old id it does: a request of Express that is under way would bring it back.
         """
         alias, row_id = self.alias, record.id if replaces is None else replaces
         sql, values = self._sql(alias), self._changed(record)
         values += [sid_of(row_id), expected_version.text, self._seconds(now)]
         if replaces is None:
             return self._write(alias, sql.update, values, row=shown_id(row_id)) > 0
-        values = [sid_of(record.id), *values]
+        values, leaves_mark = [sid_of(record.id), *values], self._can_mark(alias, row_id)
         until = self._seconds(max(record.expires_at, now + _MARK_LIVES_AT_LEAST_MS))
         mark = [sid_of(row_id), TOMBSTONE, until, self._seconds(now)]
 
         def rename() -> bool:
-            with transaction.atomic(using=alias) if sql.has_mark else nullcontext():
+            with transaction.atomic(using=alias) if leaves_mark else nullcontext():
                 is_renamed = self._execute(alias, sql.rename, values) > 0
-                if is_renamed and sql.has_mark:
+                if is_renamed and leaves_mark:
                     self._execute(alias, sql.leave_mark, mark)
                 return is_renamed
 
@@ -138,11 +138,13 @@ class SharedTable(PlacedTable):
         return False
 
     def remove(self, row_id: bytes, *, digest: bytes | None = None) -> int:  # noqa: ARG002 - for caches
-        """End a session without reading it: mark it where the table can, else delete it."""
+        """End a session without reading it: mark it where that can be, else delete it."""
         alias = self.alias
         sql, least = self._sql(alias), self._seconds(expiry.now_ms() + _MARK_LIVES_AT_LEAST_MS)
-        mark = [self._now(), TOMBSTONE, least, least] if sql.has_mark else []
-        return self._write(alias, sql.remove, [*mark, sid_of(row_id)], row=shown_id(row_id))
+        text, mark = sql.delete.format(sids="%s"), []
+        if self._can_mark(alias, row_id):
+            text, mark = sql.remove, [self._now(), TOMBSTONE, least, least]
+        return self._write(alias, text, [*mark, sid_of(row_id)], row=shown_id(row_id))
 
     def pay_debts(self) -> bool:
         return True
@@ -290,6 +292,12 @@ class SharedTable(PlacedTable):
             return self._composed[key]
         except KeyError:
             return self._composed.setdefault(key, attempt(alias, READ, lambda: compose(*key)))
+
+    def _can_mark(self, alias: str, row_id: bytes) -> bool:
+        """Tell whether a mark can stay under an id; it would hide a session that is to come."""
+        settings = express_settings()
+        own_part = HiddenBytes(row_id.removeprefix(settings.prefix.encode()))
+        return self._sql(alias).has_mark and not may_come_again(own_part, settings.genid)
 
     def _seconds(self, milliseconds: int) -> int:
         return min(express_settings().seconds(milliseconds), self._sql(self.alias).last)

@@ -1,76 +1,126 @@
-"""A login in Express as a login in Django, for SESSIONSTORE_EXPRESS["user"]."""
+"""Who is signed in to a session that Django and Express share: what its JSON says, checked.
 
+The JSON is Express's to write, and what stands in it is foreign: nothing of it is believed to be a
+user's primary key before it was looked at, and none of it gets into a log.
+"""
+
+import logging
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from django.contrib.auth import load_backend
 
+from sessionstore import security_log
 from sessionstore.conf import conf
-from sessionstore.conf.express import passport_user
-from sessionstore.core.merge import AUTH_KEYS
+from sessionstore.conf.values import Callback
+from sessionstore.core import expiry
+from sessionstore.core.express_format import canonical
+from sessionstore.core.merge import AUTH_KEYS, USER_KEY
 from sessionstore.models import user_id_of as text_of
 from sessionstore.models import user_key_of
 
-
-def user_id_of(data: Mapping[str, Any]) -> str | None:
-    """Return who is signed in, on whichever side; None for an anonymous session."""
-    user_id = data.get(AUTH_KEYS[0])
-    if user_id is None:
-        user_id = mapped_id(data)
-    if user_id is None:
-        user_id = passport_user(data)
-    return None if user_id is None else str(user_id)
+PASSPORT: Final = "passport"
+# The callable fails at each request, or at none: one record a second tells enough.
+_failures = security_log.Flood()
 
 
-def mapped_id(data: Mapping[str, Any]) -> Any:
-    """Return what the site's callable finds in a session without a login of Django's own."""
-    callback = conf.express.user if conf.express else None
-    return callback(data) if callback and AUTH_KEYS[0] not in data else None
+# Security: no repr, for error reporters record local variables by it.
+@dataclass(frozen=True, slots=True, repr=False)
+class Said:
+    """What Express says of who is signed in.
 
-
-def owner_of(data: Mapping[str, Any]) -> str | None:
-    """Return whose session Django takes it for, as a login stores it; asks no database.
-
-    So it knows the owner of an account that is disabled or gone, too.
+    ``user_id`` is whom the site's mapping makes of it: a checked primary key as text, or None.
+    ``state`` is all of it in one form: another one means that Express has signed somebody in or
+    out since. None is a state that nobody can compare; so is what a callable says that raises.
     """
-    key = _primary_key(data.get(AUTH_KEYS[0]))
-    if key is None:
-        key = _primary_key(mapped_id({k: v for k, v in data.items() if k not in AUTH_KEYS}))
-    return None if key is None else text_of(key)
+
+    user_id: str | None
+    state: str | None
 
 
-def drop_impossible_login(data: dict[str, Any]) -> None:
-    """Take a login out that Django could not read: it would be an error at each request.
-
-    A number is one that it can read, though its own login writes text.
-    """
-    user_id = data.get(AUTH_KEYS[0])
-    if user_id is None or _primary_key(user_id) is not None:
-        return
-    for name in AUTH_KEYS:
-        data.pop(name, None)
+class _CallableFailedError(Exception):
+    """The site's callable has raised."""
 
 
-def _primary_key(user_id: Any) -> Any:
-    """Return a value as the user's primary key; None when it cannot be one."""
-    if not isinstance(user_id, str | int) or isinstance(user_id, bool):
-        return None
-    return user_key_of(user_id)
+def said_in(data: Mapping[str, Any]) -> Said:
+    """Return what Express says; passport with nobody differs from no passport at all."""
+    try:
+        user_id = _mapped_id(data)
+    except _CallableFailedError:
+        return Said(None, None)
+    passport = [data[PASSPORT]] if PASSPORT in data else []
+    try:
+        return Said(user_id, canonical([passport, user_id]))
+    except (RecursionError, TypeError, ValueError):
+        return Said(user_id, None)
 
 
-def login_of(data: Mapping[str, Any]) -> dict[str, str]:
+def stored_id(data: Mapping[str, Any]) -> str | None:
+    """Return whom a login of Django's names: a checked primary key as text, or None."""
+    return _checked(data.get(USER_KEY))
+
+
+def drop_login(data: dict[str, Any]) -> bool:
+    """Take a login of Django's out; tell whether there was one."""
+    there = [name for name in AUTH_KEYS if name in data]
+    for name in there:
+        del data[name]
+    return bool(there)
+
+
+def login_of(user_id: str | None) -> dict[str, str]:
     """Return the three keys that Django's login would have written; {} for nobody.
 
-    A primary key that is none, an unknown user and one that may not sign in all mean nobody.
+    An unknown user and one that may not sign in mean nobody too.
     """
-    user_id = _primary_key(mapped_id(data))
     if user_id is None:
         return {}
     for path in conf.authentication_backends:
         # Compat: backends that only refuse, such as django-axes', know no users.
         get_user = getattr(load_backend(path), "get_user", None)
-        user = get_user(user_id) if get_user else None
+        user = get_user(user_key_of(user_id)) if get_user else None
         if user is not None:
             values = (text_of(user), path, user.get_session_auth_hash())
             return dict(zip(AUTH_KEYS, values, strict=True))
     return {}
+
+
+def _mapped_id(data: Mapping[str, Any]) -> str | None:
+    """Return whom the site's callable finds; it sees nothing of Django's login.
+
+    Raises _CallableFailedError when the callable raises. Security: what that says may quote the
+    session, so its type alone is told.
+    """
+    callback = conf.express.user if conf.express else None
+    if callback is None:
+        return None
+    try:
+        found = callback({name: data[name] for name in data if name not in AUTH_KEYS})
+    except Exception as error:  # noqa: BLE001 - the site's code, on data of strangers
+        _tell_failed(callback, f"it raises {type(error).__name__}")
+        raise _CallableFailedError from None
+    user_id = _checked(found)
+    if user_id is None and found is not None:
+        _tell_failed(callback, f"its {type(found).__name__} is no primary key")
+    return user_id
+
+
+def _checked(value: Any) -> str | None:
+    """Return a value as the text of a user's primary key; None when it cannot be one."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return None
+    key = user_key_of(value)
+    if key is None or (isinstance(key, int) and str(key) != str(value)):
+        # Python reads "1_0" as 10, which another system means as another user.
+        return None
+    return text_of(key)
+
+
+def _tell_failed(callback: Callback, reason: str) -> None:
+    counted = _failures.count(reason, now=expiry.now_ms())
+    if counted:
+        place = callback if hasattr(callback, "__qualname__") else type(callback)
+        name = f"{place.__module__}.{place.__qualname__}"
+        facts = {"callable": name, "reason": reason, "times": sum(counted.values())}
+        security_log.tell("without its user", None, level=logging.WARNING, **facts)

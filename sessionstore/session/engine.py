@@ -22,11 +22,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Marks:
-    """What a save writes beside the data: who asks, when they logged in, and whether it slides."""
+    """What a save writes beside the data: who asks, when they logged in, and whether it slides.
+
+    ``signed_in_id`` is whom Django has just signed in, where a stamp may come of another proof too.
+    """
 
     client: Client | None = None
     stamp: Stamp = UNSET
     slides: bool = True
+    signed_in_id: str | None = None
 
 
 @dataclass(slots=True)

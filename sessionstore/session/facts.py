@@ -56,8 +56,8 @@ class Facts(DjangoSession):
         """
         self._get_session()
         known = self._settled()
-        if known.stamp is not UNSET:
-            return known.stamp
+        if known.proof.at is not UNSET:
+            return known.proof.at
         return None if known.record is None else known.record.authenticated_at
 
     @property
@@ -127,7 +127,7 @@ class Facts(DjangoSession):
     def _has_changed(self, payload: bytes | None = None) -> bool:
         """Tell whether the row has to be written; ``payload`` are the serialised data, if known."""
         known = self._settled()
-        is_marked = known.is_stale or known.stamp is not UNSET
+        is_marked = known.is_stale or known.proof.at is not UNSET
         is_promised = known.standing is Standing.STORED and known.promised is not None
         return is_marked or is_promised or self._client_differs() or self._differs(payload)
 
@@ -166,7 +166,7 @@ class Facts(DjangoSession):
     @property
     def _marks(self) -> Marks:
         client = self.client if self.records_client else None
-        return Marks(client, self._known.stamp, self.slides)
+        return Marks(client, self._known.proof.at, self.slides, self._known.proof.signed_in_id)
 
     def _receipt(self, known: Known) -> Receipt | None:
         return receipt_for(self.table.alias, last=known.receipt)

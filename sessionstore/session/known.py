@@ -58,6 +58,21 @@ UNSET: Final = _Unset.UNSET
 Stamp = int | None | _Unset
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a user has proved in this request, and the next save is to write.
+
+    ``at`` is the moment. ``signed_in_id`` is whom Django has signed in, where that is a login and
+    no other proof.
+    """
+
+    at: Stamp = UNSET
+    signed_in_id: str | None = None
+
+
+NO_PROOF: Final = Proof()
+
+
 # Optimization: not frozen, though nobody changes one: each request makes two or three, and a frozen
 # one costs 2 us more.
 @dataclass(slots=True, repr=False)
@@ -69,8 +84,8 @@ class Known:
     by a change of key that was rolled back. ``missed`` is a valid key that found no row.
     ``record`` is the row as it was last read or written, without its data, and ``payload`` the
     serialised data in it; None stands for no data at all. ``is_stale`` tells that it should be
-    written again, ``stamp`` what is to be written as the moment of the login. ``adopted_from`` is
-    the cookie of another engine that the session came under.
+    written again, ``proof`` what is to be written of the login. ``adopted_from`` is the cookie of
+    another engine that the session came under.
     """
 
     standing: Standing
@@ -82,7 +97,7 @@ class Known:
     record: Record | None = None
     payload: bytes | None = None
     is_stale: bool = False
-    stamp: Stamp = UNSET
+    proof: Proof = NO_PROOF
     adopted_from: str | None = None
     receipt: Receipt | None = None
     before: "Known | None" = None
@@ -108,7 +123,7 @@ class Known:
         """The cookie spells this key, or none of ours."""
         # Optimization: replace() takes four times as long, and every request comes by here.
         text = self.text if key is None else None
-        return Known(self.standing, text, True, key, stamp=self.stamp)
+        return Known(self.standing, text, True, key, proof=self.proof)
 
     # --- what the table said
 
@@ -134,7 +149,7 @@ class Known:
             record,
             payload,
             is_stale,
-            self.stamp,
+            self.proof,
             adopted_from or self.adopted_from,
             receipt or self.receipt,
             self if receipt is not None else self.before,
@@ -148,7 +163,7 @@ class Known:
 
     def taking(self, key: Key) -> "Known":
         """There is no row, and the view has got a key for it."""
-        return Known(Standing.NEW, is_opened=True, promised=key, stamp=self.stamp)
+        return Known(Standing.NEW, is_opened=True, promised=key, proof=self.proof)
 
     def written(self, record: Record, payload: bytes, key: Key, receipt: Receipt | None) -> "Known":
         """The row holds ``payload`` and this key opens it, unless a rollback takes that back."""
@@ -173,11 +188,19 @@ class Known:
 
     def stamped(self, stamp: Stamp) -> "Known":
         """The next save writes this moment of the login."""
-        return replace(self, stamp=stamp)
+        return replace(self, proof=replace(self.proof, at=stamp))
+
+    def signed_in(self, user_id: str) -> "Known":
+        """The next save writes the login of this user."""
+        return replace(self, proof=replace(self.proof, signed_in_id=user_id))
+
+    def unproved(self) -> "Known":
+        """What users have proved in this request is not written."""
+        return replace(self, proof=NO_PROOF)
 
     def declined(self, payload: bytes | None) -> "Known":
         """The view wants nothing saved of what has changed so far."""
-        return replace(self, payload=payload, is_stale=False, stamp=UNSET)
+        return replace(self.unproved(), payload=payload, is_stale=False)
 
     def ended(self, receipt: Receipt | None = None) -> "Known":
         """The row has ended."""
@@ -187,7 +210,7 @@ class Known:
     def forgotten(self) -> "Known":
         """The session is to be read again. A key that no row has yet stays the view's."""
         if self.standing is Standing.NEW:
-            return replace(self, stamp=UNSET)
+            return self.unproved()
         return Known(
             Standing.UNREAD,
             is_opened=True,

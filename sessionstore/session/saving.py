@@ -153,7 +153,9 @@ def _merge_and_put(
     stored = base if opened is None else opened.data
     # A late request that has not signed in keeps the login that did.
     keeps_login = has_moved and new_key is None
-    merged = merge(base, as_stored(tried.draft), stored, keeps_login=keeps_login)
+    signs_in = marks.signed_in_id is not None
+    ours = as_stored(tried.draft)
+    merged = merge(base, ours, stored, keeps_login=keeps_login, signs_in=signs_in)
     comes_from_elsewhere = client_differs(theirs, marks.client) and engine.is_behind(theirs, stored)
     is_marked = marks.stamp is not UNSET or comes_from_elsewhere
     is_due = is_marked or replaces is not None or opened is None or opened.is_stale

@@ -348,7 +348,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """Go on with what the row holds now; changes that have not been saved are dropped."""
         known, key = self._known, self._known.row_key
         opened = self.read_row(theirs, key)
-        self._known = reading.known_of(self, known, theirs, opened, key)
+        self._known = reading.known_of(self, known.unproved(), theirs, opened, key)
         put_in_place(self._session_cache, opened.data if opened else {})
 
     def _run(self, change: Callable[[Any], T]) -> tuple[saving.Saved, T]:
@@ -429,6 +429,10 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """Stamp this moment as the one at which the user proved who they are."""
         self._known = self._settled().stamped(expiry.now_ms())
         self.modified = True
+
+    def note_login(self, user_id: str) -> None:
+        """Remember that Django has signed this user in: the next save writes a login."""
+        self._known = self._settled().signed_in(user_id)
 
     # --- the async names that Django does not hand over itself
 

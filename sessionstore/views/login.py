@@ -63,8 +63,9 @@ class ConfirmView(LoginRequiredMixin, auth_views.RedirectURLMixin, _FormView):
     def form_valid(self, form: ConfirmForm) -> HttpResponse:  # noqa: ARG002 - it has said enough
         """Stamp the session, and go on to where the user wanted to go."""
         session = session_of(self.request)
-        session.cycle_key()
+        # Security: in this order. The new key may be given to a session that by now is another's.
         session.mark_authenticated()
+        session.cycle_key()
         return HttpResponseRedirect(self.get_success_url())
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -59,9 +59,17 @@ def test_the_same_value_changed_twice_is_ours_and_is_told(base, ours, theirs, me
 
 def test_a_login_moves_as_one():
     """Half of one login and half of another would be a user who never signed in."""
+    changed_backend = {**LOGIN, "_auth_user_backend": "c"}
     changed_hash = {**LOGIN, "_auth_user_hash": "new"}
-    outcome = merge(LOGIN, changed_hash, {**OTHER, "cart": 1})
+    outcome = merge(LOGIN, changed_hash, {**changed_backend, "cart": 1})
     assert outcome.data == {**changed_hash, "cart": 1}
+
+
+@pytest.mark.parametrize("theirs", [{}, OTHER])
+def test_a_new_hash_does_not_bring_back_whom_another_request_replaced(theirs):
+    """A new password of the user that this request knows signs nobody in."""
+    changed_hash = {**LOGIN, "_auth_user_hash": "new", "cart": 1}
+    assert merge(LOGIN, changed_hash, theirs).data == {**theirs, "cart": 1}
 
 
 def test_a_login_beside_another_change_keeps_both():

@@ -4,36 +4,38 @@ import copy
 import pickle
 from dataclasses import replace
 from http.cookies import CookieError, Morsel, SimpleCookie
+from types import SimpleNamespace
 
 import pytest
 
-from sessionstore.core.headers.set_cookie import CookieOptions, ExtendedMorsel, extended
+from sessionstore.core.headers.set_cookie import CookieOptions, ExtendedMorsel, extend
 
 PLAIN = CookieOptions(path="/", domain=None, samesite="Lax", secure=True, httponly=True)
 CHIPS = replace(PLAIN, partitioned=True, priority="High")
 LINE = "sid=a%3Ab; Partitioned; Path=/; Priority=High; Secure"
 
 
-def morsel() -> Morsel[str]:
-    """A cookie as Django makes it."""
+def with_options(options: CookieOptions) -> Morsel[str]:
+    """A cookie as Django makes it, with these options."""
     jar = SimpleCookie()
     jar["sid"] = "a%3Ab"
     jar["sid"]["path"], jar["sid"]["secure"] = "/", True
+    extend(SimpleNamespace(cookies=jar), "sid", options)
     return jar["sid"]
 
 
 def test_a_cookie_without_them_stays_pythons_own():
     """No other class, and not a byte more."""
-    plain = morsel()
-    assert extended(plain, PLAIN) is plain
+    plain = with_options(PLAIN)
+    assert type(plain) is Morsel
     assert plain.OutputString() == "sid=a%3Ab; Path=/; Secure"
 
 
 def test_a_cookie_gets_what_chrome_knows():
     """In the order of their names, as all attributes of Python's cookies."""
-    assert extended(morsel(), CHIPS).OutputString() == LINE
+    assert with_options(CHIPS).OutputString() == LINE
     only = replace(PLAIN, priority="Low")
-    assert extended(morsel(), only).OutputString() == "sid=a%3Ab; Path=/; Priority=Low; Secure"
+    assert with_options(only).OutputString() == "sid=a%3Ab; Path=/; Priority=Low; Secure"
 
 
 @pytest.mark.parametrize(
@@ -48,25 +50,25 @@ def test_a_cookie_gets_what_chrome_knows():
 )
 def test_a_copy_keeps_them(copied):
     """A page that a cache keeps is pickled, with its cookies."""
-    made = copied(extended(morsel(), CHIPS))
+    made = copied(with_options(CHIPS))
     assert type(made) is ExtendedMorsel
     assert made.OutputString() == LINE
-    assert made == extended(morsel(), CHIPS)
+    assert made == with_options(CHIPS)
 
 
 def test_a_jar_that_is_pickled_keeps_them():
     """As Django's response.cookies."""
     jar = SimpleCookie()
-    jar["sid"] = extended(morsel(), CHIPS)
+    jar["sid"] = with_options(CHIPS)
     assert pickle.loads(pickle.dumps(jar)).output() == f"Set-Cookie: {LINE}"  # noqa: S301 - our own bytes
 
 
 def test_it_takes_no_other_attribute_than_these():
     """And Python's own cookies have not learnt them from ours."""
     with pytest.raises(CookieError):
-        extended(morsel(), CHIPS)["other"] = "1"
+        with_options(CHIPS)["other"] = "1"
     with pytest.raises(CookieError):
-        morsel()["priority"] = "High"
+        with_options(PLAIN)["priority"] = "High"
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,8 @@ def test_a_domain_is_one_however_it_is_written():
     """Browsers drop a first dot, and know no letter case."""
     one, other = replace(PLAIN, domain=".Example.com"), replace(PLAIN, domain="example.com")
     assert one.place == other.place
+
+
+def test_it_does_not_show_its_value():
+    """Error reporters record local variables by their repr."""
+    assert "a%3Ab" not in repr(with_options(CHIPS))

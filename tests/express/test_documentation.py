@@ -67,6 +67,7 @@ def test_each_key_of_the_setting_is_in_the_table():
         "user": True,
         "time_zone": "UTC",
         "prefix": "shop:",
+        "genid": "reused",
     }
     assert keys == set(values)
     assert express(values)

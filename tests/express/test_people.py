@@ -11,11 +11,14 @@ from django.db import connections, transaction
 from django.test import Client
 
 from sessionstore.backends.express import SessionStore
+from sessionstore.core import expiry
 from sessionstore.core.express_format import sign
+from sessionstore.express import seal
 from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.users import said_in
 from sessionstore.signals import session_revoked
 from sessionstore.table.verbs import Knows
 from sessionstore.users.revocation import revoke_all_of
@@ -67,6 +70,11 @@ def signed_in(user: User) -> Client:
 
 def page(browser: Client) -> str:
     return browser.get("/account/devices/").content.decode()
+
+
+def sealed(data: dict[str, object]) -> dict[str, object]:
+    """Return what makes a login of Django's count in the session that ``store`` makes."""
+    return seal.seal(b"a" * 32, data, said_in(data), expiry.now_ms(), None)
 
 
 def store(number: object, *, sid: str = "a" * 32, **further: object) -> str:
@@ -277,7 +285,7 @@ def test_a_number_with_an_exponent_names_nobody(table, database):
         '{"cookie":{},"passport":{"user":PK},"a":"\\ud800"}',
         '{"cookie":{},"passport":{"user":PK},"a":"\\u0000"}',
         '{"cookie":{},"a":' + "[" * 150 + "]" * 150 + ',"passport":{"user":PK}}',
-        '{"cookie":{},"a":' + "[" * 40 + "]" * 40 + ',"_auth_user_id":"PK"}',
+        '{"cookie":{},"a":' + "[" * 40 + "]" * 40 + ',"_auth_user_id":"PK","_sessionstore":OURS}',
     ],
     ids=["surrogate", "nul", "deep", "deep login of Django"],
 )
@@ -285,7 +293,8 @@ def test_no_session_hides_from_an_end(database, shared_table, ann, text):
     """What the database cannot read as JSON is read by Python: it may be a thief's."""
     shared_table(users=True, user=True)
     store(0)
-    overwrite(database, text.replace("PK", str(ann.pk)))
+    ours = json.dumps(sealed({"_auth_user_id": str(ann.pk)}))
+    overwrite(database, text.replace("PK", str(ann.pk)).replace("OURS", ours))
     assert live_of(ann) == ["a" * 32]
     assert revoke_all_of(str(ann.pk), reason="owner") == 1
     assert live_of(ann) == []
@@ -328,7 +337,8 @@ def test_what_is_no_key_of_users_is_nobodys_row(table, database):
 
 def test_both_logins_of_a_session_are_candidates(table, database, ann):
     """A passport user that Django does not know hides no login of Django's own."""
-    store(99, _auth_user_id=str(ann.pk))
+    login = {"passport": {"user": 99}, "_auth_user_id": str(ann.pk)}
+    store(99, _auth_user_id=str(ann.pk), _sessionstore=sealed(login))
     assert held(database) == (str(ann.pk), "99")
     assert live_of(ann) == ["a" * 32]
 

@@ -113,6 +113,7 @@ def test_true_means_the_user_of_passport(settings):
         {"user": "no.such.thing"},
         {"user": 3},
         {"time_zone": ""},
+        {"genid": "often"},
         {"unknown": 1},
     ],
     ids=str,

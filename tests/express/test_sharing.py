@@ -308,13 +308,14 @@ class TestUsers:
         assert browser.django()["user"] is None
 
     @pytest.mark.usefixtures("trust_passport")
-    def test_djangos_own_login_takes_the_place_of_the_derived_one(self, browser):
-        """After a login in Django, a logout of passport alone does not sign out of Django."""
+    def test_a_logout_of_passport_ends_djangos_own_login_too(self, browser):
+        """A logout on either side is one for both, whichever half has signed in last."""
         ann = User.objects.create_user("ann")
         browser.express(["login", ann.pk])
         browser.django(["login", ann.pk])
-        browser.express(["delete", "passport"])
         assert browser.django()["user"] == ann.pk
+        browser.express(["delete", "passport"])
+        assert browser.django()["user"] is None
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import alogout, get_user, login, logout
+from django.contrib.auth import alogout, get_user, login, logout, update_session_auth_hash
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, JsonResponse, StreamingHttpResponse
 from django.urls import path
@@ -37,6 +37,20 @@ def sign_in(request: HttpRequest, user_id: int) -> None:
     login(request, User.objects.get(pk=user_id), "django.contrib.auth.backends.ModelBackend")
 
 
+def confirm(request: HttpRequest) -> None:
+    """Do what our page does that asks for the password again."""
+    request.session.mark_authenticated()
+    request.session.cycle_key()
+
+
+def change_password(request: HttpRequest) -> None:
+    """Do what Django's page does."""
+    user = request.user
+    user.set_password("another")
+    user.save()
+    update_session_auth_hash(request, user)
+
+
 STEPS: dict[str, Any] = {
     "set": lambda request, name, value: request.session.__setitem__(name, value),
     "delete": lambda request, name: request.session.pop(name, None),
@@ -50,6 +64,8 @@ STEPS: dict[str, Any] = {
     "flush": lambda request: request.session.flush(),
     "login": sign_in,
     "logout": logout,
+    "confirm": confirm,
+    "password": change_password,
     "hold": hold,
     "read": lambda request: request.session.get("anything"),
     "fail": lambda _request: 1 / 0,
@@ -82,7 +98,9 @@ def take(request: HttpRequest, steps: list[list[Any]]) -> None:
 def held(request: HttpRequest) -> dict[str, Any]:
     user = get_user(request)
     session = dict(request.session.items())
-    return {"session": session, "user": user.pk, "key": request.session.session_key}
+    recent = user.is_authenticated and request.session.authenticated_at_ms is not None
+    key = request.session.session_key
+    return {"session": session, "user": user.pk, "key": key, "recent": recent}
 
 
 def stream(request: HttpRequest, steps: list[list[Any]]) -> Iterator[str]:

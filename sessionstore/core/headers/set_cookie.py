@@ -9,7 +9,7 @@ from typing import Any
 class CookieOptions:
     """The attributes of a cookie but its end, as Django's ``set_cookie`` takes them.
 
-    ``partitioned`` and ``priority`` are Chrome's, and Django knows neither: see ``extended``.
+    ``partitioned`` and ``priority`` are Chrome's, and Django knows neither: see ``extend``.
     """
 
     path: str | None
@@ -43,22 +43,27 @@ class ExtendedMorsel(Morsel[str]):
     _reserved = vars(Morsel)["_reserved"] | {"partitioned": "Partitioned", "priority": "Priority"}
     _flags = vars(Morsel)["_flags"] | {"partitioned"}
 
+    # Security: error reporters record local variables by their repr.
+    def __repr__(self) -> str:
+        return f"<ExtendedMorsel {self.key}>"
+
     def copy(self) -> "ExtendedMorsel":
         """Return another one with the same attributes; Python's own makes a plain Morsel."""
-        return _extended(self)
+        made = ExtendedMorsel()
+        dict.update(made, self)
+        vars(made).update(vars(self))
+        return made
 
 
-def extended(morsel: Morsel[str], options: CookieOptions) -> Morsel[str]:
-    """Return a cookie with what Django cannot set; itself where there is nothing of that."""
+def extend(response: Any, name: str, options: CookieOptions) -> None:
+    """Give a cookie of a response what Django cannot set, where there is anything of that.
+
+    Security: no variable holds the cookie as Python made it, whose repr shows its value.
+    """
     if not options.partitioned and options.priority is None:
-        return morsel
-    made = _extended(morsel)
-    made["partitioned"], made["priority"] = options.partitioned, options.priority or ""
-    return made
-
-
-def _extended(morsel: Morsel[str]) -> ExtendedMorsel:
+        return
     made = ExtendedMorsel()
-    dict.update(made, morsel)
-    vars(made).update(vars(morsel))
-    return made
+    dict.update(made, response.cookies[name])
+    vars(made).update(vars(response.cookies[name]))
+    made["partitioned"], made["priority"] = options.partitioned, options.priority or ""
+    response.cookies[name] = made
