@@ -225,6 +225,11 @@ def _kind(error: BaseException, words: str) -> _Kind:
     return _UNREACHABLE if classify(error) is Fault.LOST else _OTHER
 
 
+def lacks_right(error: BaseException) -> bool:
+    """Tell whether the database's user may not do what was asked."""
+    return code_of(error) in _RIGHT.codes
+
+
 def _asked(tables: Sequence[Placed], kind: _Kind, words: str) -> Sequence[Placed]:
     """Return those of the tables that the error can be about."""
     if found := _name_in(words):

@@ -317,7 +317,8 @@ def test_ends_on_a_table_of_express_need_update(database, rows, on, capsys, sett
     """Where a logout leaves its mark."""
     settings.SESSION_ENGINE = EXPRESS
     assert shell("expresstable --add-mark") == 0
-    _run(database, ["UPDATE sessions SET expires = 4000000000"])
+    # Under an id that may come again a logout leaves none.
+    _run(database, ["UPDATE sessions SET expires = 4000000000, session_id = REPEAT('k', 32)"])
     with lacking(database, "UPDATE", SHARED) as alias:
         on(alias)
         line = refused(capsys, "revokesessions --all --no-input", alias, table=SHARED)
@@ -415,10 +416,9 @@ def test_a_guard_where_a_binary_log_is_kept(db, on, capsys, server, settings):
                 assert shell("expresstable --add-guard") == 0
                 _run("shop", ["INSERT INTO sessions VALUES ('old', 1, '{}', NULL)"])
                 _run(alias, ["SET GLOBAL read_only = 1"])
-                assert shell("expresstable --check") == 0
-                assert "it takes no writes (error 1290" in refused(
-                    capsys, "clearsessions --engine=express", "shop"
-                )
+                for command in ("expresstable --check", "clearsessions --engine=express"):
+                    line = refused(capsys, command, "shop")
+                    assert "it takes no writes (error 1290" in line
     finally:
         servers.stop()
 

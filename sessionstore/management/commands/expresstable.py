@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from sessionstore.cleaning import Ending
 from sessionstore.conf import conf
@@ -18,7 +18,7 @@ from sessionstore.express.schema import ExpressTable, refusal
 from sessionstore.management.base import SessionCommand, database_errors, refuse_early
 from sessionstore.management.engines import known_database
 from sessionstore.management.interrupts import asked_to_stop
-from sessionstore.table.refusals import missing
+from sessionstore.table.refusals import lacks_right, missing
 from sessionstore.table.verbs import Knows
 
 
@@ -125,7 +125,12 @@ class Command(SessionCommand):
             self.stdout.write(f"{table.name}: nothing to do.")
 
     def _create(self, table: ExpressTable, options: dict[str, Any]) -> None:
-        is_there = bool(table.columns())
+        try:
+            is_there = bool(table.columns())
+        except DatabaseError as error:
+            if not lacks_right(error):
+                raise
+            is_there = False  # MySQL says so of a table that is not there, too; the CREATE tells.
         if not is_there and (why := refusal(table)):
             raise CommandError(why)
         self._run(table, [] if is_there else table.create_sql(), options)
