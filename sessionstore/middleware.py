@@ -15,6 +15,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import http_date
 
 from sessionstore.backends.base import SessionBackend
+from sessionstore.binding import requests as binding
 from sessionstore.cleaning.background import cleaner
 from sessionstore.clients import client_of
 from sessionstore.conf import conf
@@ -81,11 +82,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
         header = HiddenText(request.META.get("HTTP_COOKIE", ""))
         return not cookies.is_plain(header, conf.cookie_name)
 
-    def process_request(self, request: HttpRequest) -> None:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
         super().process_request(request)
         journal.begin(request)  # Also for whoever calls this method alone.
-        if isinstance(request.session, SessionBackend):
-            request.session.client = client_of(request)
+        if not isinstance(request.session, SessionBackend):
+            return None
+        instead = binding.receive(request)
+        request.session.client = client_of(request)
+        return instead
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Answer 400 when a view itself meets the end of its session, as when the save does."""
@@ -103,9 +107,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 response = super().process_response(request, response)
             elif events.failure is not None and response.status_code >= _SERVER_ERROR:
                 response = _unavailable(response)
-            elif not session.failed_to_load:
+            elif not session.failed_to_load and not binding.concerns_binding(request):
                 end_if_account_is_lost(request)
                 self._finish(request, response, session, flushed=events.flushed)
+                binding.answer(request, response, session)
             if getattr(request, _AMBIGUOUS, False):
                 _delete_elsewhere(request, response)
         except SessionStoreUnavailable:
@@ -129,16 +134,17 @@ class SessionMiddleware(DjangoSessionMiddleware):
             session.keys()  # A valid key whose row is gone makes the session empty.
         if session.is_empty():
             # A late answer to an old request must not wipe the cookie of a newer login.
-            if flushed and conf.cookie_name in request.COOKIES:
-                response.delete_cookie(conf.cookie_name, **conf.cookie_scope())
+            if flushed and session.cookie_name in request.COOKIES:
+                response.delete_cookie(session.cookie_name, **conf.cookie_scope())
                 patch_vary_headers(response, ("Cookie",))
         elif response.status_code >= _SERVER_ERROR:
             # The changes of a request that failed are dropped, but not a key that is in the table.
-            if session.session_key != request.COOKIES.get(conf.cookie_name) and session.is_stored():
+            held = request.COOKIES.get(session.cookie_name)
+            if session.session_key != held and session.is_stored():
                 _send_key(response, session)
         elif wants_save:
             _save(session)
-            is_new = session.session_key != request.COOKIES.get(conf.cookie_name)
+            is_new = session.session_key != request.COOKIES.get(session.cookie_name)
             is_wanted = is_new or conf.save_every_request or session.cookie_is_due()
             if is_wanted and (not was_loaded or session.may_send_key()):
                 _send_key(response, session)
@@ -201,7 +207,7 @@ def _send_key(response: HttpResponseBase, session: SessionBackend) -> None:
         max_age = session.get_expiry_age()
         expires = http_date(time.time() + max_age)
     response.set_cookie(
-        conf.cookie_name,
+        session.cookie_name,
         session.session_key or "",
         max_age=max_age,
         expires=expires,
