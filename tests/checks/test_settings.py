@@ -7,6 +7,7 @@ from django.db import connections
 from django.test.utils import modify_settings, override_settings
 
 from sessionstore.conf import Conf
+from sessionstore.core import encryption
 from sessionstore.middleware import SessionMiddleware
 from tests.checks.messages import Router, checked, found
 
@@ -184,3 +185,11 @@ def test_atomic_requests_count_on_the_alias_of_the_sessions(settings, monkeypatc
     assert "sessionstore.W047" not in found()
     settings.DATABASE_ROUTERS = [Router("atomic")]
     assert "sessionstore.W047" in found()
+
+
+def test_encryption_without_its_library_is_an_error(settings, monkeypatch):
+    """Said before the first request fails."""
+    settings.SESSIONSTORE_ENCRYPT = True
+    assert "sessionstore.E060" not in found()
+    monkeypatch.setattr(encryption, "AESGCM", None)
+    assert "sessionstore.E060" in found()
