@@ -7,7 +7,13 @@ moment's trouble.
 """
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseForbidden,
+    JsonResponse,
+)
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
@@ -40,7 +46,10 @@ def register(request: HttpRequest) -> HttpResponse:
     Whoever comes first is bound. The same key may come again: the browser repeats what it has had
     no answer to.
     """
-    proof = dbsc.read_proof(request.headers.get(dbsc.PROOF), registers=True) if _binds() else None
+    text = request.headers.get(dbsc.PROOF)
+    if text is None:
+        return HttpResponseForbidden()
+    proof = dbsc.read_proof(text, registers=True) if _binds() else None
     key, now = _key_of(request), expiry.now_ms()
     asked = proof and tokens.registered(conf.secrets, proof.challenge, now=now)
     if proof is None or proof.public_key is None or key is None or not asked:
@@ -69,7 +78,7 @@ def refresh(request: HttpRequest) -> HttpResponse:
     """Ask for a proof, without SQL, and answer one with the cookie: one SELECT."""
     name = dbsc.session_id(request.headers.get(dbsc.SESSION_ID))
     if name is None:
-        return HttpResponseBadRequest()
+        return HttpResponseForbidden()
     key, table, now = _key_of(request), _table(), expiry.now_ms()
     if key is None or table is None:
         return _ended(name)

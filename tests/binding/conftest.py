@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 
+from sessionstore.signals import session_refused
 from tests.binding.client import Browser
 from tests.web.conftest import PASSWORD
 
@@ -30,3 +31,16 @@ def browser(clock, user):
     browser.sign_in(user)
     clock.advance(seconds=61)
     return browser
+
+
+@pytest.fixture
+def refusals():
+    """What is told of refused cookies and proofs, each with the handle that it names."""
+    told = []
+
+    def note(reason, handle, **_):
+        told.append((str(reason), handle))
+
+    session_refused.connect(note)
+    yield told
+    session_refused.disconnect(note)
