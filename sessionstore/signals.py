@@ -52,6 +52,6 @@ session_expired = Signal()
 # handle (None but for UNPROVED), reason, client: a cookie came that opens nothing.
 session_refused = Signal()
 # handle, request: a browser has bound its session to a key of its device.
-device_bound = Signal()
+session_bound = Signal()
 # handle, user_id: a request wanted to save a session that had been ended meanwhile.
 session_interrupted = Signal()

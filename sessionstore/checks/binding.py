@@ -46,25 +46,14 @@ def _missing() -> Iterator[tuple[str, str, str]]:
     """Yield what must be there: a library, columns, and who hands the session its cookies."""
     if not dbsc.is_available():
         told = "the library that checks signatures is not installed, so nothing is bound."
-        yield (
-            "sessionstore.E070",
-            told,
-            "pip install 'django-sessionstore[binding]', on every server.",
-        )
+        hint = "pip install 'django-sessionstore[binding]', on every server."
+        yield "sessionstore.E070", told, hint
     if not runs_on(SessionBackend) or not isinstance(site_table(), SqlTable):
         told = f"SESSION_ENGINE = {conf.engine_path!r} has no place for a device's key."
-        yield (
-            "E071",
-            told,
-            "Use 'sessionstore.backends.sql' or '...cached_sql', or set it to False.",
-        )
+        yield "sessionstore.E071", told, "Use 'sessionstore.backends.sql' or '...cached_sql'."
     elif not has_our_middleware():
         told = "nobody hands a session its browser's proof: what is bound opens nothing."
-        yield (
-            "sessionstore.E072",
-            told,
-            "Use 'sessionstore.middleware.SessionMiddleware'.",
-        )
+        yield "sessionstore.E072", told, "Use 'sessionstore.middleware.SessionMiddleware'."
 
 
 def _faults_of_cookie() -> Iterator[tuple[str, str, str]]:
@@ -72,11 +61,7 @@ def _faults_of_cookie() -> Iterator[tuple[str, str, str]]:
     scope = conf.cookie_scope()
     if not conf.cookie_flags()["secure"]:
         told = "browsers bind over HTTPS only, and SESSION_COOKIE_SECURE is not True."
-        yield (
-            "sessionstore.E073",
-            told,
-            "Set it to True, and serve the site by HTTPS.",
-        )
+        yield "sessionstore.E073", told, "Set it to True, and serve the site by HTTPS."
     if scope["domain"]:
         told = "a session that SESSION_COOKIE_DOMAIN shares with other hosts cannot be bound."
         yield "sessionstore.E074", told, "Leave SESSION_COOKIE_DOMAIN at its default."
@@ -98,11 +83,7 @@ def _faults_of_urls() -> Iterator[tuple[str, str, str]]:
         return
     if not refresh.startswith(path):
         told = f"{refresh} is outside SESSION_COOKIE_PATH = {path!r}: no session comes there."
-        yield (
-            "sessionstore.E076",
-            told,
-            "Include the URLs below that path.",
-        )
+        yield "sessionstore.E076", told, "Include the URLs below that path."
 
 
 CHECKS = [check_binding]

@@ -29,7 +29,7 @@ from sessionstore.core.binding import dbsc, tokens
 from sessionstore.core.binding.dbsc import Proof
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Device
-from sessionstore.signals import Refusal, device_bound, session_refused
+from sessionstore.signals import Refusal, session_bound, session_refused
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.revocation import site_session
 
@@ -61,7 +61,7 @@ def register(request: HttpRequest) -> HttpResponse:
     device = Device(row_id, now, proof.public_key)
     handle = table.handle_of(row_id)
     if table.bind(row_id, key.digest, proof.public_key, now):
-        device_bound.send(type(site_session()), handle=handle, request=request)
+        session_bound.send(type(site_session()), handle=handle, request=request)
     else:
         bound = table.device_of(key.digest, now)
         if bound is None or (bound.row_id, bound.public_key) != (row_id, proof.public_key):

@@ -8,7 +8,7 @@ from django.db import OperationalError, connections
 from sessionstore.core.binding import tokens
 from sessionstore.core.expiry import to_ms
 from sessionstore.models import Session
-from sessionstore.signals import device_bound
+from sessionstore.signals import session_bound
 from tests.binding.client import REFRESH, REGISTER, Browser, DeviceKey, base64url, parameter
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
@@ -290,12 +290,14 @@ def test_nothing_is_offered_without_https(clock, user, client):
 def test_binding_is_told(offered, row):
     """By a signal."""
     told = []
-    device_bound.connect(lambda **named: told.append(named["handle"]), weak=False, dispatch_uid="t")
-    try:
-        browser, header = offered
-        registering(browser, header)
-    finally:
-        device_bound.disconnect(dispatch_uid="t")
+
+    def note(handle, **_):
+        told.append(handle)
+
+    session_bound.connect(note)
+    browser, header = offered
+    registering(browser, header)
+    session_bound.disconnect(note)
     assert told == [row().handle]
 
 

@@ -49,8 +49,8 @@ class Program:
             if what == "register" and served.status_code == 200:
                 self.is_unheard = True
                 return response
-        if what == "register" and response is not None and response.status_code == 200:
-            self.is_unheard = False
+        if what == "register" and fault in (None, "answered"):
+            self.is_unheard = False  # Also where it was the second try.
         return response
 
     # --- steps

@@ -1,9 +1,13 @@
 """A session that is bound to a device: who has it, who has not, and what others may do to it."""
 
+from importlib import import_module
+
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import UpdateError
 from django.test import AsyncClient
 
+from sessionstore.core.expiry import to_ms
 from sessionstore.models import Session
 from sessionstore.signals import session_revoked
 from tests.binding.client import Browser
@@ -143,6 +147,41 @@ def test_every_worker_sees_the_binding_at_its_next_request(engine, user, clock, 
     assert rows()[0].bound_at is not None
 
 
+def test_a_cache_is_told_of_the_binding(engine, user, clock, rows):
+    """At once: what it has held of the row before is not believed."""
+    browser = Browser(clock, can_bind=False)
+    header = browser.sign_in(user).headers["Secure-Session-Registration"]
+    browser.reads()
+    before = rows()[0].version
+    browser.register(header)
+    session = import_module(engine).SessionStore(browser.value("sessionid"))
+    assert session.bound_at_ms == to_ms(rows()[0].bound_at)
+    assert rows()[0].version == before + 1
+
+
+def test_a_save_under_way_does_not_clobber_the_binding(engine, user, clock, rows):
+    """A request that has read the row before keeps its change, and the binding."""
+    browser = Browser(clock, can_bind=False)
+    header = browser.sign_in(user).headers["Secure-Session-Registration"]
+    session = import_module(engine).SessionStore(browser.value("sessionid"))
+    session["seen"] = True
+    browser.register(header)
+    session.save()
+    assert rows()[0].bound_at is not None
+    again = import_module(engine).SessionStore(browser.value("sessionid"))
+    assert (again["seen"], again.bound_at_ms) == (True, to_ms(rows()[0].bound_at))
+
+
+def test_data_that_were_put_in_without_a_look_reach_no_row(engine, browser, rows):
+    """Code that fills a session by hand is told that it has ended."""
+    session = import_module(engine).SessionStore(browser.value("sessionid"))
+    session._session_cache = {"planted": True}
+    before = bytes(rows()[0].data)
+    with pytest.raises(UpdateError):
+        session.save()
+    assert bytes(rows()[0].data) == before
+
+
 # --- the visitor in its place
 
 
@@ -217,12 +256,10 @@ def test_signing_out_there_forgets_the_cookie_and_spares_the_row(engine, browser
 
 @pytest.mark.parametrize("verb", ["flush", "delete", "cycle_key", "clear"])
 @pytest.mark.parametrize("is_read", [True, False])
-def test_no_verb_reaches_the_row(engine, browser, rows, verb, is_read, settings):
+def test_no_verb_reaches_the_row(engine, browser, rows, verb, is_read):
     """Also of code that has not looked at the session before."""
     before = [(row.pk, bytes(row.digest), row.version) for row in rows()]
-    session = __import__(settings.SESSION_ENGINE, fromlist=["x"]).SessionStore(
-        browser.value("sessionid")
-    )
+    session = import_module(engine).SessionStore(browser.value("sessionid"))
     if is_read:
         session.keys()
     getattr(session, verb)()
@@ -357,6 +394,9 @@ def test_other_middleware_meets_a_visitor(browser, header):
     """Whatever it would do with a session, or with the lack of a user."""
     response = browser._send("get", "/remember/", None, {header: "x"})
     assert (response.content, "sessionid" in response.cookies) == (b"", False)
+    unbound = Browser(can_bind=False)
+    unbound.sign_in(get_user_model().objects.get())
+    assert unbound._send("get", "/plain/", None, {header: "x"}).content == b""
 
 
 # --- turned off on a live site

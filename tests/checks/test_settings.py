@@ -27,6 +27,7 @@ RIGHT = {
     "SESSIONSTORE_ADOPT_FROM": "django.contrib.sessions.backends.db",
     "SESSIONSTORE_CLEANUP_INTERVAL": 900,
     "SESSIONSTORE_ENCRYPT": False,
+    "SESSIONSTORE_BIND_DEVICE": timedelta(minutes=5),
     "SESSIONSTORE_EXPRESS": None,
 }
 WRONG = {
@@ -48,6 +49,7 @@ WRONG = {
     "SESSIONSTORE_ADOPT_FROM": ["", 3],
     "SESSIONSTORE_CLEANUP_INTERVAL": ["hourly", 0],
     "SESSIONSTORE_ENCRYPT": ["yes", None],
+    "SESSIONSTORE_BIND_DEVICE": ["yes", 0, None, 1.5],
     "SESSIONSTORE_EXPRESS": ["secret", []],
 }
 
