@@ -60,14 +60,13 @@ def answer(request: HttpRequest, response: HttpResponseBase, session: SessionBac
         return
     if session.withheld is not None:
         _tell_withheld(request, response, session)
-    if not session.is_loaded or session.user_id is None or not request.is_secure():
+    if not session.is_loaded or session.user_id is None or response.status_code >= _SERVER_ERROR:
         return
-    if response.status_code >= _SERVER_ERROR:
-        return
-    if session.bound_at_ms is None:
+    bound_at = session.bound_at_ms
+    if bound_at is not None:
+        _challenge_early(response, session, bound_at)
+    elif session.may_bind and request.is_secure():
         _offer(response, session)
-    else:
-        _challenge_early(response, session)
 
 
 def _comes_by_a_link(request: HttpRequest) -> bool:
@@ -120,7 +119,7 @@ def _tell_withheld(
 
 def _offer(response: HttpResponseBase, session: SessionBackend) -> None:
     row_id = session.row_id
-    if not session.may_bind or row_id is None or not isinstance(session.table, SqlTable):
+    if row_id is None or not isinstance(session.table, SqlTable):
         return
     if not dbsc.is_available():
         return  # E070 tells.
@@ -132,10 +131,11 @@ def _offer(response: HttpResponseBase, session: SessionBackend) -> None:
     response.headers[dbsc.REGISTRATION] = dbsc.registration(path, challenge)
 
 
-def _challenge_early(response: HttpResponseBase, session: SessionBackend) -> None:
+def _challenge_early(response: HttpResponseBase, session: SessionBackend, bound_at: int) -> None:
     """Spare the browser a question when its next proof is nearly due."""
-    row_id, bound_at, proved_at = session.row_id, session.bound_at_ms, session.proved_at_ms
-    if row_id is None or bound_at is None or proved_at is None or conf.device_age_ms is None:
+    # Optimization: the load has verified the cookie, and a challenge is nothing that one needs.
+    proved_at, row_id = tokens.moment_of(session.device_cookie), session.row_id
+    if proved_at is None or row_id is None or conf.device_age_ms is None:
         return
     now = expiry.now_ms()
     if proved_at + conf.device_age_ms - now < _EARLY_MS:

@@ -221,12 +221,12 @@ class Conf:
     def cookie_name(self) -> str:
         return settings.SESSION_COOKIE_NAME
 
-    @property
+    @cached_property
     def device_cookie_name(self) -> str:
         """The cookie that a browser gets for a proof that it has the key of its device."""
         return f"{settings.SESSION_COOKIE_NAME}_device"
 
-    @property
+    @cached_property
     def visitor_cookie_name(self) -> str:
         """The cookie of a visitor who has given no such proof: it must not replace the other."""
         return f"{settings.SESSION_COOKIE_NAME}_visitor"

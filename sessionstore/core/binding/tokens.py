@@ -79,6 +79,13 @@ def proved_at(
     return at if at is not None and _is_recent(at, age_ms + SLACK_MS, now) else None
 
 
+def moment_of(token: str | None) -> int | None:
+    """Return the moment that a token says, whoever has made it; None for what is none."""
+    if not _formed(token or ""):
+        return None
+    return int.from_bytes(base64.urlsafe_b64decode(f"{token}==")[:_MOMENT_BYTES], "big")
+
+
 def _token(secrets: Secrets, purpose: str, about: bytes, moment: int) -> str:
     stamp = _moment(moment)
     sealed = stamp + tag(derive(secrets[0], purpose), stamp, about, length=_TAG_BYTES)
