@@ -29,7 +29,7 @@ NEAR = {
     **{f"core/{name}.py": [f"core/test_{name}.py"] for name in CORE.split()},
     "core/codec.py": ["core/test_codec.py"],
     "core/encryption.py": [
-        *("core/test_codec.py", "engine/test_encryption.py", "checks/test_encryption.py"),
+        *("core/test_codec.py", "engine/test_encryption.py", "checks/test_settings.py"),
     ],
     "core/text.py": ["web/test_security_log.py", "ops/test_sessionstats.py"],
     "core/headers/cookies.py": ["core/test_cookies.py", "web/test_cookie_names.py"],

@@ -121,6 +121,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     def _read(self) -> Opened | None:
         """Look what the cookie opens. A second look at a loaded session changes nothing."""
         look = reading.read(self, self._opened())
+        self.withheld = look.withheld or self.withheld
         if not self.is_loaded or look.opened is None:
             self._know_found(look.known)
         if self._came_with is None and look.opened is not None:
@@ -398,8 +399,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
     def delete(self, session_key: str | None = None) -> None:
         """Delete the row of a key (forged: ignored), or this session's; session_revoked follows."""
-        self._opened()
-        known = self._settled()
+        known = self._endable()
         if session_key is not None and session_key != known.shown_text:
             known = Known.arriving(session_key)
             known = known.opened(self.keyring.open(session_key))
@@ -415,8 +415,9 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         if self.is_loaded:
             self.left_user_id = self._session_cache.get(USER_KEY, self.left_user_id)
         events, left = journal.current(), self.cookie_options_before
-        self._opened()
-        ending.end(self, self._settled(), self.ends_because)
+        ending.end(self, self._endable(), self.ends_because)
+        if self.ends_because is Reason.LOGOUT:
+            self.withheld = None  # The user wants this browser to forget it, whosever it is.
         self._forget()
         self._known, self._answer = Known.arriving(None), Answer.NO_KEY
         self._session_cache = {}
@@ -425,8 +426,16 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         if events is not None:
             events.left = events.left or left
 
+    def _endable(self) -> Known:
+        """Return what is known of a row that may be ended: not of one that is withheld."""
+        withheld = reading.withheld(self, self._opened())
+        if withheld is not None:
+            self.withheld, self._known = withheld, Known.arriving(None)
+        return self._settled()
+
     def mark_authenticated(self) -> None:
         """Stamp this moment as the one at which the user proved who they are."""
+        self.may_bind = True
         self._known = self._settled().stamped(expiry.now_ms())
         self.modified = True
 
