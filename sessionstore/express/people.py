@@ -23,7 +23,15 @@ from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.merge import USER_KEY
 from sessionstore.express.keys import handle_of_sid
 from sessionstore.express.record import record_of
-from sessionstore.express.statements import columns_of, quoted, quoted_table, words_of
+from sessionstore.express.statements import (
+    bound,
+    columns_of,
+    fitting,
+    names_of,
+    quoted,
+    quoted_table,
+    words_of,
+)
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.verbs import Knows
 
@@ -133,13 +141,13 @@ class UserColumns:
 
     def index_sql(self) -> list[str]:
         """Return what makes the missing indexes; the last step, by which the columns count."""
-        statements = []
+        statements, names = [], names_of(self.alias, self.settings)
         for name in self._without_index():
-            index = self.quote(f"IDX_{_cut(self.settings.table[-1], 36)}_{_cut(name, 22)}")
+            index = self.quote(fitting(f"IDX_{self.settings.table[-1]}_{name}"))
             target = f"{index} ON {self.table} ({self.quote(name)})"
             if self.vendor == "postgresql":
                 # What was broken off is there, and serves nobody.
-                statements.append(f"DROP INDEX CONCURRENTLY IF EXISTS {self._schema}{index}")
+                statements.append(f"DROP INDEX CONCURRENTLY IF EXISTS {names['schema']}{index}")
                 target = f"CONCURRENTLY {target}"
             statements.append(f"CREATE INDEX {target}")
         return statements
@@ -149,10 +157,7 @@ class UserColumns:
     def fill(self, rows: Clearable, *, stop: Callable[[], bool]) -> Cleaned:
         """Let the triggers fill all rows, in batches by primary key, beside live traffic."""
         alias, last, update = self.alias, "", self.fill_sql().replace("%", "%%")
-        sid, table = (
-            name.replace("%", "%%") for name in (self.quote(self.settings.id), self.table)
-        )
-        page = f"SELECT {sid} FROM {table} WHERE {sid} > %s ORDER BY {sid} LIMIT %s"  # noqa: S608 - as above
+        page = _PAGE.format(**bound(names_of(alias, self.settings)))
 
         def fill_next(size: int) -> tuple[int, int]:
             nonlocal last
@@ -213,15 +218,10 @@ class UserColumns:
         return _KEYS[self.vendor].format(text=text, length=_LENGTH)
 
     @property
-    def _schema(self) -> str:
-        *schema, _ = self.settings.table
-        return "".join(f"{self.quote(name)}." for name in schema)
-
-    @property
     def trigger_names(self) -> list[str]:
         """The names of the triggers that keep the columns."""
-        start = _cut(self.settings.table[-1], 40)
-        return [f"{start}_keep_user_{event}" for event in _EVENTS[self.vendor]]
+        name, events = self.settings.table[-1], _EVENTS[self.vendor]
+        return [fitting(name, f"_keep_user_{event}") for event in events]
 
     @property
     def _where(self) -> list[str | None]:
@@ -233,18 +233,14 @@ class UserColumns:
     @cached_property
     def _words(self) -> dict[str, str]:
         """Return what stands for the braces in the triggers."""
-        data = self.quote(self.settings.data)
+        names = names_of(self.alias, self.settings)
         user, passport = map(self.quote, self.settings.users)
-        held = {name: text.format(data=data) for name, text in _HELD[self.vendor].items()}
+        held = {name: text.format(**names) for name, text in _HELD[self.vendor].items()}
         return {
             **{name: self.key_of(text) for name, text in held.items()},
-            "table": self.table,
-            "schema": self._schema,
+            **names,
             "first": self.quote(self.trigger_names[0]),
             "last": self.quote(self.trigger_names[-1]),
-            "sid": self.quote(self.settings.id),
-            "data": data,
-            "mark": self.quote(self.settings.mark),
             "user": user,
             "passport": passport,
         }
@@ -259,11 +255,6 @@ class UserColumns:
             return list(cursor.fetchall())
 
 
-def _cut(name: str, length: int) -> str:
-    """Return the start of a name: PostgreSQL's names have 63 bytes."""
-    return name.encode()[:length].decode(errors="ignore")
-
-
 def _shown(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else shown(expiry.to_datetime(milliseconds))
 
@@ -272,6 +263,7 @@ _IDS = (
     "SELECT {sid}, {seconds} FROM {table} WHERE {user} IN ({key}, '?') "
     "AND {unmarked} AND {expires} >= {at} AND {mine}"
 )
+_PAGE = "SELECT {sid} FROM {table} WHERE {sid} > %s ORDER BY {sid} LIMIT %s"
 _ROWS = "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {unmarked} AND {sid} IN"
 _TYPES = {
     "mysql": f"varchar({_LENGTH}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL",

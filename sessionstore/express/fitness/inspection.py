@@ -16,7 +16,15 @@ from django.db import DatabaseError, connections, transaction
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.express_format import MAX_SID_LENGTH, rounded_up
 from sessionstore.core.text import printable
-from sessionstore.express.statements import Column, columns_of, quoted, quoted_table, zone_of
+from sessionstore.express.statements import (
+    Column,
+    bound,
+    columns_of,
+    names_of,
+    quoted,
+    quoted_table,
+    zone_of,
+)
 from sessionstore.table.faults import code_of
 
 _SAMPLE = 200
@@ -122,15 +130,7 @@ class Look:
     @property
     def words(self) -> dict[str, str]:
         """What stands for the braces in the texts, quoted."""
-        settings = self.settings
-        names = {"sid": settings.id, "data": settings.data, "expires": settings.expires}
-        words = {word: quoted(self.alias, name) for word, name in names.items()}
-        return words | {"table": quoted_table(self.alias, settings), "sample": str(_SAMPLE)}
-
-    @property
-    def bound(self) -> dict[str, str]:
-        """The same for texts into which values are bound, where a % is written twice."""
-        return {word: sql.replace("%", "%%") for word, sql in self.words.items()}
+        return names_of(self.alias, self.settings) | {"sample": str(_SAMPLE)}
 
     def ask(self, sql: str, values: list[Any] | None = None) -> list[Any]:
         with connections[self.alias].cursor() as cursor:
@@ -243,7 +243,7 @@ class Look:
         """Return how far the column is from `cookie.expires`, where it is that of another zone."""
         zone = zone_of(self.alias, self.settings)
         shifts: Counter[int] = Counter()
-        for seconds, date in self.ask(_SOME_TIMES.format(**self.bound), [zone]):
+        for seconds, date in self.ask(_SOME_TIMES.format(**bound(self.words)), [zone]):
             with suppress(TypeError, ValueError):
                 wanted = rounded_up(round(datetime.fromisoformat(date).timestamp() * 1000))
                 shifts[int(seconds) - wanted] += 1
