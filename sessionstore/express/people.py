@@ -21,6 +21,7 @@ from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.merge import USER_KEY
+from sessionstore.express.fitness.inspection import Look
 from sessionstore.express.keys import handle_of_sid
 from sessionstore.express.record import record_of
 from sessionstore.express.statements import (
@@ -161,7 +162,7 @@ class UserColumns:
 
         def fill_next(size: int) -> tuple[int, int]:
             nonlocal last
-            found = attempt(alias, READ, partial(self._ask, page, [last, size]))
+            found = attempt(alias, READ, partial(self._look.ask, page, [last, size]))
             ids = [HiddenText(held) for (held,) in found]
             if ids:
                 text = f"{update} ({', '.join(['%s'] * len(ids))})"
@@ -190,12 +191,15 @@ class UserColumns:
 
     def has_triggers(self) -> bool:
         """Tell whether both triggers are there, and this user may see them."""
-        found = self._ask(_FIND_TRIGGERS[self.vendor], [*self._where, *self.trigger_names])
-        return len(found) == len(self.trigger_names)
+        return {*self.trigger_names} <= {*self._look.triggers()}
 
     def _without_index(self) -> list[str]:
-        ask = _FIND_INDEX[self.vendor]
-        return [name for name in self.settings.users if not self._ask(ask, [*self._where, name])]
+        indexed = {one.columns[0] for one in self._look.indexes() if one.is_valid}
+        return [name for name in self.settings.users if name not in indexed]
+
+    @property
+    def _look(self) -> Look:
+        return Look(self.alias, self.settings)
 
     # --- names
 
@@ -223,13 +227,6 @@ class UserColumns:
         name, events = self.settings.table[-1], _EVENTS[self.vendor]
         return [fitting(name, f"_keep_user_{event}") for event in events]
 
-    @property
-    def _where(self) -> list[str | None]:
-        *schema, name = self.settings.table
-        if self.vendor == "postgresql":
-            return [self.table]
-        return [name] if self.vendor == "sqlite" else [schema[0] if schema else None, name]
-
     @cached_property
     def _words(self) -> dict[str, str]:
         """Return what stands for the braces in the triggers."""
@@ -248,11 +245,6 @@ class UserColumns:
     def _run(self, sql: str, values: Sequence[Any]) -> None:
         with connections[self.alias].cursor() as cursor:
             cursor.execute(sql, values)
-
-    def _ask(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        with connections[self.alias].cursor() as cursor:
-            cursor.execute(sql, values)
-            return list(cursor.fetchall())
 
 
 def _shown(milliseconds: int | None) -> datetime | None:
@@ -367,20 +359,4 @@ _TRIGGERS = {
         "CREATE TRIGGER {first} AFTER INSERT" + _SQLITE,
         "CREATE TRIGGER {last} AFTER UPDATE OF {data}, {user}, {passport}" + _SQLITE,
     ],
-}
-_FIND_INDEX = {
-    "mysql": "SELECT 1 FROM information_schema.statistics WHERE table_schema = "
-    "COALESCE(%s, DATABASE()) AND table_name = %s AND column_name = %s AND seq_in_index = 1",
-    "postgresql": "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
-    "AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(%s) AND a.attname = %s "
-    "AND i.indisvalid",
-    "sqlite": "SELECT 1 FROM pragma_index_list(%s) l, pragma_index_info(l.name) i "
-    "WHERE i.seqno = 0 AND i.name = %s",
-}
-_FIND_TRIGGERS = {
-    "mysql": "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = "
-    "COALESCE(%s, DATABASE()) AND event_object_table = %s AND trigger_name IN (%s, %s)",
-    "postgresql": "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = %s "
-    "AND tgenabled <> 'D'",
-    "sqlite": "SELECT 1 FROM sqlite_master WHERE tbl_name = %s AND name IN (%s, %s)",
 }

@@ -41,6 +41,8 @@ class Index:
     columns: tuple[str | None, ...]
     is_unique: bool
     is_primary: bool = False
+    is_valid: bool = True
+    """Whether it is whole: PostgreSQL keeps one whose making was broken off, and never reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class Look:
         )
 
     def triggers(self) -> tuple[str, ...]:
-        """Return the names of the triggers that this user is shown."""
+        """Return the names of the triggers that fire, as far as this user is shown them."""
         if self.vendor == "sqlite":
             name, *schema = self.place()
             where = quoted(self.alias, str(schema[0] if schema else "main")).replace("%", "%%")
@@ -288,7 +290,7 @@ _POSTGRES_INDEXES = """
                  LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
                  WHERE k.place <= i.indnkeyatts ORDER BY k.place),
            i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL,
-           i.indisprimary
+           i.indisprimary, i.indisvalid
     FROM pg_index i WHERE i.indrelid = to_regclass(%s)
 """
 _FACTS = {
@@ -314,7 +316,7 @@ _TRIGGERS = {
     "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = "
     "COALESCE(%s, DATABASE()) AND event_object_table = %s",
     "postgresql": "SELECT tgname FROM pg_trigger "
-    "WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal",
+    "WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled <> 'D'",
 }
 _POSTGRES_ZONES = """
     SELECT r.rolname, split_part(setting, '=', 2)
