@@ -28,6 +28,7 @@ from sessionstore.express.statements import (
     bound,
     columns_of,
     fitting,
+    for_each,
     names_of,
     quoted,
     quoted_table,
@@ -42,10 +43,10 @@ _LENGTH: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class PeopleStatements:
-    """The SQL text for the rows of a user; ``ids`` takes the user's id and the time, twice."""
+    """The SQL text for the rows of a user, with its parameters; `mine` as ExpressStatements has."""
 
-    ids: str  # user id, now, user id, now
-    rows: str  # a list of placeholders for the ids comes behind it
+    ids: str  # user id, now, *mine, and all of them once more
+    rows: str  # sids, by for_each
 
 
 # Security: no repr, for the row's id is the secret of a cookie.
@@ -165,8 +166,7 @@ class UserColumns:
             found = attempt(alias, READ, partial(self._look.ask, page, [last, size]))
             ids = [HiddenText(held) for (held,) in found]
             if ids:
-                text = f"{update} ({', '.join(['%s'] * len(ids))})"
-                attempt(alias, WRITE, partial(self._run, text, ids))
+                attempt(alias, WRITE, partial(self._run, for_each(update, ids), ids))
                 last = ids[-1]
             return len(ids), len(ids)
 

@@ -4,6 +4,7 @@ Tables differ: each expression follows the type that a column has, as the statem
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,8 +38,8 @@ class ExpressStatements:
     is_marked: str  # sid
     expired: str  # before, limit
     count_expired: str  # before
-    delete: str  # {sids} in the text stands for a placeholder for each
-    delete_expired: str  # the same, before
+    delete: str  # sids, by for_each
+    delete_expired: str  # before, sids, by for_each
     count: str  # now, *mine
     page: str  # now, *mine, after sid, limit
     ids: str  # the same
@@ -198,9 +199,9 @@ _TEXTS = {
     "AND {expires} < {at} AND {expires} >= {at}",
     "expired": "SELECT {shown} FROM {table} WHERE {expires} < {at} LIMIT %s",
     "count_expired": "SELECT COUNT(*) FROM {table} WHERE {expires} < {at}",
-    "delete": "DELETE FROM {table} WHERE {sid} IN ({{sids}})",
+    "delete": "DELETE FROM {table} WHERE {sid} IN",
     # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
-    "delete_expired": "DELETE FROM {table} WHERE {sid} IN ({{sids}}) AND {seconds} + 0 < %s",
+    "delete_expired": "DELETE FROM {table} WHERE {seconds} + 0 < %s AND {sid} IN",
     "count": "SELECT COUNT(*) FROM {table} WHERE {unmarked} AND {expires} >= {at} AND {mine}",
     "page": "SELECT {shown}, {stored} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
     "AND {mine} AND {sid} > %s ORDER BY {sid} LIMIT %s",
@@ -228,9 +229,6 @@ def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
     has_mark, vendor = settings.mark in columns, connections[alias].vendor
     words, pattern = words_of(alias, settings, columns), _pattern(vendor, settings.prefix)
     texts = {name: text.format(**words) for name, text in _TEXTS.items()}
-    # These are formatted once more, and a name may have braces.
-    again = {word: sql.replace("{", "{{").replace("}", "}}") for word, sql in words.items()}
-    texts |= {name: _TEXTS[name].format(**again) for name in ("delete", "delete_expired")}
     return ExpressStatements(
         has_mark=has_mark,
         keeps_text=settings.data not in columns or columns[settings.data].keeps_text(vendor),
@@ -243,6 +241,11 @@ def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
         is_marked=_IS_MARKED.format(**words),
         **texts,
     )
+
+
+def for_each(sql: str, ids: Sequence[object]) -> str:
+    """Return a text that ends with IN, and a placeholder for each id behind it."""
+    return f"{sql} ({', '.join(['%s'] * len(ids))})"
 
 
 def words_of(alias: str, settings: ExpressSettings, columns: dict[str, Column]) -> dict[str, str]:
