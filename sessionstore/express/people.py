@@ -21,6 +21,7 @@ from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.merge import USER_KEY
+from sessionstore.core.text import printable
 from sessionstore.express.fitness.inspection import Look
 from sessionstore.express.keys import handle_of_sid
 from sessionstore.express.record import record_of
@@ -39,6 +40,13 @@ from sessionstore.table.verbs import Knows
 
 # InnoDB's old row formats take 767 bytes in an index: 128 characters always fit.
 _LENGTH: Final = 128
+_OWN_TYPES: Final = (f"varchar({_LENGTH})", f"character varying({_LENGTH})")
+_PADDED: Final = ("char", "character", "bpchar", "binary", "varbinary")
+# An index of ours whose making was broken off: it is there, and serves nobody.
+_BROKEN_OFF: Final = (
+    "SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+    "WHERE i.indrelid = to_regclass(%s) AND c.relname = %s AND NOT i.indisvalid"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,8 @@ def compose_people(alias: str, settings: ExpressSettings) -> PeopleStatements | 
     """Return the statements; None while the table has not got all of ``UserColumns``."""
     columns = columns_of(alias, settings)
     people = UserColumns(alias, settings)
+    if people.refusal() is not None:
+        return None
     if not set(settings.users) <= set(columns) or not people.is_filled():
         return None
     words = words_of(alias, settings, columns)
@@ -121,6 +131,25 @@ class UserColumns:
 
     alias: str
     settings: ExpressSettings
+
+    def refusal(self) -> str | None:
+        """Return why a table cannot have these columns, or None.
+
+        Security: ids of another kind come back otherwise than they are stored, so that a session
+        would be in nobody's list. What the site itself keeps in a column would be lost.
+        """
+        there = columns_of(self.alias, self.settings)
+        sid = there.get(self.settings.id)
+        if sid is not None and sid.kind in _PADDED:
+            return f"its ids are {sid.type}: make them varchar"
+        for name in self.settings.users:
+            column = there.get(name)
+            if column is not None and column.type not in _OWN_TYPES:
+                return (
+                    f"its column {printable(name)} is {column.type}, and not one that --add-user "
+                    f'has made: name another in the "columns" of SESSIONSTORE_EXPRESS'
+                )
+        return None
 
     # --- SQL that an operator can read first
 
@@ -147,9 +176,12 @@ class UserColumns:
         for name in self._without_index():
             index = self.quote(fitting(f"IDX_{self.settings.table[-1]}_{name}"))
             target = f"{index} ON {self.table} ({self.quote(name)})"
-            if self.vendor == "postgresql":
-                # What was broken off is there, and serves nobody.
+            broken_off = self.vendor == "postgresql" and self._look.ask(
+                _BROKEN_OFF, [self.table, fitting(f"IDX_{self.settings.table[-1]}_{name}")]
+            )
+            if broken_off:
                 statements.append(f"DROP INDEX CONCURRENTLY IF EXISTS {names['schema']}{index}")
+            if self.vendor == "postgresql":
                 target = f"CONCURRENTLY {target}"
             statements.append(f"CREATE INDEX {target}")
         return statements

@@ -20,6 +20,9 @@ from sessionstore.express.statements import (
     quoted_table,
 )
 
+# What can hold the moment of a logout.
+_COUNTS = ("int", "integer", "bigint", "decimal", "numeric")
+
 
 @dataclass(frozen=True)
 class ExpressTable:
@@ -137,6 +140,14 @@ class ExpressTable:
                 f"that is under way can bring back a session that was logged out"
             )
             return [Finding(Level.COSTS, text)]
+        column = self.inspection.columns[self.settings.mark]
+        is_empty = column.is_nullable and not (column.has_default or column.is_generated)
+        if column.kind not in _COUNTS or not is_empty:
+            text = (
+                f"the mark column {mark} is {column.type}: a mark is a number of seconds, and NULL "
+                f'in all other rows; name another in "columns"'
+            )
+            return [Finding(Level.BREAKS, text)]
         if not self.has_guard():
             text = (
                 f"there is no guard (--add-guard{who}): a logout is final for Django, and not for "
