@@ -6,7 +6,7 @@ hold is a candidate, and Python reads the row and decides, as it does at a load.
 stand for several users, but no session of a user may be without one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -26,6 +26,7 @@ from sessionstore.express.fitness.inspection import Look
 from sessionstore.express.keys import handle_of_sid
 from sessionstore.express.record import record_of
 from sessionstore.express.statements import (
+    Column,
     bound,
     columns_of,
     fitting,
@@ -112,7 +113,7 @@ def compose_people(alias: str, settings: ExpressSettings) -> PeopleStatements | 
     """Return the statements; None while the table has not got all of ``UserColumns``."""
     columns = columns_of(alias, settings)
     people = UserColumns(alias, settings)
-    if people.refusal() is not None:
+    if people.refusal(columns) is not None:
         return None
     if not set(settings.users) <= set(columns) or not people.is_filled():
         return None
@@ -132,13 +133,12 @@ class UserColumns:
     alias: str
     settings: ExpressSettings
 
-    def refusal(self) -> str | None:
-        """Return why a table cannot have these columns, or None.
+    def refusal(self, there: Mapping[str, Column]) -> str | None:
+        """Return why a table with the columns ``there`` cannot have these, or None.
 
         Security: ids of another kind come back otherwise than they are stored, so that a session
         would be in nobody's list. What the site itself keeps in a column would be lost.
         """
-        there = columns_of(self.alias, self.settings)
         sid = there.get(self.settings.id)
         if sid is not None and sid.kind in _PADDED:
             return f"its ids are {sid.type}: make them varchar"
@@ -174,14 +174,13 @@ class UserColumns:
         """Return what makes the missing indexes; the last step, by which the columns count."""
         statements, names = [], names_of(self.alias, self.settings)
         for name in self._without_index():
-            index = self.quote(fitting(f"IDX_{self.settings.table[-1]}_{name}"))
+            alone = fitting(f"IDX_{self.settings.table[-1]}_{name}")
+            index = self.quote(alone)
             target = f"{index} ON {self.table} ({self.quote(name)})"
-            broken_off = self.vendor == "postgresql" and self._look.ask(
-                _BROKEN_OFF, [self.table, fitting(f"IDX_{self.settings.table[-1]}_{name}")]
-            )
-            if broken_off:
-                statements.append(f"DROP INDEX CONCURRENTLY IF EXISTS {names['schema']}{index}")
             if self.vendor == "postgresql":
+                if self._look.ask(_BROKEN_OFF, [self.table, alone]):
+                    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {names['schema']}{index}"
+                    statements.append(drop)
                 target = f"CONCURRENTLY {target}"
             statements.append(f"CREATE INDEX {target}")
         return statements
