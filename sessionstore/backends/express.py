@@ -109,8 +109,8 @@ class SessionStore(SessionBackend):
         record.data = encode(_in_json(login, record), cookie, deep)
         written_over = None if row is None or inserts else row.version
         record.version = self.table.next_version(written_over, record.data)
-        record.extra = {"cookie": cookie, "said": login.said, "derived_id": login.derived_id}
-        record.extra["deep"] = deep
+        said, derived_id = login.said, login.derived_id
+        record.extra = {"cookie": cookie, "said": said, "derived_id": derived_id, "deep": deep}
         return drafted
 
     def cookie_options_of(self, row: Record | None) -> CookieOptions:

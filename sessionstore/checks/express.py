@@ -146,8 +146,8 @@ def check_key_columns(**_: Any) -> list[CheckMessage]:
 
 def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E053, W053: how the table differs; only with ``check --database ALIAS``."""
-    table = table_on(databases)
-    if table is None or not runs_on(SessionStore):
+    table = _shared_table_on(databases)
+    if table is None:
         return []
     try:
         findings = ExpressTable(table.alias, express_settings()).findings()
@@ -168,8 +168,8 @@ def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
 
 def check_cookies(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W056: Express's options of the cookie differ from Django's; only with ``--database``."""
-    table = table_on(databases)
-    if table is None or not runs_on(SessionStore):
+    table = _shared_table_on(databases)
+    if table is None:
         return []
     try:
         found = disagreements_on(table)
@@ -182,8 +182,8 @@ def check_cookies(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
 
 def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W050: what the pages about devices cannot list; only with ``check --database ALIAS``."""
-    table = table_on(databases)
-    if table is None or not runs_on(SessionStore):
+    table = _shared_table_on(databases)
+    if table is None:
         return []
     try:
         unsure = UserColumns(table.alias, express_settings()).why_unsure()
@@ -203,6 +203,10 @@ def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
         return []
     message = f"The pages about one's devices, and ends by user, {misses}: {why}."
     return [Warning(message, hint=hint, id="sessionstore.W050")]
+
+
+def _shared_table_on(databases: Sequence[str] | None) -> Any:
+    return table_on(databases) if runs_on(SessionStore) else None
 
 
 def _hint(finding: Finding) -> str:

@@ -1,5 +1,6 @@
 """SESSIONSTORE_EXPRESS, parsed: how to find and read the table and the cookies of Express."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -119,7 +120,20 @@ def express(value: Any) -> ExpressSettings:
     if unknown := [*given, *(f"columns[{column!r}]" for column in columns)]:
         message = f"a dict without {unknown[0]!r}, which is not known"
         raise ValueError(message)
+    _refuse_doubled(parsed)
     return parsed
+
+
+def _refuse_doubled(parsed: ExpressSettings) -> None:
+    """Raise ValueError where one column has two meanings: what is kept in the one is lost."""
+    names = [parsed.id, parsed.data, parsed.expires, parsed.mark, *parsed.users]
+    # MySQL and SQLite tell no letter case.
+    doubled = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
+    if doubled:
+        message = (
+            f"a dict whose 'columns' are six different ones, and {doubled[0]!r} is two of them"
+        )
+        raise ValueError(message)
 
 
 def passport_user(data: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ hold is a candidate, and Python reads the row and decides, as it does at a load.
 stand for several users, but no session of a user may be without one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -21,22 +21,41 @@ from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.express_format import TOMBSTONE
 from sessionstore.core.merge import USER_KEY
+from sessionstore.core.text import printable
+from sessionstore.express.fitness.inspection import Look
 from sessionstore.express.keys import handle_of_sid
 from sessionstore.express.record import record_of
-from sessionstore.express.statements import columns_of, quoted, quoted_table, words_of
+from sessionstore.express.statements import (
+    Column,
+    bound,
+    columns_of,
+    fitting,
+    for_each,
+    names_of,
+    quoted,
+    quoted_table,
+    words_of,
+)
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.verbs import Knows
 
 # InnoDB's old row formats take 767 bytes in an index: 128 characters always fit.
 _LENGTH: Final = 128
+_OWN_TYPES: Final = (f"varchar({_LENGTH})", f"character varying({_LENGTH})")
+_PADDED: Final = ("char", "character", "bpchar", "binary", "varbinary")
+# An index of ours whose making was broken off: it is there, and serves nobody.
+_BROKEN_OFF: Final = (
+    "SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
+    "WHERE i.indrelid = to_regclass(%s) AND c.relname = %s AND NOT i.indisvalid"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleStatements:
-    """The SQL text for the rows of a user; ``ids`` takes the user's id and the time, twice."""
+    """The SQL text for the rows of a user, with its parameters; `mine` as ExpressStatements has."""
 
-    ids: str  # user id, now, user id, now
-    rows: str  # a list of placeholders for the ids comes behind it
+    ids: str  # user id, now, *mine, and all of them once more
+    rows: str  # sids, by for_each
 
 
 # Security: no repr, for the row's id is the secret of a cookie.
@@ -95,6 +114,8 @@ def compose_people(alias: str, settings: ExpressSettings) -> PeopleStatements | 
     """Return the statements; None while the table has not got all of ``UserColumns``."""
     columns = columns_of(alias, settings)
     people = UserColumns(alias, settings)
+    if people.refusal(columns) is not None:
+        return None
     if not set(settings.users) <= set(columns) or not people.is_filled():
         return None
     words = words_of(alias, settings, columns)
@@ -112,6 +133,24 @@ class UserColumns:
 
     alias: str
     settings: ExpressSettings
+
+    def refusal(self, there: Mapping[str, Column]) -> str | None:
+        """Return why a table with the columns ``there`` cannot have these, or None.
+
+        Security: ids of another kind come back otherwise than they are stored, so that a session
+        would be in nobody's list. What the site itself keeps in a column would be lost.
+        """
+        sid = there.get(self.settings.id)
+        if sid is not None and sid.kind in _PADDED:
+            return f"its ids are {sid.type}: make them varchar"
+        for name in self.settings.users:
+            column = there.get(name)
+            if column is not None and column.type not in _OWN_TYPES:
+                return (
+                    f"its column {printable(name)} is {column.type}, and not one that --add-user "
+                    f'has made: name another in the "columns" of SESSIONSTORE_EXPRESS'
+                )
+        return None
 
     # --- SQL that an operator can read first
 
@@ -134,13 +173,15 @@ class UserColumns:
 
     def index_sql(self) -> list[str]:
         """Return what makes the missing indexes; the last step, by which the columns count."""
-        statements = []
+        statements, names = [], names_of(self.alias, self.settings)
         for name in self._without_index():
-            index = self.quote(f"IDX_{_cut(self.settings.table[-1], 36)}_{_cut(name, 22)}")
+            alone = fitting(f"IDX_{self.settings.table[-1]}_{name}")
+            index = self.quote(alone)
             target = f"{index} ON {self.table} ({self.quote(name)})"
             if self.vendor == "postgresql":
-                # What was broken off is there, and serves nobody.
-                statements.append(f"DROP INDEX CONCURRENTLY IF EXISTS {self._schema}{index}")
+                if self._look.ask(_BROKEN_OFF, [self.table, alone]):
+                    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {names['schema']}{index}"
+                    statements.append(drop)
                 target = f"CONCURRENTLY {target}"
             statements.append(f"CREATE INDEX {target}")
         return statements
@@ -150,18 +191,14 @@ class UserColumns:
     def fill(self, rows: Clearable, *, stop: Callable[[], bool]) -> Cleaned:
         """Let the triggers fill all rows, in batches by primary key, beside live traffic."""
         alias, last, update = self.alias, "", self.fill_sql().replace("%", "%%")
-        sid, table = (
-            name.replace("%", "%%") for name in (self.quote(self.settings.id), self.table)
-        )
-        page = f"SELECT {sid} FROM {table} WHERE {sid} > %s ORDER BY {sid} LIMIT %s"  # noqa: S608 - as above
+        page = _PAGE.format(**bound(names_of(alias, self.settings)))
 
         def fill_next(size: int) -> tuple[int, int]:
             nonlocal last
-            found = attempt(alias, READ, partial(self._ask, page, [last, size]))
+            found = attempt(alias, READ, partial(self._look.ask, page, [last, size]))
             ids = [HiddenText(held) for (held,) in found]
             if ids:
-                text = f"{update} ({', '.join(['%s'] * len(ids))})"
-                attempt(alias, WRITE, partial(self._run, text, ids))
+                attempt(alias, WRITE, partial(self._run, for_each(update, ids), ids))
                 last = ids[-1]
             return len(ids), len(ids)
 
@@ -186,12 +223,15 @@ class UserColumns:
 
     def has_triggers(self) -> bool:
         """Tell whether both triggers are there, and this user may see them."""
-        found = self._ask(_FIND_TRIGGERS[self.vendor], [*self._where, *self.trigger_names])
-        return len(found) == len(self.trigger_names)
+        return {*self.trigger_names} <= {*self._look.triggers()}
 
     def _without_index(self) -> list[str]:
-        ask = _FIND_INDEX[self.vendor]
-        return [name for name in self.settings.users if not self._ask(ask, [*self._where, name])]
+        indexed = {one.columns[0] for one in self._look.indexes() if one.is_valid}
+        return [name for name in self.settings.users if name not in indexed]
+
+    @property
+    def _look(self) -> Look:
+        return Look(self.alias, self.settings)
 
     # --- names
 
@@ -214,38 +254,22 @@ class UserColumns:
         return _KEYS[self.vendor].format(text=text, length=_LENGTH)
 
     @property
-    def _schema(self) -> str:
-        *schema, _ = self.settings.table
-        return "".join(f"{self.quote(name)}." for name in schema)
-
-    @property
     def trigger_names(self) -> list[str]:
         """The names of the triggers that keep the columns."""
-        start = _cut(self.settings.table[-1], 40)
-        return [f"{start}_keep_user_{event}" for event in _EVENTS[self.vendor]]
-
-    @property
-    def _where(self) -> list[str | None]:
-        *schema, name = self.settings.table
-        if self.vendor == "postgresql":
-            return [self.table]
-        return [name] if self.vendor == "sqlite" else [schema[0] if schema else None, name]
+        name, events = self.settings.table[-1], _EVENTS[self.vendor]
+        return [fitting(name, f"_keep_user_{event}") for event in events]
 
     @cached_property
     def _words(self) -> dict[str, str]:
         """Return what stands for the braces in the triggers."""
-        data = self.quote(self.settings.data)
+        names = names_of(self.alias, self.settings)
         user, passport = map(self.quote, self.settings.users)
-        held = {name: text.format(data=data) for name, text in _HELD[self.vendor].items()}
+        held = {name: text.format(**names) for name, text in _HELD[self.vendor].items()}
         return {
             **{name: self.key_of(text) for name, text in held.items()},
-            "table": self.table,
-            "schema": self._schema,
+            **names,
             "first": self.quote(self.trigger_names[0]),
             "last": self.quote(self.trigger_names[-1]),
-            "sid": self.quote(self.settings.id),
-            "data": data,
-            "mark": self.quote(self.settings.mark),
             "user": user,
             "passport": passport,
         }
@@ -253,16 +277,6 @@ class UserColumns:
     def _run(self, sql: str, values: Sequence[Any]) -> None:
         with connections[self.alias].cursor() as cursor:
             cursor.execute(sql, values)
-
-    def _ask(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        with connections[self.alias].cursor() as cursor:
-            cursor.execute(sql, values)
-            return list(cursor.fetchall())
-
-
-def _cut(name: str, length: int) -> str:
-    """Return the start of a name: PostgreSQL's names have 63 bytes."""
-    return name.encode()[:length].decode(errors="ignore")
 
 
 def _shown(milliseconds: int | None) -> datetime | None:
@@ -273,6 +287,7 @@ _IDS = (
     "SELECT {sid}, {seconds} FROM {table} WHERE {user} IN ({key}, '?') "
     "AND {unmarked} AND {expires} >= {at} AND {mine}"
 )
+_PAGE = "SELECT {sid} FROM {table} WHERE {sid} > %s ORDER BY {sid} LIMIT %s"
 _ROWS = "SELECT {sid}, {stored}, {seconds} FROM {table} WHERE {unmarked} AND {sid} IN"
 _TYPES = {
     "mysql": f"varchar({_LENGTH}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL",
@@ -376,20 +391,4 @@ _TRIGGERS = {
         "CREATE TRIGGER {first} AFTER INSERT" + _SQLITE,
         "CREATE TRIGGER {last} AFTER UPDATE OF {data}, {user}, {passport}" + _SQLITE,
     ],
-}
-_FIND_INDEX = {
-    "mysql": "SELECT 1 FROM information_schema.statistics WHERE table_schema = "
-    "COALESCE(%s, DATABASE()) AND table_name = %s AND column_name = %s AND seq_in_index = 1",
-    "postgresql": "SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid "
-    "AND a.attnum = i.indkey[0] WHERE i.indrelid = to_regclass(%s) AND a.attname = %s "
-    "AND i.indisvalid",
-    "sqlite": "SELECT 1 FROM pragma_index_list(%s) l, pragma_index_info(l.name) i "
-    "WHERE i.seqno = 0 AND i.name = %s",
-}
-_FIND_TRIGGERS = {
-    "mysql": "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = "
-    "COALESCE(%s, DATABASE()) AND event_object_table = %s AND trigger_name IN (%s, %s)",
-    "postgresql": "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = %s "
-    "AND tgenabled <> 'D'",
-    "sqlite": "SELECT 1 FROM sqlite_master WHERE tbl_name = %s AND name IN (%s, %s)",
 }

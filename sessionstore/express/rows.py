@@ -21,7 +21,7 @@ from sessionstore.express.people import (
     owned_row,
 )
 from sessionstore.express.record import JsonValue, TextVersion, express_settings, record_of
-from sessionstore.express.statements import ExpressStatements, compose
+from sessionstore.express.statements import ExpressStatements, compose, for_each
 from sessionstore.table.faults import is_taken
 from sessionstore.table.retry import READ, WRITE, attempt, in_transaction
 from sessionstore.table.routed import BATCH, PlacedTable
@@ -141,7 +141,7 @@ class SharedTable(PlacedTable):
         """End a session without reading it: mark it where that can be, else delete it."""
         alias = self.alias
         sql, least = self._sql(alias), self._seconds(expiry.now_ms() + _MARK_LIVES_AT_LEAST_MS)
-        text, mark = sql.delete.format(sids="%s"), []
+        text, mark = for_each(sql.delete, [row_id]), []
         if self._can_mark(alias, row_id):
             text, mark = sql.remove, [self._now(), TOMBSTONE, least, least]
         return self._write(alias, text, [*mark, sid_of(row_id)], row=shown_id(row_id))
@@ -167,8 +167,7 @@ class SharedTable(PlacedTable):
             return sum(map(self.remove, ids))
         text = sql.delete if expired_before is None else sql.delete_expired
         cutoff = [] if expired_before is None else [self._seconds(expired_before)]
-        values = [*map(sid_of, ids), *cutoff]
-        return self._write(alias, text.format(sids=", ".join(["%s"] * len(ids))), values)
+        return self._write(alias, for_each(text, ids), [*cutoff, *map(sid_of, ids)])
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Return at most ``limit`` ids that expired before ``before``, marks included.
@@ -262,8 +261,8 @@ class SharedTable(PlacedTable):
         ids.sort(key=lambda sid: sid.encode() != first)
         for at in range(0, len(ids), _ROWS_AT_ONCE):
             page = ids[at : at + _ROWS_AT_ONCE]
-            text = f"{sql.rows} ({', '.join(['%s'] * len(page))})"
-            rows = {sid: stored for sid, *stored in self._read_all(alias, text, page)}
+            found = self._read_all(alias, for_each(sql.rows, page), page)
+            rows = {sid: stored for sid, *stored in found}
             for sid in page:
                 held, seconds = rows.get(sid, (None, 0))
                 row = owned_row(HiddenBytes(sid.encode()), held, int(seconds) * 1000)

@@ -1,6 +1,5 @@
 """The table itself: made as Express makes it, given its mark column, and judged."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,10 +11,17 @@ from sessionstore.express.fitness.findings import Finding, Judged, Level
 from sessionstore.express.fitness.inspection import Inspection, inspect, seen_elsewhere
 from sessionstore.express.fitness.trial import try_session
 from sessionstore.express.people import UserColumns
-from sessionstore.express.statements import Column, columns_of, quoted, quoted_table
+from sessionstore.express.statements import (
+    Column,
+    columns_of,
+    fitting,
+    names_of,
+    quoted,
+    quoted_table,
+)
 
-# PostgreSQL's limit for a name, in bytes; MySQL's is 64 characters.
-_LONGEST_NAME = 63
+# What can hold the moment of a logout.
+_COUNTS = ("int", "integer", "bigint", "decimal", "numeric")
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,14 @@ class ExpressTable:
                 f"that is under way can bring back a session that was logged out"
             )
             return [Finding(Level.COSTS, text)]
+        column = self.inspection.columns[self.settings.mark]
+        is_empty = column.is_nullable and not (column.has_default or column.is_generated)
+        if column.kind not in _COUNTS or not is_empty:
+            text = (
+                f"the mark column {mark} is {column.type}: a mark is a number of seconds, and NULL "
+                f'in all other rows; name another in "columns"'
+            )
+            return [Finding(Level.BREAKS, text)]
         if not self.has_guard():
             text = (
                 f"there is no guard (--add-guard{who}): a logout is final for Django, and not for "
@@ -148,22 +162,14 @@ class ExpressTable:
 
     @property
     def _guard(self) -> str:
-        return _fitting(self.settings.table[-1], "_keep_mark")
+        return fitting(self.settings.table[-1], "_keep_mark")
 
     @property
     def _words(self) -> dict[str, str]:
         """Return what stands for the braces in the texts, quoted."""
-        settings = self.settings
-        *schema, alone = (quoted(self.alias, name) for name in settings.table)
-        index = _fitting(f"IDX_{settings.table[-1]}_{settings.expires}", "")
+        index = fitting(f"IDX_{self.settings.table[-1]}_{self.settings.expires}")
         return {
-            "table": quoted_table(self.alias, settings),
-            "alone": alone,
-            "place": f"{schema[0]}." if schema else "",
-            "id": quoted(self.alias, settings.id),
-            "data": quoted(self.alias, settings.data),
-            "expires": quoted(self.alias, settings.expires),
-            "mark": quoted(self.alias, settings.mark),
+            **names_of(self.alias, self.settings),
             "index": quoted(self.alias, index),
             "guard": quoted(self.alias, self._guard),
         }
@@ -180,32 +186,23 @@ def _told(places: list[str]) -> str:
     return f'one with its columns is in {names}: set "schema" in SESSIONSTORE_EXPRESS'
 
 
-def _fitting(name: str, ending: str) -> str:
-    """Return a name that begins so and fits into 63 bytes; what is cut is told by a digest."""
-    whole = f"{name}{ending}"
-    if len(whole.encode()) <= _LONGEST_NAME:
-        return whole
-    ending = f"_{hashlib.sha256(whole.encode()).hexdigest()[:8]}{ending}"
-    return name.encode()[: _LONGEST_NAME - len(ending)].decode(errors="ignore") + ending
-
-
 # express-mysql-session 3.0: schema.sql; elsewhere the same columns.
 _MYSQL_SESSION = {
     "mysql": "CREATE TABLE IF NOT EXISTS {table} (\n"
-    "  {id} varchar(128) COLLATE utf8mb4_bin NOT NULL,\n"
+    "  {sid} varchar(128) COLLATE utf8mb4_bin NOT NULL,\n"
     "  {expires} int(11) unsigned NOT NULL,\n"
     "  {data} mediumtext COLLATE utf8mb4_bin,\n"
-    "  PRIMARY KEY ({id})\n"
+    "  PRIMARY KEY ({sid})\n"
     ") ENGINE=InnoDB",
     "postgresql": "CREATE TABLE IF NOT EXISTS {table} "
-    "({id} varchar(128) PRIMARY KEY, {expires} bigint NOT NULL, {data} text)",
+    "({sid} varchar(128) PRIMARY KEY, {expires} bigint NOT NULL, {data} text)",
     "sqlite": "CREATE TABLE IF NOT EXISTS {table} "
-    "({id} varchar(128) NOT NULL PRIMARY KEY, {expires} integer NOT NULL, {data} text)",
+    "({sid} varchar(128) NOT NULL PRIMARY KEY, {expires} integer NOT NULL, {data} text)",
 }
 # connect-pg-simple 10.0: table.sql.
 _PG_SIMPLE = [
     (
-        'CREATE TABLE IF NOT EXISTS {table} ({id} varchar NOT NULL COLLATE "default" PRIMARY KEY, '
+        'CREATE TABLE IF NOT EXISTS {table} ({sid} varchar NOT NULL COLLATE "default" PRIMARY KEY, '
         "{data} json NOT NULL, {expires} timestamp(6) NOT NULL)"
     ),
     "CREATE INDEX IF NOT EXISTS {index} ON {table} ({expires})",
@@ -213,30 +210,30 @@ _PG_SIMPLE = [
 _CREATE_INDEX = {
     "mysql": "CREATE INDEX {index} ON {table} ({expires})",
     "postgresql": "CREATE INDEX {index} ON {table} ({expires})",
-    "sqlite": "CREATE INDEX {place}{index} ON {alone} ({expires})",
+    "sqlite": "CREATE INDEX {schema}{index} ON {alone} ({expires})",
 }
 _CREATE_INDEX_BESIDE = "CREATE INDEX CONCURRENTLY {index} ON {table} ({expires})"
 _GUARD = {
     "mysql": [
         (
-            "CREATE TRIGGER {place}{guard} BEFORE UPDATE ON {table} FOR EACH ROW SET "
+            "CREATE TRIGGER {schema}{guard} BEFORE UPDATE ON {table} FOR EACH ROW SET "
             "NEW.{data} = IF(OLD.{mark} IS NULL, NEW.{data}, OLD.{data}), "
             "NEW.{expires} = IF(OLD.{mark} IS NULL, NEW.{expires}, OLD.{expires})"
         )
     ],
     "postgresql": [
         (
-            "CREATE OR REPLACE FUNCTION {place}{guard}() RETURNS trigger LANGUAGE plpgsql AS "
+            "CREATE OR REPLACE FUNCTION {schema}{guard}() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RETURN OLD; END $$"
         ),
         (
             "CREATE TRIGGER {guard} BEFORE UPDATE ON {table} FOR EACH ROW "
-            "WHEN (OLD.{mark} IS NOT NULL) EXECUTE FUNCTION {place}{guard}()"
+            "WHEN (OLD.{mark} IS NOT NULL) EXECUTE FUNCTION {schema}{guard}()"
         ),
     ],
     "sqlite": [
         (
-            "CREATE TRIGGER {place}{guard} BEFORE UPDATE ON {alone} WHEN OLD.{mark} IS NOT NULL "
+            "CREATE TRIGGER {schema}{guard} BEFORE UPDATE ON {alone} WHEN OLD.{mark} IS NOT NULL "
             "BEGIN SELECT RAISE(IGNORE); END"
         )
     ],

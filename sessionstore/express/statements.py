@@ -3,13 +3,19 @@
 Tables differ: each expression follows the type that a column has, as the statements find it.
 """
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from django.db import DatabaseError, connections
 
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.express_format import LAST_DATE_MS, LAST_UNSIGNED
 from sessionstore.table.faults import code_of
+
+# PostgreSQL's limit for a name, in bytes; MySQL's is 64 characters.
+_LONGEST_NAME: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,8 @@ class ExpressStatements:
     is_marked: str  # sid
     expired: str  # before, limit
     count_expired: str  # before
-    delete: str  # {sids} in the text stands for a placeholder for each
-    delete_expired: str  # the same, before
+    delete: str  # sids, by for_each
+    delete_expired: str  # before, sids, by for_each
     count: str  # now, *mine
     page: str  # now, *mine, after sid, limit
     ids: str  # the same
@@ -87,6 +93,41 @@ def quoted(alias: str, name: str) -> str:
 def quoted_table(alias: str, settings: ExpressSettings) -> str:
     """Return the table's name, quoted, with its schema when it has one."""
     return ".".join(quoted(alias, name) for name in settings.table)
+
+
+def names_of(alias: str, settings: ExpressSettings) -> dict[str, str]:
+    """Return the table and its columns as SQL has them, by the words that the texts have for them.
+
+    ``table`` has its schema when it has one; ``schema`` is that, with its dot, or nothing, and
+    ``alone`` the rest.
+    """
+    *schema, alone = (quoted(alias, name) for name in settings.table)
+    columns = {
+        "sid": settings.id,
+        "data": settings.data,
+        "expires": settings.expires,
+        "mark": settings.mark,
+    }
+    return {
+        "table": quoted_table(alias, settings),
+        "schema": f"{schema[0]}." if schema else "",
+        "alone": alone,
+        **{word: quoted(alias, name) for word, name in columns.items()},
+    }
+
+
+def bound(names: dict[str, str]) -> dict[str, str]:
+    """Return names for texts into which values are bound, where a % is written twice."""
+    return {word: sql.replace("%", "%%") for word, sql in names.items()}
+
+
+def fitting(name: str, ending: str = "") -> str:
+    """Return a name that begins so and fits into 63 bytes; what is cut is told by a digest."""
+    whole = f"{name}{ending}"
+    if len(whole.encode()) <= _LONGEST_NAME:
+        return whole
+    ending = f"_{hashlib.sha256(whole.encode()).hexdigest()[:8]}{ending}"
+    return name.encode()[: _LONGEST_NAME - len(ending)].decode(errors="ignore") + ending
 
 
 def columns_of(alias: str, settings: ExpressSettings) -> dict[str, Column]:
@@ -158,9 +199,9 @@ _TEXTS = {
     "AND {expires} < {at} AND {expires} >= {at}",
     "expired": "SELECT {shown} FROM {table} WHERE {expires} < {at} LIMIT %s",
     "count_expired": "SELECT COUNT(*) FROM {table} WHERE {expires} < {at}",
-    "delete": "DELETE FROM {table} WHERE {sid} IN ({{sids}})",
+    "delete": "DELETE FROM {table} WHERE {sid} IN",
     # The + 0 keeps the optimizer on the primary key: the order of locks stays the same.
-    "delete_expired": "DELETE FROM {table} WHERE {sid} IN ({{sids}}) AND {seconds} + 0 < %s",
+    "delete_expired": "DELETE FROM {table} WHERE {seconds} + 0 < %s AND {sid} IN",
     "count": "SELECT COUNT(*) FROM {table} WHERE {unmarked} AND {expires} >= {at} AND {mine}",
     "page": "SELECT {shown}, {stored} FROM {table} WHERE {unmarked} AND {expires} >= {at} "
     "AND {mine} AND {sid} > %s ORDER BY {sid} LIMIT %s",
@@ -188,9 +229,6 @@ def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
     has_mark, vendor = settings.mark in columns, connections[alias].vendor
     words, pattern = words_of(alias, settings, columns), _pattern(vendor, settings.prefix)
     texts = {name: text.format(**words) for name, text in _TEXTS.items()}
-    # These are formatted once more, and a name may have braces.
-    again = {word: sql.replace("{", "{{").replace("}", "}}") for word, sql in words.items()}
-    texts |= {name: _TEXTS[name].format(**again) for name in ("delete", "delete_expired")}
     return ExpressStatements(
         has_mark=has_mark,
         keeps_text=settings.data not in columns or columns[settings.data].keeps_text(vendor),
@@ -205,28 +243,23 @@ def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
     )
 
 
+def for_each(sql: str, ids: Sequence[object]) -> str:
+    """Return a text that ends with IN, and a placeholder for each id behind it."""
+    return f"{sql} ({', '.join(['%s'] * len(ids))})"
+
+
 def words_of(alias: str, settings: ExpressSettings, columns: dict[str, Column]) -> dict[str, str]:
     """Return what stands for the braces in the texts."""
     has_mark = settings.mark in columns
-    # Values are bound into the texts, so a % of a name is written twice.
-    bound = {
-        word: quoted(alias, name).replace("%", "%%")
-        for word, name in (
-            ("sid", settings.id),
-            ("data", settings.data),
-            ("expires", settings.expires),
-            ("mark", settings.mark),
-        )
-    }
-    sid, unmarked = bound["sid"], f"{bound['mark']} IS NULL" if has_mark else "1 = 1"
+    names = bound(names_of(alias, settings))
+    sid, unmarked = names["sid"], f"{names['mark']} IS NULL" if has_mark else "1 = 1"
     live = f"{sid} = %s AND {unmarked}" if has_mark else f"{sid} = %s"
-    typed = _typed(alias, settings, columns, bound)
+    typed = _typed(alias, settings, columns, names)
     is_sqlite = connections[alias].vendor == "sqlite"
     is_mine = "substr({}, 1, {}) = %s" if is_sqlite else "{} LIKE %s ESCAPE '!'"
     return {
-        **bound,
+        **names,
         **typed,
-        "table": quoted_table(alias, settings).replace("%", "%%"),
         "unmarked": unmarked,
         "live": live,
         "unchanged": f"{live} AND {typed['same']}",
@@ -235,14 +268,14 @@ def words_of(alias: str, settings: ExpressSettings, columns: dict[str, Column]) 
 
 
 def _typed(
-    alias: str, settings: ExpressSettings, columns: dict[str, Column], bound: dict[str, str]
+    alias: str, settings: ExpressSettings, columns: dict[str, Column], names: dict[str, str]
 ) -> dict[str, str]:
     """Return the expressions that depend on the types of the columns.
 
     `shown` is the id, `stored` the data as text and `same` their comparison with text; `at` is a
     placeholder of seconds in the type of the expiry, and `seconds` the way back.
     """
-    sid, data, expires = bound["sid"], bound["data"], bound["expires"]
+    sid, data, expires = names["sid"], names["data"], names["expires"]
     kind = {name: column.kind for name, column in columns.items()}
     shown, stored, same, at, seconds = sid, data, f"{data} = %s", "%s", expires
     vendor = connections[alias].vendor

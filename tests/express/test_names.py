@@ -8,6 +8,7 @@ from django.db import connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.cleaning import clear_expired
+from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
@@ -85,6 +86,15 @@ def test_two_long_names_that_begin_alike_have_an_index_each(database, shared_tab
     for end in "ab":
         shared_table(guard=True, table="t" * 60 + end)
         assert ExpressTable(database, express_settings()).has_guard()
+
+
+def test_two_long_names_that_begin_alike_have_triggers_each(database, shared_table):
+    """The second table's do not take the place of the first one's."""
+    made = []
+    for end in "ab":
+        shared_table(users=True, table="t" * 60 + end)
+        made.append(UserColumns(database, express_settings()))
+    assert [one.has_triggers() for one in made] == [True, True]
 
 
 @pytest.mark.only_on("sqlite", "postgresql")

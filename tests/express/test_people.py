@@ -17,6 +17,7 @@ from sessionstore.express import seal
 from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
+from sessionstore.express.statements import quoted_table
 from sessionstore.express.store import ExpressStore
 from sessionstore.express.users import said_in
 from sessionstore.signals import session_revoked
@@ -157,9 +158,7 @@ class TestWithExpress:
         phone.express(["logout"])
         assert page(browser).count('name="handle"') == 1
 
-    def test_a_slow_request_of_express_does_not_bring_it_back(self, site, ann, database):
-        """The guard keeps the mark, whichever of the triggers has its turn first."""
-        phone = site()
+    def stays_ended(self, phone, ann, database):
         phone.express(["login", ann.pk])
         sid = sid_of(phone.cookie)
         session = phone.peer.store("get", sid)
@@ -167,6 +166,11 @@ class TestWithExpress:
         phone.peer.store("set", sid, session)
         assert phone.peer.store("get", sid) is None
         assert held(database, sid) == (None, None)
+
+    def test_a_slow_request_of_express_does_not_bring_it_back(self, site, ann, database):
+        """The guard keeps the mark, whichever of the triggers has its turn first."""
+        phone = site()
+        self.stays_ended(phone, ann, database)
         assert live_of(ann) == []
 
     def test_filling_runs_beside_express(self, site, ann):
@@ -198,13 +202,7 @@ class TestWithExpress:
         with connections[database].cursor() as cursor:
             cursor.execute(f"DROP TRIGGER {words['guard']}{on}")
         run("expresstable", "--add-guard")
-        phone.express(["login", ann.pk])
-        sid = sid_of(phone.cookie)
-        session = phone.peer.store("get", sid)
-        revoke_all_of(str(ann.pk), reason="owner")
-        phone.peer.store("set", sid, session)
-        assert phone.peer.store("get", sid) is None
-        assert held(database, sid) == (None, None)
+        self.stays_ended(phone, ann, database)
 
     @pytest.mark.parametrize("change", ["password", "disabled", "deleted"])
     def test_a_changed_account_ends_the_sessions_of_passport(self, site, ann, change):
@@ -486,3 +484,48 @@ def test_a_user_of_another_name_is_no_traceback(table):
         run("revokesessions", "--user=nobody", "--no-input")
     assert json.loads(run("sessionstats", "--json"))["counts"]["live"]["value"] == 0
     assert NAME == "connect.sid"
+
+
+@pytest.mark.parametrize("kind", ["integer", "varchar(5)"])
+def test_a_column_of_the_site_is_left_alone(database, shared_table, kind):
+    """A user_id beside the session is common, and the triggers would overwrite it."""
+    make_table(database, shared_table)
+    store(7)
+    table = quoted_table(database, express_settings())
+    with connections[database].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ADD COLUMN user_id {kind} NULL")
+        cursor.execute(f"UPDATE {table} SET user_id = '42'")  # noqa: S608 - quoted names
+    with pytest.raises(CommandError, match="its column user_id is "):
+        call_command("expresstable", "--add-user")
+    with connections[database].cursor() as cursor:
+        cursor.execute(f"SELECT user_id FROM {table}")  # noqa: S608 - as above
+        assert str(cursor.fetchone()[0]) == "42"
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_ids_that_come_back_otherwise_are_refused(database, shared_table):
+    """Else a session would be in nobody's list, and no end would find it."""
+    make_table(database, shared_table)
+    table = quoted_table(database, express_settings())
+    change = {"postgresql": "ALTER sid TYPE char(64)"}
+    sql = change.get(database, "MODIFY session_id varbinary(128) NOT NULL")
+    with connections[database].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} {sql}")
+    with pytest.raises(CommandError, match="its ids are "):
+        call_command("expresstable", "--add-user")
+
+
+@pytest.mark.only_on("postgresql")
+def test_an_index_of_another_table_stays(database, shared_table):
+    """Whatever its name is."""
+    make_table(database, shared_table)
+    with connections[database].cursor() as cursor:
+        cursor.execute("CREATE TABLE elsewhere (x int)")
+        cursor.execute('CREATE INDEX "IDX_session_user_id" ON elsewhere (x)')
+        try:
+            with pytest.raises(CommandError):
+                call_command("expresstable", "--add-user")
+            cursor.execute("""SELECT to_regclass('"IDX_session_user_id"')""")
+            assert cursor.fetchone()[0] is not None
+        finally:
+            cursor.execute("DROP TABLE elsewhere")

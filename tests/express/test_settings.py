@@ -216,3 +216,10 @@ def test_a_table_that_is_missing_is_an_error(database, shared_table, settings):
     shared_table()
     settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "table": "missing"}
     assert "sessionstore.E053" in ids(databases=[database])
+
+
+@pytest.mark.parametrize("columns", [{"user_id": "data"}, {"revoked_at": "DATA"}])
+def test_one_column_cannot_be_two(settings, columns):
+    """What is kept in the one would be lost."""
+    settings.SESSIONSTORE_EXPRESS = {"secrets": ["a"], "columns": columns}
+    assert "sessionstore.E001" in ids()

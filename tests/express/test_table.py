@@ -159,3 +159,12 @@ def test_a_database_that_is_not_there_is_a_plain_error(table):
     """As with the other commands."""
     with pytest.raises(CommandError, match="no database 'nowhere' in DATABASES"):
         call_command("expresstable", "--check", "--database=nowhere")
+
+
+@pytest.mark.parametrize("kind", ["timestamp NULL", "int DEFAULT 0"])
+def test_a_mark_column_that_holds_no_marks_is_refused(table, database, kind):
+    """Each logout would be an error, or each row a mark."""
+    with connections[database].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE sessions ADD COLUMN revoked_at {kind}")
+    with pytest.raises(CommandError, match="cannot be shared"):
+        call_command("expresstable", "--check")

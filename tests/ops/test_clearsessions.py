@@ -19,6 +19,7 @@ from sessionstore.management.commands import clearsessions
 from tests.harness import commands
 from tests.harness.statements import record_statements
 from tests.ops.rows import add_rows, count_rows
+from tests.ops.test_refusals import hide
 
 DJANGO = "django.contrib.sessions.backends.db"
 HOUR_AGO, IN_AN_HOUR = -3600, 3600
@@ -245,7 +246,7 @@ def test_wrong_arguments_are_explained(database, arguments, message):
 
 def test_a_missing_table_is_a_plain_error(database, monkeypatch):
     """It says where the table was looked for."""
-    monkeypatch.setattr(SessionStore.get_model_class()._meta, "db_table", "not_there")
+    hide(SessionStore.get_model_class(), monkeypatch)
     with pytest.raises(CommandError, match="no table not_there in database") as caught:
         run()
     assert caught.value.returncode == 1

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import CommandError, load_command_class
 from django.db import connections
+from django.db.models import Model
 from django.utils import timezone
 
 from sessionstore.express.rows import SharedTable
@@ -24,7 +25,8 @@ from tests.harness.projects import run_python
 from tests.harness.servers import STARTERS
 from tests.ops.rows import add_rows
 
-OURS, OLD, SHARED = "sessionstore_session", "django_session", "sessions"
+# No other module has a table of the last name, which --create would see in another database.
+OURS, OLD, SHARED = "sessionstore_session", "django_session", "refused_sessions"
 DJANGO = "django.contrib.sessions.backends.db"
 EXPRESS = "sessionstore.backends.express"
 # How it is called, and the tables that it may name.
@@ -82,7 +84,7 @@ def refused(capsys, command: str, alias: str, *options: str, table: str | None =
 @pytest.fixture
 def on(settings) -> Callable[[str], None]:
     """Send everything that the commands look at to one alias."""
-    settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"]}
+    settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"], "table": SHARED}
     settings.SESSIONSTORE_ADOPT_FROM = DJANGO
 
     def send(alias: str) -> None:
@@ -111,12 +113,12 @@ def shared(database: str, on) -> Iterator[Callable[[], None]]:
     def make() -> None:
         on(database)
         assert shell("expresstable --create") == 0
-        old = "INSERT INTO sessions (session_id, expires, data) VALUES ('old', 1, '{}')"
+        old = "INSERT INTO refused_sessions (session_id, expires, data) VALUES ('old', 1, '{}')"
         _run(database, [old])
 
     yield make
     with connections[database].cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS sessions")
+        cursor.execute("DROP TABLE IF EXISTS refused_sessions")
 
 
 # --- places where nothing can be done
@@ -207,7 +209,7 @@ def test_a_missing_table(database, on, capsys, monkeypatch, settings, command):
     """The command that makes it is another one for each engine."""
     on(database)
     model = DjangoSession if command == "importsessions" else Session
-    monkeypatch.setattr(model._meta, "db_table", "not_there")
+    hide(model, monkeypatch)
     settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"], "table": "not_there"}
     line = refused(capsys, command, database, table="not_there")
     assert "There is no table not_there in database " in line
@@ -218,7 +220,7 @@ def test_a_missing_table(database, on, capsys, monkeypatch, settings, command):
 def test_a_missing_table_of_the_users(database, on, capsys, monkeypatch, django_user_model):
     """It is not told as that of the sessions."""
     on(database)
-    monkeypatch.setattr(django_user_model._meta, "db_table", "not_there")
+    hide(django_user_model, monkeypatch)
     line = refused(capsys, "revokesessions --user=ann", "default", table="not_there")
     assert line.endswith("Run manage.py migrate.")
 
@@ -267,6 +269,13 @@ def lacking(database: str, right: str, table: str) -> Iterator[str]:
             yield alias
     finally:
         _run(database, after)
+
+
+def hide(model: type[Model], monkeypatch) -> None:
+    """Let a model look for a table that is not there, for this test alone."""
+    for field in model._meta.fields:
+        _ = field.cached_col  # Django keeps each column with the name of its table.
+    monkeypatch.setattr(model._meta, "db_table", "not_there")
 
 
 def _run(database: str, statements: list[str]) -> None:
@@ -318,7 +327,9 @@ def test_ends_on_a_table_of_express_need_update(database, rows, on, capsys, sett
     settings.SESSION_ENGINE = EXPRESS
     assert shell("expresstable --add-mark") == 0
     # Under an id that may come again a logout leaves none.
-    _run(database, ["UPDATE sessions SET expires = 4000000000, session_id = REPEAT('k', 32)"])
+    _run(
+        database, ["UPDATE refused_sessions SET expires = 4000000000, session_id = REPEAT('k', 32)"]
+    )
     with lacking(database, "UPDATE", SHARED) as alias:
         on(alias)
         line = refused(capsys, "revokesessions --all --no-input", alias, table=SHARED)
@@ -414,7 +425,7 @@ def test_a_guard_where_a_binary_log_is_kept(db, on, capsys, server, settings):
                 assert "SET GLOBAL log_bin_trust_function_creators = 1" in line
                 _run(alias, ["SET GLOBAL log_bin_trust_function_creators = 1"])
                 assert shell("expresstable --add-guard") == 0
-                _run("shop", ["INSERT INTO sessions VALUES ('old', 1, '{}', NULL)"])
+                _run("shop", ["INSERT INTO refused_sessions VALUES ('old', 1, '{}', NULL)"])
                 _run(alias, ["SET GLOBAL read_only = 1"])
                 for command in ("expresstable --check", "clearsessions --engine=express"):
                     line = refused(capsys, command, "shop")
@@ -429,12 +440,12 @@ def test_a_guard_where_a_binary_log_is_kept(db, on, capsys, server, settings):
 def test_values_of_a_row_are_never_told(database, shared):
     """An id that is taken stands in the server's own words."""
     shared()
-    taken = "INSERT INTO sessions (session_id, expires) VALUES ('no such table: ann', 1)"
+    taken = "INSERT INTO refused_sessions (session_id, expires) VALUES ('no such table: ann', 1)"
     _run(database, [taken])
     with pytest.raises(CommandError) as caught, database_errors(SharedTable().using(database)):
         _run(database, [taken])
     line = str(caught.value)
-    assert line.startswith(f"Table sessions in database {database!r} (")
+    assert line.startswith(f"Table refused_sessions in database {database!r} (")
     assert ": the database refused (error " in line
     assert "ann" not in line
 

@@ -16,7 +16,15 @@ from django.db import DatabaseError, connections, transaction
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.express_format import MAX_SID_LENGTH, rounded_up
 from sessionstore.core.text import printable
-from sessionstore.express.statements import Column, columns_of, quoted, quoted_table, zone_of
+from sessionstore.express.statements import (
+    Column,
+    bound,
+    columns_of,
+    names_of,
+    quoted,
+    quoted_table,
+    zone_of,
+)
 from sessionstore.table.faults import code_of
 
 _SAMPLE = 200
@@ -33,6 +41,8 @@ class Index:
     columns: tuple[str | None, ...]
     is_unique: bool
     is_primary: bool = False
+    is_valid: bool = True
+    """Whether it is whole: PostgreSQL keeps one whose making was broken off, and never reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +132,7 @@ class Look:
     @property
     def words(self) -> dict[str, str]:
         """What stands for the braces in the texts, quoted."""
-        settings = self.settings
-        names = {"sid": settings.id, "data": settings.data, "expires": settings.expires}
-        words = {word: quoted(self.alias, name) for word, name in names.items()}
-        return words | {"table": quoted_table(self.alias, settings), "sample": str(_SAMPLE)}
-
-    @property
-    def bound(self) -> dict[str, str]:
-        """The same for texts into which values are bound, where a % is written twice."""
-        return {word: sql.replace("%", "%%") for word, sql in self.words.items()}
+        return names_of(self.alias, self.settings) | {"sample": str(_SAMPLE)}
 
     def ask(self, sql: str, values: list[Any] | None = None) -> list[Any]:
         with connections[self.alias].cursor() as cursor:
@@ -191,7 +193,7 @@ class Look:
         )
 
     def triggers(self) -> tuple[str, ...]:
-        """Return the names of the triggers that this user is shown."""
+        """Return the names of the triggers that fire, as far as this user is shown them."""
         if self.vendor == "sqlite":
             name, *schema = self.place()
             where = quoted(self.alias, str(schema[0] if schema else "main")).replace("%", "%%")
@@ -243,7 +245,7 @@ class Look:
         """Return how far the column is from `cookie.expires`, where it is that of another zone."""
         zone = zone_of(self.alias, self.settings)
         shifts: Counter[int] = Counter()
-        for seconds, date in self.ask(_SOME_TIMES.format(**self.bound), [zone]):
+        for seconds, date in self.ask(_SOME_TIMES.format(**bound(self.words)), [zone]):
             with suppress(TypeError, ValueError):
                 wanted = rounded_up(round(datetime.fromisoformat(date).timestamp() * 1000))
                 shifts[int(seconds) - wanted] += 1
@@ -288,7 +290,7 @@ _POSTGRES_INDEXES = """
                  LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
                  WHERE k.place <= i.indnkeyatts ORDER BY k.place),
            i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL,
-           i.indisprimary
+           i.indisprimary, i.indisvalid
     FROM pg_index i WHERE i.indrelid = to_regclass(%s)
 """
 _FACTS = {
@@ -314,7 +316,7 @@ _TRIGGERS = {
     "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = "
     "COALESCE(%s, DATABASE()) AND event_object_table = %s",
     "postgresql": "SELECT tgname FROM pg_trigger "
-    "WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal",
+    "WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled <> 'D'",
 }
 _POSTGRES_ZONES = """
     SELECT r.rolname, split_part(setting, '=', 2)

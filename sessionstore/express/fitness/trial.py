@@ -11,7 +11,7 @@ from django.db import DatabaseError, connections, transaction
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.text import printable
 from sessionstore.express.fitness.inspection import Look
-from sessionstore.express.statements import ExpressStatements, compose, zone_of
+from sessionstore.express.statements import ExpressStatements, bound, compose, names_of, zone_of
 from sessionstore.table.faults import Fault, classify
 
 # More than a `text` of MySQL holds, and a sign of four bytes.
@@ -76,7 +76,7 @@ class _Trial:
 
     def _sql(self, text: str) -> str:
         at = "to_timestamp(%s)" if self.settings.is_postgres_layout else "%s"
-        return text.format(**Look(self.alias, self.settings).bound, at=at)
+        return text.format(**bound(names_of(self.alias, self.settings)), at=at)
 
     def _express_sets(self, sid: str, ends: int, session: dict[str, Any]) -> None:
         text = json.dumps(session, ensure_ascii=False, separators=(",", ":"))

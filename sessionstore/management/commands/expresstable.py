@@ -86,6 +86,11 @@ class Command(SessionCommand):
         if options["create"]:
             self._create(table, options)
             return
+        if options["add_user"]:
+            why = UserColumns(table.alias, table.settings).refusal(table.columns())
+            if why is not None:
+                message = f"{table.name} is left as it is, for {why}."
+                raise CommandError(message)
         self._run(table, table.add_mark_sql(), options)
         if options["add_guard"] or options["add_user"]:
             self._run(table, table.add_guard_sql(), options)
