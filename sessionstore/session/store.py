@@ -20,7 +20,7 @@ from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY, put_in_place
 from sessionstore.core.record import Client, Data, Record
 from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.signals import Reason, session_created, session_cycled
+from sessionstore.signals import Reason
 
 from . import ending, reading, saving
 from .drafts import SealedEngine
@@ -267,24 +267,15 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         raise CreateError
 
     def _insert(self, key: Key) -> bool:
-        """Insert a row under ``key``; False when that is somebody else's.
-
-        Raises Gone for a request whose own key was replaced a moment ago: the cookie of a new
-        session would sign out the browser that has just signed in.
-        """
-        known = self._settled()
-        if known.missed is not None and ending.was_replaced_lately(self.table, known.missed):
-            raise Gone
-        data = self._get_session(no_load=True)
-        saved = saving.insert(self, data, key, known.record, self._marks)
+        """Insert a row under ``key``; False when that is somebody else's."""
+        known, data = self._settled(), self._get_session(no_load=True)
+        saved = saving.insert(self, known, data, key, self._marks)
         if saved is None:
             return False
         if known.standing is not Standing.NEW:
             self._known = known.taking(key)
         self._accept(saved)
-        row = saved.draft.record
-        handle = self.table.handle_of(row.id)
-        session_created.send(type(self), handle=handle, user_id=row.user_id)
+        saving.tell_created(self, saved)
         return True
 
     def _accept(self, saved: saving.Saved) -> None:
@@ -313,18 +304,14 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
         False when there was nothing to do: no row, an expired one, one that others just wrote.
         """
-        data = self._get_session()
-        row = self._settled().record
-        if row is None or self._known.standing is not Standing.STORED:
+        data, known = self._get_session(), self._settled()
+        if known.standing is not Standing.STORED:
             return False
-        now = expiry.now_ms()
-        ends_at = self.end_of(data, seen=now, started=row.started_at)
-        touched = bool(self.table.touch(row, now, ends_at))
-        if touched:
-            self._known = self._known.touched(now, ends_at)
+        touched = saving.touch(self, known, data)
+        self._known = touched or known
         self._wish = Wish.NOTHING
-        self._answer = Answer.KEY if touched else Answer.IF_STORED
-        return touched
+        self._answer = Answer.IF_STORED if touched is None else Answer.KEY
+        return touched is not None
 
     # --- one change that must not be lost
 
@@ -394,8 +381,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             self._wish = Wish.TOUCH
         self.has_new_key = True
         if self._known.shown is new:  # else another request has changed it at the same time
-            user_id = None if old is None else old.user_id
-            session_cycled.send(type(self), handle=self.known_handle, user_id=user_id)
+            saving.tell_cycled(self, self._known, old)
 
     def delete(self, session_key: str | None = None) -> None:
         """Delete the row of a key (forged: ignored), or this session's; session_revoked follows."""
