@@ -141,7 +141,7 @@ def playwright() -> Iterator[Playwright]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Debian's Chromium."""
     path = shutil.which("chromium")

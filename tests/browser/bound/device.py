@@ -14,6 +14,7 @@ SESSION = "__Host-sessionid"
 BOUND = "__Host-sessionid_device"
 REGISTER = "/account/device/register/"
 REFRESH = "/account/device/refresh/"
+_MOST_SIGNATURES = 6
 # On Linux there is no hardware that Chromium would keep the key in.
 FEATURES = "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"
 
@@ -32,11 +33,18 @@ def flags(public_key_hash: str, *, able: bool = True) -> list[str]:
 class Device(Visitor):
     """A visitor whose browser tells what it does about bound sessions.
 
-    Chromium signs six times in nine minutes for a site, each registration included, and then no
-    more. So a test asks for at most five proofs after its login; each context counts for itself.
+    Chromium signs so many times in nine minutes for a site, each registration included, and then
+    no more. So a test asks for at most five proofs after its login; each context counts for itself.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
+    # How far the server's clock was ahead when it was last seen to have a proof.
+    proved_at: float = 0
+
+    @property
+    def page(self) -> Page:
+        """Its first tab."""
+        return self.context.pages[0]
 
     def open(self, path: str = "/") -> Page:
         """Open a tab, and listen to what the browser tells."""
@@ -64,10 +72,22 @@ class Device(Visitor):
         """Tell whether the browser holds the short cookie."""
         return BOUND in [cookie["name"] for cookie in self.context.cookies()]
 
+    def is_usable(self) -> bool:
+        """Tell whether alice is signed in, with a proof of now, and two more to give."""
+        if not self.page.url.startswith(self.site.address):
+            return False
+        if self.proved_at != self.site.ahead:
+            self.lose_proof()
+            self.proved_at = self.site.ahead
+        is_in = ask(self.page)["user"] == "alice"
+        signatures = [*self.results("creation"), *self.results("refresh")].count("Success")
+        return is_in and signatures <= _MOST_SIGNATURES - 2
+
     def results(self, kind: str) -> list[str]:
         """Return how each registration ("creation") or "refresh" went, in the browser's words."""
         found = [event.get(f"{kind}EventDetails") for event in self.events]
-        return [details["fetchResult"] for details in found if details]
+        # A refresh that Chromium has put off is told, and was no fetch.
+        return [details.get("fetchResult", "NoFetch") for details in found if details]
 
     def wait(self, page: Page, is_so: Callable[[], bool]) -> None:
         """Return when something has come about."""
