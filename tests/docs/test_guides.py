@@ -146,6 +146,7 @@ def test_a_fragment_that_wants_a_login_leads_the_page_there(shop, settings, monk
     assert Client().get("/mine/").status_code == 302
 
 
+@pytest.mark.django_db(transaction=True)  # inside a block nothing is touched anyway
 def test_a_question_by_itself_is_no_use_of_the_session(shop, settings, clock):
     """Half an hour of asking does not move the end on."""
     settings.SESSIONSTORE_IDLE_TIMEOUT = 3600
