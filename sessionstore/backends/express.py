@@ -5,6 +5,7 @@ and SESSIONSTORE_EXPRESS. What Express stores beside the session's data, its ``c
 kept and hidden; its ages and Django's ``set_expiry()`` are one and the same.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -41,6 +42,10 @@ class SessionStore(SessionBackend):
 
     records_client = False
 
+    # What the marks in all rows that were read stand for: a view may keep one through a logout, and
+    # a merge may keep one that the row has no more.
+    _deep: Mapping[str, str] = {}
+
     @classmethod
     def get_table(cls) -> SharedTable:
         return SharedTable()
@@ -69,9 +74,10 @@ class SessionStore(SessionBackend):
         # The absolute timeout counts from the first time that Django stores a session.
         has_no_start = conf.policy.absolute_ms is not None and not record.extra["is_stamped"]
         is_stale = record.extra["is_stale"] or has_no_start
+        if record.extra["deep"]:
+            self._deep = {**self._deep, **record.extra["deep"]}
         # What the next draft has to know.
-        deep, derived_id = record.extra["deep"], derived.get(USER_KEY)
-        record.extra = {"cookie": cookie, "said": said, "derived_id": derived_id, "deep": deep}
+        record.extra = {"cookie": cookie, "said": said, "derived_id": derived.get(USER_KEY)}
         data |= derived
         return Opened(data, dumps(data), is_stale)
 
@@ -103,14 +109,13 @@ class SessionStore(SessionBackend):
         drafted = super().draft(
             login.data, key, row, marks, payload=payload, changes_key=changes_key, inserts=inserts
         )
-        record, deep = drafted.record, known.get("deep", {})
+        record = drafted.record
         cookie = self._cookie(login.data, known.get("cookie"), record)
         record.id, record.user_id = key.digest, login.user_id
-        record.data = encode(_in_json(login, record), cookie, deep)
+        record.data = encode(_in_json(login, record), cookie, self._deep)
         written_over = None if row is None or inserts else row.version
         record.version = self.table.next_version(written_over, record.data)
-        said, derived_id = login.said, login.derived_id
-        record.extra = {"cookie": cookie, "said": said, "derived_id": derived_id, "deep": deep}
+        record.extra = {"cookie": cookie, "said": login.said, "derived_id": login.derived_id}
         return drafted
 
     def cookie_options_of(self, row: Record | None) -> CookieOptions:
