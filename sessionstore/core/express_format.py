@@ -118,7 +118,8 @@ def decode(text: str) -> Stored | None:
 
     Raises SessionUnreadable when Python's stack is used up already, and nothing else.
     Names that Express would not load are left out here too. An integer that JavaScript cannot tell
-    from its neighbours becomes the float that Express sees, so that it can be written back.
+    from its neighbours becomes the float that Express sees, so that it can be written back, and a
+    number beyond all floats the null that Express writes for it.
     """
     try:
         loaded, deep = _loaded(text)
@@ -151,7 +152,9 @@ def _loaded(text: str) -> tuple[Any, dict[str, str]]:
 
 
 def _load(text: str) -> Any:
-    return json.loads(text, parse_int=_as_javascript_reads, parse_constant=_refuse_constant)
+    return json.loads(
+        text, parse_int=_as_javascript_reads, parse_float=_finite, parse_constant=_refuse_constant
+    )
 
 
 def _is_deep(loaded: Any) -> bool:
@@ -198,12 +201,18 @@ def _without_depths(text: str) -> tuple[str, dict[str, str]]:
     return "".join([*parts, text[done:]]), deep
 
 
-def _as_javascript_reads(digits: str) -> int | float:
+def _as_javascript_reads(digits: str) -> int | float | None:
     # Optimization: the length decides for nearly every number.
     if len(digits) < 16:
         return int(digits)
+    number = _finite(digits)
+    return int(number) if number is not None and abs(number) <= MAX_SAFE_INTEGER else number
+
+
+def _finite(digits: str) -> float | None:
+    """Return a number; None for what is Infinity in JavaScript, which writes null for it."""
     number = float(digits)
-    return int(number) if abs(number) <= MAX_SAFE_INTEGER else number
+    return number if math.isfinite(number) else None
 
 
 def _refuse_constant(_: str) -> None:
