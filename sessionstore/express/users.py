@@ -50,8 +50,10 @@ def said_in(data: Mapping[str, Any]) -> Said:
     except _CallableFailedError:
         return Said(None, None)
     passport = [data[PASSPORT]] if PASSPORT in data else []
+    # What follows from passport adds nothing: so the setting may come to trust it, or cease to.
+    beside = user_id if conf.express and conf.express.looks_beside_passport else None
     try:
-        return Said(user_id, canonical([passport, user_id]))
+        return Said(user_id, canonical([passport, beside]))
     except (RecursionError, TypeError, ValueError):
         return Said(user_id, None)
 

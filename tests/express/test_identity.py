@@ -575,6 +575,35 @@ class TestWithNode:
         assert seen(trusted) == (None, False)
 
 
+class TestAnotherMapping:
+    """The setting `user` is changed between two requests."""
+
+    @pytest.fixture(autouse=True)
+    def table(self, shared_table, settings) -> None:
+        shared_table(user=True)
+        self.express = settings.SESSIONSTORE_EXPRESS
+
+    @pytest.mark.parametrize(("before", "after"), [(None, True), (True, None)])
+    def test_trust_in_passport_that_begins_or_ends_signs_nobody_out(
+        self, ann, settings, before, after
+    ):
+        """Whom Django itself has signed in, beside the same user of passport."""
+        settings.SESSIONSTORE_EXPRESS = {**self.express, "user": before}
+        browser = in_django(ann)
+        browser.django(["set", "passport", {"user": ann.pk}])
+        settings.SESSIONSTORE_EXPRESS = {**self.express, "user": after}
+        assert seen(browser) == (ann.pk, True)
+        express_writes(browser.cookie, passport(None))
+        assert seen(browser) == (None, False)
+
+    def test_another_callable_ends_the_logins_beside_which_one_finds_somebody(self, ann, settings):
+        """Django cannot know that it is the same; the others stay."""
+        one, other = in_django(ann), in_django(ann)
+        one.django(["set", "account", ann.pk])
+        settings.SESSIONSTORE_EXPRESS = {**self.express, "user": lambda data: data.get("account")}
+        assert (seen(one), seen(other)) == ((ann.pk, False), (ann.pk, True))
+
+
 def test_a_callable_that_raises_signs_nobody_out_for_good(browser, ann, settings):
     """What it would have said is no evidence: where it works again, so does the login."""
     broken = {**settings.SESSIONSTORE_EXPRESS, "user": raises}
