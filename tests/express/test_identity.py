@@ -571,8 +571,22 @@ class TestWithNode:
             "_session_expiry": "9999-12-31T00:00:00+00:00",
             "_session_idle": 10**9,
         }
-        trusted.express(*(["set", name, value] for name, value in form.items()))
+        trusted.express(["assign", form])
         assert seen(trusted) == (None, False)
+
+    def test_a_form_assigned_after_a_login_of_passport_proves_nothing(self, trusted, ann, bob):
+        """A recent login until 9999, and another user: whom passport has signed in stays, alone."""
+        trusted.express(["login", ann.pk])
+        assert seen(trusted) == (ann.pk, False)
+        last = 253_402_300_799_000
+        times = {"created_at": last, "authenticated_at": last}
+        ours = trusted.express()["loaded"].get("_sessionstore", {})
+        for form in ({"_sessionstore": times}, {"_sessionstore": {**ours, **times}}):
+            trusted.express(["assign", {**form, **login_keys(bob)}])
+            assert seen(trusted) == (ann.pk, False)
+        again(trusted)
+        trusted.express(["assign", {"_sessionstore": times}])
+        assert seen(trusted) == (ann.pk, False)
 
 
 class TestAnotherMapping:
