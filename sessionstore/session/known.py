@@ -213,7 +213,7 @@ class Known:
             return self.unproved()
         return Known(
             Standing.UNREAD,
-            is_opened=True,
+            is_opened=self.is_opened,
             key=self.key,
             text=self.text,
             promised=self.promised,
@@ -253,6 +253,16 @@ class Known:
         """What ``session_key`` answers."""
         key = self.promised or self.key
         return self.text if key is None else key.text
+
+    @property
+    def former_ids(self) -> list[bytes]:
+        """The other ids that the row has had since the caller's blocks began."""
+        found, before = [], self.before
+        while before is not None:
+            if before.record is not None and before.record.id != getattr(self.record, "id", None):
+                found.append(before.record.id)
+            before = before.before
+        return found
 
     @property
     def row(self) -> Record:
