@@ -6,6 +6,7 @@ kept and hidden; its ages and Django's ``set_expiry()`` are one and the same.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import Data, Record
+from sessionstore.exceptions import SessionUnreadable
 from sessionstore.express import seal
 from sessionstore.express.cookies import cookie_with, options_in
 from sessionstore.express.keys import SidKeyring
@@ -125,6 +127,12 @@ class SessionStore(SessionBackend):
             if row is None
             else options_in(row.extra["cookie"], conf.cookie_options)
         )
+
+    def flush(self) -> None:
+        """End the session. Its row alone says where the browser holds the cookie: it is read."""
+        with suppress(SessionUnreadable):
+            self._get_session()
+        super().flush()
 
     def _stamp(self, login: "_Login", row: Record | None, marks: Marks) -> Stamp:
         """Return when the user proved who they are, as far as this request knows better.
