@@ -144,6 +144,15 @@ class TestSeal:
         express_writes(browser.cookie, change)
         assert seen(browser) == (None, False)
 
+    def test_a_login_of_a_host_whose_clock_is_ahead_counts(self, ann, clock):
+        """The seal tells who has set its times: none is too late, and no host signs another's out."""
+        now = clock.now
+        clock.advance(hours=1)
+        browser = in_django(ann)
+        clock.move_to(now)
+        assert seen(browser) == (ann.pk, True)
+        assert browser.django(["set", "a", 1])["user"] == ann.pk
+
     @pytest.mark.parametrize("name", ["_auth_user_id", "_auth_user_backend", "_auth_user_hash"])
     def test_half_a_login_is_none(self, ann, name):
         """Each of the three keys is sealed, and so is that it is there."""
