@@ -145,7 +145,7 @@ class TestSeal:
         assert seen(browser) == (None, False)
 
     def test_a_login_of_a_host_whose_clock_is_ahead_counts(self, ann, clock):
-        """The seal tells who has set its times: none is too late, and no host signs another's out."""
+        """The seal tells that Django has set its times: no host signs another host's user out."""
         now = clock.now
         clock.advance(hours=1)
         browser = in_django(ann)
