@@ -200,7 +200,7 @@ class Model:
             "logout05": signed_out(held),
         }.get(action, held)
         # What is new under the id of the cookie is stored by Express, changed or not.
-        is_again = copy.content is None and copy.sid == sid
+        is_again = copy.content is None and copy.sid == REUSED
         if changed != held or (is_again and action in ("read", "no account", "logout05")):
             self.upsert(sid, changed)
         elif action == "destroy":
@@ -217,7 +217,7 @@ class Model:
             left = held if "keep" in action else Content()
             after = signed_out(left)
             # passport has saved the former session: Express takes the same under one id for saved.
-            if sid != new or after != signed_out(held):
+            if sid != REUSED or after != signed_out(held):
                 self.upsert(new, after)
 
     # --- Django
