@@ -86,8 +86,7 @@ def _remove(table: Table, known: Known) -> int:
     if known.record is not None and known.standing is Standing.STORED:
         removed = table.remove(known.record.id, digest=known.record.digest)
         # Express: a new key is another id, and a rollback of the block brings the former one back.
-        former = known.former_ids
-        return removed + sum(table.remove(row_id) for row_id in former)
+        return removed + sum(map(table.remove, known.former_ids))
     if known.missed is not None:
         return remove_replaced(table, known.missed)
     if known.key is not None and known.standing is Standing.UNREAD:

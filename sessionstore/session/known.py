@@ -255,14 +255,13 @@ class Known:
         return self.text if key is None else key.text
 
     @property
-    def former_ids(self) -> list[bytes]:
+    def former_ids(self) -> set[bytes]:
         """The other ids that the row has had since the caller's blocks began."""
-        found, before = [], self.before
-        while before is not None:
-            if before.record is not None and before.record.id != getattr(self.record, "id", None):
-                found.append(before.record.id)
-            before = before.before
-        return found
+        ids, known = set(), self.before
+        while known is not None:
+            ids |= set() if known.record is None else {known.record.id}
+            known = known.before
+        return ids - {self.row.id}
 
     @property
     def row(self) -> Record:
