@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 
 import hypothesis
@@ -14,6 +14,7 @@ from django.core.cache import caches
 from tests.harness.cleaning import emptying_only_what_was_written
 from tests.harness.clock import Clock
 from tests.harness.databases import ALIASES, ENGINES, Beside, running, wanted
+from tests.harness.tracing import mark_repeats, measured_once
 
 # Its limits of time would judge the machine: on a new one the first text takes seconds to draw.
 hypothesis.settings.register_profile(
@@ -57,6 +58,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             options = {"transaction": True} | (own.kwargs if own else {})
             options["databases"] = sorted({"default", ALIASES[name], *options.get("databases", ())})
             item.add_marker(pytest.mark.django_db(**options), append=False)
+    mark_repeats(items)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Measure the lines of each test once, wherever else it runs."""
+    with measured_once(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
