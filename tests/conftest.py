@@ -1,7 +1,9 @@
 """Fixtures for all tests; tests/README.md shows how to use them."""
 
+import contextlib
 import os
 import secrets
+import sqlite3
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 
@@ -10,6 +12,7 @@ import pytest
 import redis
 import time_machine
 from django.core.cache import caches
+from django.db import connections
 
 from tests.harness.cleaning import emptying_only_what_was_written
 from tests.harness.clock import Clock
@@ -66,6 +69,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
     """Measure the lines of each test once, wherever else it runs."""
     with measured_once(item):
         return (yield)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Keep the SQLite file open as long as it is there.
+
+    Optimization: whoever closes it as the last one waits until the disk has the whole of it.
+    """
+    path = connections["default"].settings_dict["NAME"]
+    with contextlib.closing(sqlite3.connect(path)) as kept:
+        kept.execute("SELECT name FROM sqlite_master").fetchall()
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
