@@ -38,12 +38,13 @@ def _without_place(item: pytest.Item) -> str:
 @contextmanager
 def measured_once(item: pytest.Item) -> Iterator[None]:
     """Pause coverage, if it runs, while a test repeats another."""
-    running = coverage.Coverage.current() if item.stash.get(REPEATS, False) else None
-    if running is None:
-        yield
-        return
-    running.stop()
+    paused: list[coverage.Coverage] = []
+    # A worker of xdist has two: below that of the worker the one that pytest-cov began with.
+    while item.stash.get(REPEATS, False) and (running := coverage.Coverage.current()):
+        running.stop()
+        paused.append(running)
     try:
         yield
     finally:
-        running.start()
+        for one in reversed(paused):
+            one.start()
