@@ -8,6 +8,9 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import override_settings
 
+from sessionstore.backends.express import SessionStore
+from sessionstore.core import expiry
+from sessionstore.core.express_format import iso_date
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
@@ -72,7 +75,8 @@ def test_a_schema_that_is_named_is_taken_at_its_word(database, express_site, app
     """A table of the same name elsewhere is another application's."""
     is_postgres = connections[database].vendor == "postgresql"
     layout = PG if is_postgres else "express-mysql-session"
-    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "layout": layout, "table": "here"}
+    names = {"layout": layout, "table": "here", "time_zone": "UTC"}
+    settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, **names}
     told("--create", database)
     settings.SESSIONSTORE_EXPRESS |= {"schema": app}
     assert "CREATE TABLE" in told("--create", database)
@@ -185,30 +189,52 @@ def test_policies_that_hide_rows_are_found_by_trying(database, shared_table):
 
 
 @pytest.mark.only_on("postgresql")
-def test_a_zone_that_differs_is_seen_by_the_rows(database, shared_table, peers):
-    """Express's connections are in another zone: the column is nine hours off the cookie."""
+@pytest.mark.parametrize("kind", ["json", "jsonb", "text", "varchar"])
+def test_a_zone_that_differs_is_seen_by_the_rows(database, shared_table, peers, kind):
+    """Touched ones too, beside those of Django; no row tells: that is said as well."""
     shared_table(layout=PG)
+    run(database, f"ALTER TABLE session ALTER sess TYPE {kind}")
+    SessionStore().save()
+    assert "not verified" in told("--check", database)
     node = NodeStore(peers.get(database, store="pg", pgoptions="-c TimeZone=Asia/Seoul"))
-    for number in range(3):
-        date = "2099-01-01T00:00:00.000Z"
-        node.set(f"sid {number}", {"cookie": {"expires": date}})
-    with pytest.raises(CommandError, match="cannot be shared"):
-        told("--check", database)
-    settings = {"secrets": SECRETS, "layout": PG, "time_zone": "Asia/Seoul"}
-    with override_settings(SESSIONSTORE_EXPRESS=settings):
+    for sid, minutes in (("stored", 0), ("touched", -20)):
+        node.set(sid, session_that_ends(minutes=60 + minutes))
+    node.touch("touched", session_that_ends(minutes=60))
+    for zone, verdict in (
+        (None, "expire is about +9 h off what Express wrote"),
+        ("Asia/Karachi", "expire is about +4 h off what Express wrote"),
+        ("Pacific/Noumea", "expire is about -2 h off what Express wrote"),
+    ):
+        with override_settings(SESSIONSTORE_EXPRESS=zoned(zone)):
+            findings = ExpressTable(database, express_settings()).findings(tries=True)
+            assert [one.text[: len(verdict)] for one in findings if one.breaks] == [verdict]
+    with override_settings(SESSIONSTORE_EXPRESS=zoned("Asia/Seoul")):
         assert "taken as Asia/Seoul" in told("--check", database)
 
 
+def zoned(zone: str | None) -> dict[str, object]:
+    return {"secrets": SECRETS, "layout": PG, "time_zone": zone}
+
+
+def session_that_ends(*, minutes: int) -> dict[str, object]:
+    """Return what Express stores of a session that lives for an hour."""
+    ends = iso_date(expiry.now_ms() + minutes * 60_000)
+    return {"cookie": {"originalMaxAge": 3_600_000, "expires": ends}}
+
+
 @pytest.mark.only_on("postgresql")
-def test_a_role_with_a_zone_of_its_own_is_told(database, shared_table):
-    """Express may connect as that one."""
+def test_a_role_with_a_zone_of_its_own_is_told(database, shared_table, peers):
+    """Express may connect as that one, as long as no row of it tells otherwise."""
     shared_table(layout=PG)
     run(database, "CREATE ROLE node LOGIN")
     run(database, "ALTER ROLE node SET TimeZone = 'Asia/Seoul'")
     try:
-        assert 'own (node: Asia/Seoul): if Express is one, set "time_zone"' in told(
-            "--check", database
-        )
+        roles = 'own (node: Asia/Seoul): set "time_zone" to theirs'
+        assert roles in told("--check", database)
+        with override_settings(SESSIONSTORE_EXPRESS=zoned("Asia/Seoul")):
+            assert "not verified" not in told("--check", database)
+        NodeStore(peers.get(database, store="pg")).set("sid", session_that_ends(minutes=60))
+        assert roles not in told("--check", database)
     finally:
         run(database, "DROP ROLE node")
 

@@ -203,16 +203,23 @@ class Judged:
     # --- what only rows and roles tell
 
     def _zone(self) -> Iterator[Finding]:
-        shown, shift = printable(self.settings.expires), self.seen.sample.shift_s
+        seen, shown = self.seen, printable(self.settings.expires)
+        shift, zone = seen.sample.shift_s, printable(seen.zone)
+        if not zone:
+            return
         if shift:
             text = (
-                f"{shown} is {shift / 3600:+g} h from what Express wrote beside it: its "
-                f'connections have another zone than {printable(self.seen.zone)}, set "time_zone"'
+                f"{shown} is about {shift / 3600:+g} h off what Express wrote beside it: its "
+                f'connections have another zone than {zone}, set "time_zone"'
             )
             yield _breaks(text, self._altered(self.settings.expires, "timestamptz"))
-        elif self.settings.time_zone is None and self.seen.other_zones:
-            roles = "; ".join(map(printable, self.seen.other_zones))
-            text = f'roles have zones of their own ({roles}): if Express is one, set "time_zone"'
+        elif shift is None and self.settings.time_zone is None:
+            roles = "; ".join(map(printable, seen.other_zones))
+            own = f"; roles have zones of their own ({roles})" if roles else ""
+            text = (
+                f"{shown}: not verified, for no row of Express tells whether its connections have "
+                f'the zone {zone}, as the server has{own}: set "time_zone" to theirs'
+            )
             yield _costs(text)
 
     def _ids_in_use(self) -> Iterator[Finding]:

@@ -5,17 +5,16 @@ database, among the attached files. Nothing is written.
 """
 
 import re
-from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
 
 from sessionstore.conf.express import ExpressSettings
-from sessionstore.core.express_format import MAX_SID_LENGTH, rounded_up
+from sessionstore.core import expiry
+from sessionstore.core.express_format import MAX_SID_LENGTH
 from sessionstore.core.text import printable
+from sessionstore.express.fitness.zones import shift_of
 from sessionstore.express.statements import (
     Column,
     bound,
@@ -29,7 +28,6 @@ from sessionstore.table.faults import code_of
 
 _SAMPLE = 200
 _DENIED = {1142, 1143, "42501"}
-_QUARTER_S, _FARTHEST_ZONE_S = 900, 14 * 3600
 # No id of base64url or hexadecimal digits has one of these.
 _until_separator = re.compile(r"[A-Za-z0-9_-]{1,20}[:./|~#@]").match
 
@@ -64,8 +62,8 @@ class Sample:
 
     prefixes: frozenset[str] = frozenset()
     longest: int = 0
-    shift_s: int = 0
-    """By how much the times differ from what Express wrote beside them, where they all do."""
+    shift_s: int | None = None
+    """By how much the times are off what Express wrote beside them; None: no row tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,6 @@ def inspect(alias: str, settings: ExpressSettings) -> Inspection:
         return Inspection(vendor, columns)
     look = Look(alias, settings)
     denied, is_local = look.denied(), columns[settings.expires].is_local_time
-    has_json = columns[settings.data].kind in ("json", "jsonb")
     return Inspection(
         vendor,
         columns,
@@ -103,7 +100,7 @@ def inspect(alias: str, settings: ExpressSettings) -> Inspection:
         user=look.user(),
         zone=zone_of(alias, settings) if is_local else "",
         other_zones=look.other_zones() if is_local else (),
-        sample=Sample() if "SELECT" in denied else look.sample(has_times=is_local and has_json),
+        sample=Sample() if "SELECT" in denied else look.sample(has_times=is_local),
     )
 
 
@@ -238,21 +235,13 @@ class Look:
         return Sample(
             frozenset(_prefix_of(sid, self.settings.prefix) for sid in ids),
             max(map(len, ids), default=0),
-            self._shift_s() if has_times else 0,
+            self._shift_s() if has_times else None,
         )
 
-    def _shift_s(self) -> int:
-        """Return how far the column is from `cookie.expires`, where it is that of another zone."""
+    def _shift_s(self) -> int | None:
         zone = zone_of(self.alias, self.settings)
-        shifts: Counter[int] = Counter()
-        for seconds, date in self.ask(_SOME_TIMES.format(**bound(self.words)), [zone]):
-            with suppress(TypeError, ValueError):
-                wanted = rounded_up(round(datetime.fromisoformat(date).timestamp() * 1000))
-                shifts[int(seconds) - wanted] += 1
-        [(shift, count)] = shifts.most_common(1) or [(0, 0)]
-        is_zone = shift % _QUARTER_S == 0 and abs(shift) <= _FARTHEST_ZONE_S
-        # A touch moves the column too, so one row that agrees is enough.
-        return shift if is_zone and 0 not in shifts and 2 * count > shifts.total() else 0
+        rows = self.ask(_SOME_TIMES.format(**bound(self.words)), [zone])
+        return shift_of(((int(seconds), text) for seconds, text in rows), expiry.now_ms())
 
 
 def _is_whole(indexed: int | None) -> bool:
@@ -276,9 +265,10 @@ _VERBS = {
     "DELETE": "DELETE FROM {table}",
 }
 _SOME_IDS = "SELECT {sid} FROM {table} LIMIT {sample}"
+# Few are large, and many of those would take much memory.
 _SOME_TIMES = (
-    "SELECT EXTRACT(EPOCH FROM {expires} AT TIME ZONE %s), {data}->'cookie'->>'expires' "
-    "FROM {table} LIMIT {sample}"
+    "SELECT EXTRACT(EPOCH FROM {expires} AT TIME ZONE %s), {data}::text "
+    "FROM {table} WHERE isfinite({expires}) AND length({data}::text) < 65536 LIMIT {sample}"
 )
 _SQLITE_INDEXES = 'SELECT name, "unique" AND NOT partial FROM pragma_index_list(%s{})'
 _SQLITE_PARTS = "SELECT name, coll FROM pragma_index_xinfo(%s{}) WHERE key ORDER BY seqno"
