@@ -6,10 +6,11 @@ hold is a candidate, and Python reads the row and decides, as it does at a load.
 stand for several users, but no session of a user may be without one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
+from itertools import chain, count
 from typing import Any, Final
 
 from django.db import connections
@@ -29,6 +30,7 @@ from sessionstore.express.statements import (
     Column,
     bound,
     columns_of,
+    columns_there,
     fitting,
     for_each,
     names_of,
@@ -36,6 +38,7 @@ from sessionstore.express.statements import (
     quoted_table,
     words_of,
 )
+from sessionstore.express.table.indexes import index_sql
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.verbs import Knows
 
@@ -43,11 +46,6 @@ from sessionstore.table.verbs import Knows
 _LENGTH: Final = 128
 _OWN_TYPES: Final = (f"varchar({_LENGTH})", f"character varying({_LENGTH})")
 _PADDED: Final = ("char", "character", "bpchar", "binary", "varbinary")
-# An index of ours whose making was broken off: it is there, and serves nobody.
-_BROKEN_OFF: Final = (
-    "SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
-    "WHERE i.indrelid = to_regclass(%s) AND c.relname = %s AND NOT i.indisvalid"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def known_users(settings: ExpressSettings) -> Knows:
 
 def compose_people(alias: str, settings: ExpressSettings) -> PeopleStatements | None:
     """Return the statements; None while the table has not got all of ``UserColumns``."""
-    columns = columns_of(alias, settings)
+    columns = columns_there(alias, settings)
     people = UserColumns(alias, settings)
     if people.refusal(columns) is not None:
         return None
@@ -172,18 +170,11 @@ class UserColumns:
 
     def index_sql(self) -> list[str]:
         """Return what makes the missing indexes; the last step, by which the columns count."""
-        statements, names = [], names_of(self.alias, self.settings)
-        for name in self._without_index():
-            alone = fitting(f"IDX_{self.settings.table[-1]}_{name}")
-            index = self.quote(alone)
-            target = f"{index} ON {self.table} ({self.quote(name)})"
-            if self.vendor == "postgresql":
-                if self._look.ask(_BROKEN_OFF, [self.table, alone]):
-                    drop = f"DROP INDEX CONCURRENTLY IF EXISTS {names['schema']}{index}"
-                    statements.append(drop)
-                target = f"CONCURRENTLY {target}"
-            statements.append(f"CREATE INDEX {target}")
-        return statements
+        return [
+            sql
+            for name in self.settings.users
+            for sql in index_sql(self.alias, self.settings, name)
+        ]
 
     # --- rows that were there before
 
@@ -261,7 +252,7 @@ class UserColumns:
     @cached_property
     def _words(self) -> dict[str, str]:
         """Return what stands for the braces in the triggers."""
-        names = names_of(self.alias, self.settings)
+        names = self._look.words
         user, passport = map(self.quote, self.settings.users)
         held = {name: text.format(**names) for name, text in _HELD[self.vendor].items()}
         return {
@@ -271,11 +262,18 @@ class UserColumns:
             "last": self.quote(self.trigger_names[-1]),
             "user": user,
             "passport": passport,
+            "dollars": _dollars(names.values(), self.settings.users),
         }
 
     def _run(self, sql: str, values: Sequence[Any]) -> None:
         with connections[self.alias].cursor() as cursor:
             cursor.execute(sql, values)
+
+
+def _dollars(*names: Iterable[str]) -> str:
+    """Return a quote of PostgreSQL's for a text with these names in it: none of them has it."""
+    held = "".join(chain(*names))
+    return next(tag for tag in map("$keep_user{}$".format, count()) if tag not in held)
 
 
 def _shown(milliseconds: int | None) -> datetime | None:
@@ -348,7 +346,7 @@ _MYSQL_CHANGED = (
     "AND NEW.{user} <=> OLD.{user} AND NEW.{passport} <=> OLD.{passport})"
 )
 _SQLITE = (
-    " ON {table} WHEN NEW.{mark} IS NULL BEGIN UPDATE {table} SET "
+    " ON {alone} WHEN NEW.{mark} IS NULL BEGIN UPDATE {alone} SET "
     "{user} = CASE WHEN json_valid(NEW.{data}) THEN {user_held} "
     "WHEN instr(NEW.{data}, '_auth_user_id') THEN '?' END, "
     "{passport} = CASE WHEN json_valid(NEW.{data}) THEN {passport_held} "
@@ -365,7 +363,7 @@ _TRIGGERS = {
     "postgresql": [
         (
             "CREATE OR REPLACE FUNCTION {schema}{first}() RETURNS trigger LANGUAGE plpgsql AS "
-            "$keep_user$\nDECLARE held json;\nBEGIN\n"
+            "{dollars}\nDECLARE held json;\nBEGIN\n"
             "  NEW.{user} := NULL;\n  NEW.{passport} := NULL;\n"
             "  IF NEW.{mark} IS NOT NULL THEN RETURN NEW; END IF;\n"
             "  BEGIN\n"
@@ -377,17 +375,18 @@ _TRIGGERS = {
             "    IF strpos(NEW.{data}::text, '\"passport\"') > 0 THEN\n"
             "      NEW.{passport} := '?';\n    END IF;\n"
             "  END;\n"
-            "  RETURN NEW;\nEND $keep_user$"
+            "  RETURN NEW;\nEND {dollars}"
         ),
         (
-            "CREATE TRIGGER {first} BEFORE INSERT OR UPDATE OF {data}, {mark}, {user}, {passport} "
-            "ON {table} FOR EACH ROW EXECUTE FUNCTION {schema}{first}()"
+            "CREATE OR REPLACE TRIGGER {first} "
+            "BEFORE INSERT OR UPDATE OF {data}, {mark}, {user}, {passport} ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION {schema}{first}()"
         ),
     ],
     "sqlite": [
-        "DROP TRIGGER IF EXISTS {first}",
-        "DROP TRIGGER IF EXISTS {last}",
-        "CREATE TRIGGER {first} AFTER INSERT" + _SQLITE,
-        "CREATE TRIGGER {last} AFTER UPDATE OF {data}, {user}, {passport}" + _SQLITE,
+        "DROP TRIGGER IF EXISTS {schema}{first}",
+        "DROP TRIGGER IF EXISTS {schema}{last}",
+        "CREATE TRIGGER {schema}{first} AFTER INSERT" + _SQLITE,
+        "CREATE TRIGGER {schema}{last} AFTER UPDATE OF {data}, {user}, {passport}" + _SQLITE,
     ],
 }

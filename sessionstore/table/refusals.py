@@ -152,13 +152,12 @@ def told(error: BaseException, tables: Sequence[Placed]) -> str:
     asked = _asked(tables, kind, words if is_missing else shown)
     if is_missing:
         return missing(*asked)
-    where = _where(asked)
     helps = kind.helps.format(alias=asked[0].alias)
     if kind is _RIGHT:
         helps = _grant(asked[0], shown)
     known = [] if code is None else [f"error {code}"]
     known += [shown] if shown else []
-    said, line = ": ".join(known), f"Table {where}: {kind.what} (). {helps}".rstrip()
+    said, line = ": ".join(known), f"Table {where(*asked)}: {kind.what} (). {helps}".rstrip()
     # The words give way: the place and the way out are what an operator cannot do without.
     left = max(_LONGEST - len(line), 0)
     said = said if len(said) <= left else f"{said[: left - 1]}…"
@@ -167,7 +166,7 @@ def told(error: BaseException, tables: Sequence[Placed]) -> str:
 
 def missing(*tables: Placed) -> str:
     """Return one line about a table that is not there."""
-    return f"There is no table {_where(tables)}. {tables[0].how_to_make()}"
+    return f"There is no table {where(*tables)}. {tables[0].how_to_make()}"
 
 
 def words_of(error: BaseException) -> str:
@@ -241,7 +240,7 @@ def _asked(tables: Sequence[Placed], kind: _Kind, words: str) -> Sequence[Placed
     return tables
 
 
-def _where(tables: Sequence[Placed]) -> str:
+def where(*tables: Placed) -> str:
     """Return the names of tables, and of their databases, in words."""
     names: dict[str, list[str]] = {}
     for one in tables:

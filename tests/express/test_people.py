@@ -388,7 +388,7 @@ def test_rows_that_were_there_before_are_found(database, shared_table, settings,
     for number in range(250):
         store(ann.pk, sid=f"{number:032}")
     assert "Looked at 250 rows." in run("expresstable", "--add-user")
-    assert run("expresstable", "--add-user").count("nothing to do") == 3
+    assert run("expresstable", "--add-user").endswith(": nothing to do.\n")
     SessionStore().table._people.clear()
     assert len(live_of(ann)) == 250
 
@@ -453,7 +453,7 @@ def test_a_dry_run_prints_all_of_it_and_changes_nothing(database, shared_table):
     """For those who give DDL to somebody else."""
     make_table(database, shared_table)
     output = run("expresstable", "--add-user", "--dry-run")
-    for text in ("ADD COLUMN", "CREATE TRIGGER", "in batches", "CREATE INDEX"):
+    for text in ("ADD COLUMN", " TRIGGER ", "in batches", "CREATE INDEX"):
         assert text in output
     SessionStore().table._people.clear()
     assert SessionStore.get_table().knows_users is Knows.NONE

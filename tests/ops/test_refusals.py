@@ -11,6 +11,7 @@ from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import CommandError, load_command_class
 from django.db import connections
 from django.db.models import Model
+from django.test import override_settings
 from django.utils import timezone
 
 from sessionstore.express.rows import SharedTable
@@ -29,7 +30,7 @@ from tests.ops.rows import add_rows
 OURS, OLD, SHARED = "sessionstore_session", "django_session", "refused_sessions"
 DJANGO = "django.contrib.sessions.backends.db"
 EXPRESS = "sessionstore.backends.express"
-# How it is called, and the tables that it may name.
+# How it is called, on which engine if not on ours, and the tables that it may name.
 COMMANDS = {
     "clearsessions": {OURS},
     "sessionstats": {OURS},
@@ -41,6 +42,8 @@ COMMANDS = {
     "expresstable --create": {SHARED},
     "expresstable --add-mark": {SHARED},
     "expresstable --add-guard": {SHARED},
+    "expresstable --add-user": {SHARED},
+    "express: revokesessions --user-id=7 --no-input": {SHARED, "auth_user"},
 }
 # A user of this worker alone: those of one run share the servers.
 SHOP = f"shop{os.environ.get('PYTEST_XDIST_WORKER', '')}"
@@ -52,11 +55,13 @@ every_command = pytest.mark.parametrize("command", COMMANDS)
 
 def shell(command: str, *options: str) -> int:
     """Run a command as a shell does; return its exit code."""
+    _, is_express, command = command.rpartition("express: ")
     name, *arguments = command.split()
     try:
-        load_command_class("sessionstore", name).run_from_argv(
-            ["manage.py", name, *arguments, *options]
-        )
+        with override_settings(SESSION_ENGINE=EXPRESS) if is_express else nullcontext():
+            load_command_class("sessionstore", name).run_from_argv(
+                ["manage.py", name, *arguments, *options]
+            )
     except SystemExit as ended:
         return ended.code
     return 0
@@ -225,7 +230,7 @@ def test_a_missing_table_of_the_users(database, on, capsys, monkeypatch, django_
     assert line.endswith("Run manage.py migrate.")
 
 
-@pytest.mark.parametrize("what", ["--add-mark", "--add-guard"])
+@pytest.mark.parametrize("what", ["--check", "--add-mark", "--add-guard", "--add-user"])
 def test_a_missing_table_of_express(database, on, capsys, settings, what):
     """Nothing is added to what is not there."""
     on(database)
@@ -382,6 +387,7 @@ def test_what_only_the_owner_may_do(database, on, capsys, shared):
     [
         *("clearsessions", "revokesessions --all --no-input", "importsessions"),
         *("clearsessions --engine=express", "expresstable --add-mark", "expresstable --add-guard"),
+        *("expresstable --add-user", "expresstable --check"),
     ],
 )
 def test_a_server_that_takes_no_writes(database, rows, on, capsys, command):

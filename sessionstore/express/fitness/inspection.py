@@ -14,6 +14,7 @@ from sessionstore.conf.express import ExpressSettings
 from sessionstore.core import expiry
 from sessionstore.core.express_format import MAX_SID_LENGTH
 from sessionstore.core.text import printable
+from sessionstore.express.fitness.rights import TO_CHANGE, held_by
 from sessionstore.express.fitness.zones import shift_of
 from sessionstore.express.statements import (
     Column,
@@ -52,8 +53,20 @@ class Facts:
     engine: str = ""
     is_transactional: bool = True
     is_row_secured: bool = False
-    is_owner: bool = True
-    """Whether this user may change the table itself, as far as that can be known."""
+    rights: frozenset[str] = TO_CHANGE
+    """Which of those to change the table this user has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key of another table to this one; its columns and its table as SQL has them."""
+
+    name: str
+    table: str
+    columns: str
+    to: tuple[str, ...]
+    on_delete: str
+    on_update: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +88,22 @@ class Inspection:
     indexes: tuple[Index, ...] = ()
     facts: Facts = field(default_factory=Facts)
     triggers: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
     denied: tuple[str, ...] = ()
     user: str = ""
     zone: str = ""
     """The time zone in which a column without one is read."""
     other_zones: tuple[str, ...] = ()
     sample: Sample = field(default_factory=Sample)
+
+    @property
+    def sees_triggers(self) -> bool:
+        """Tell whether this user is shown triggers: MySQL shows none without the right to them."""
+        return self.vendor != "mysql" or "TRIGGER" in self.facts.rights
+
+    def has_index(self, name: str) -> bool:
+        """Tell whether an index begins with a column."""
+        return any(one.columns[0] == name and one.is_valid for one in self.indexes)
 
 
 def inspect(alias: str, settings: ExpressSettings) -> Inspection:
@@ -96,6 +119,7 @@ def inspect(alias: str, settings: ExpressSettings) -> Inspection:
         indexes=look.indexes(),
         facts=look.facts(),
         triggers=look.triggers(),
+        references=look.references(),
         denied=denied,
         user=look.user(),
         zone=zone_of(alias, settings) if is_local else "",
@@ -129,7 +153,11 @@ class Look:
     @property
     def words(self) -> dict[str, str]:
         """What stands for the braces in the texts, quoted."""
-        return names_of(self.alias, self.settings) | {"sample": str(_SAMPLE)}
+        words = names_of(self.alias, self.settings) | {"sample": str(_SAMPLE)}
+        if self.vendor == "sqlite" and self.schema() != "main":
+            # What belongs to a table of an attached file has to be made in that file.
+            words["schema"] = f"{quoted(self.alias, self.schema())}."
+        return words
 
     def ask(self, sql: str, values: list[Any] | None = None) -> list[Any]:
         with connections[self.alias].cursor() as cursor:
@@ -178,8 +206,8 @@ class Look:
             return Facts()
         rows = self.ask(_FACTS[self.vendor], self.place())
         if self.vendor == "postgresql":
-            [(kind, is_secured, is_owner)] = rows
-            return Facts(kind=kind, is_row_secured=is_secured, is_owner=is_owner)
+            [(kind, is_secured, rights)] = rows
+            return Facts(kind=kind, is_row_secured=is_secured, rights=frozenset(rights))
         # MySQL lists no temporary table.
         kind, engine, is_transactional = rows[0] if rows else ("TEMPORARY", "", None)
         kinds = {"VIEW": "view", "TEMPORARY": "temporary table"}
@@ -187,13 +215,52 @@ class Look:
             kind=kinds.get(kind, "table"),
             engine=engine or "",
             is_transactional=is_transactional != "NO",
+            rights=self._rights_in_mysql(),
         )
+
+    def _rights_in_mysql(self) -> frozenset[str]:
+        [(database,)] = self.ask("SELECT DATABASE()")
+        *schema, name = self.settings.table
+        grants = [row[0] for row in self.ask("SHOW GRANTS")]
+        return held_by(grants, schema[0] if schema else database or "", name)
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return the foreign keys to the table, of the tables that this user sees."""
+        values = self.place()
+        if self.vendor == "sqlite":
+            where = quoted(self.alias, self.schema()).replace("%", "%%")
+            rows = self.ask(_SQLITE_REFERENCES.format(where), [values[0]])
+        else:
+            rows = self.ask(_REFERENCES[self.vendor], values)
+        found: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        for *place, name, column, to, on_delete, on_update in rows:
+            table = ".".join(quoted(self.alias, part) for part in place)
+            key = (table, name, on_delete, on_update)
+            found.setdefault(key, []).append((quoted(self.alias, column), to or self.settings.id))
+        return tuple(
+            Reference(
+                name=str(name),
+                table=table,
+                columns=", ".join(column for column, _ in pairs),
+                to=tuple(to for _, to in pairs),
+                on_delete=on_delete,
+                on_update=on_update,
+            )
+            for (table, name, on_delete, on_update), pairs in found.items()
+        )
+
+    def schema(self) -> str:
+        """Return the schema of SQLite in which the table is found: the first that has it."""
+        *schema, name = self.settings.table
+        if schema:
+            return schema[0]
+        return next((row[0] for row in self.ask(_SQLITE_SCHEMA, [name])), "main")
 
     def triggers(self) -> tuple[str, ...]:
         """Return the names of the triggers that fire, as far as this user is shown them."""
         if self.vendor == "sqlite":
-            name, *schema = self.place()
-            where = quoted(self.alias, str(schema[0] if schema else "main")).replace("%", "%%")
+            where = quoted(self.alias, self.schema()).replace("%", "%%")
+            name = self.settings.table[-1]
             return tuple(row[0] for row in self.ask(_SQLITE_TRIGGERS.format(where), [name]))
         return tuple(row[0] for row in self.ask(_TRIGGERS[self.vendor], self.place()))
 
@@ -273,6 +340,43 @@ _SOME_TIMES = (
 _SQLITE_INDEXES = 'SELECT name, "unique" AND NOT partial FROM pragma_index_list(%s{})'
 _SQLITE_PARTS = "SELECT name, coll FROM pragma_index_xinfo(%s{}) WHERE key ORDER BY seqno"
 _SQLITE_TRIGGERS = "SELECT name FROM {}.sqlite_master WHERE type = 'trigger' AND tbl_name = %s"
+# A temporary table comes before all, as it does for a statement.
+_SQLITE_SCHEMA = (
+    "SELECT d.name FROM pragma_database_list d WHERE EXISTS "
+    "(SELECT 1 FROM pragma_table_xinfo(%s, d.name)) ORDER BY d.name <> 'temp', d.seq"
+)
+_SQLITE_REFERENCES = """
+    SELECT m.name, f.id, f."from", f."to", f.on_delete, f.on_update
+    FROM {}.sqlite_master m, pragma_foreign_key_list(m.name) f
+    WHERE m.type = 'table' AND lower(f."table") = lower(%s) ORDER BY m.name, f.id, f.seq
+"""
+_REFERENCES = {
+    "postgresql": """
+        SELECT n.nspname, t.relname, c.conname, a.attname, b.attname,
+               rules.words[strpos('acrnd', c.confdeltype::text)],
+               rules.words[strpos('acrnd', c.confupdtype::text)]
+        FROM pg_constraint c
+        JOIN pg_class t ON t.oid = c.conrelid JOIN pg_namespace n ON n.oid = t.relnamespace
+        CROSS JOIN unnest(c.conkey, c.confkey) WITH ORDINALITY k(child, parent, place)
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.child
+        JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.parent
+        CROSS JOIN (VALUES (ARRAY['NO ACTION', 'CASCADE', 'RESTRICT', 'SET NULL', 'SET DEFAULT']))
+            rules(words)
+        WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid = to_regclass(%s)
+        ORDER BY c.oid, k.place
+    """,
+    "mysql": """
+        SELECT k.table_schema, k.table_name, k.constraint_name, k.column_name,
+               k.referenced_column_name, r.delete_rule, r.update_rule
+        FROM information_schema.referential_constraints r
+        JOIN information_schema.key_column_usage k
+          ON k.constraint_schema = r.constraint_schema AND k.constraint_name = r.constraint_name
+          AND k.table_name = r.table_name
+        WHERE r.unique_constraint_schema = COALESCE(%s, DATABASE())
+          AND r.referenced_table_name = %s
+        ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position
+    """,
+}
 _SQLITE_NAMES = "SELECT name FROM pragma_table_xinfo(%s, %s)"
 _POSTGRES_INDEXES = """
     SELECT ARRAY(SELECT a.attname::text
@@ -292,7 +396,10 @@ _FACTS = {
                     WHEN c.relkind = 'p' THEN 'partitioned table'
                     WHEN c.relpersistence = 'u' THEN 'unlogged table'
                     ELSE 'table' END,
-               row_security_active(c.oid), pg_has_role(c.relowner, 'USAGE')
+               row_security_active(c.oid),
+               CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN ARRAY['ALTER', 'INDEX', 'TRIGGER']
+                    WHEN has_table_privilege(c.oid, 'TRIGGER') THEN ARRAY['TRIGGER']
+                    ELSE ARRAY[]::text[] END
         FROM pg_class c WHERE c.oid = to_regclass(%s)
     """,
     "mysql": """
@@ -306,7 +413,7 @@ _TRIGGERS = {
     "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = "
     "COALESCE(%s, DATABASE()) AND event_object_table = %s",
     "postgresql": "SELECT tgname FROM pg_trigger "
-    "WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled <> 'D'",
+    "WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled IN ('O', 'A')",
 }
 _POSTGRES_ZONES = """
     SELECT r.rolname, split_part(setting, '=', 2)
