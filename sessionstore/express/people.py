@@ -34,12 +34,12 @@ from sessionstore.express.statements import (
     fitting,
     for_each,
     names_of,
-    quoted,
     quoted_table,
     words_of,
 )
 from sessionstore.express.table.indexes import index_sql
 from sessionstore.table.retry import READ, WRITE, attempt
+from sessionstore.table.statements import quoted
 from sessionstore.table.verbs import Knows
 
 # InnoDB's old row formats take 767 bytes in an index: 128 characters always fit.

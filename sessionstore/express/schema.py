@@ -17,11 +17,11 @@ from sessionstore.express.statements import (
     Column,
     columns_of,
     fitting,
-    quoted,
     quoted_table,
 )
 from sessionstore.express.table.indexes import index_name, index_sql
 from sessionstore.table.refusals import missing, where
+from sessionstore.table.statements import quoted
 
 # What can hold the moment of a logout.
 _COUNTS = ("int", "integer", "bigint", "decimal", "numeric")

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connections
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.express_format import LAST_DATE_MS, LAST_UNSIGNED
 from sessionstore.table.faults import code_of
+from sessionstore.table.statements import quoted
 
 # PostgreSQL's limit for a name, in bytes; MySQL's is 64 characters.
 _LONGEST_NAME: Final = 63
@@ -88,16 +89,6 @@ class Column:
     def _numbers(self) -> list[int]:
         inside = self.type.partition("(")[2].partition(")")[0]
         return [int(number) for number in inside.split(",") if number.strip().isdigit()]
-
-
-def quoted(alias: str, name: str) -> str:
-    """Return a name as SQL has it, whatever is in it.
-
-    Django's own `quote_name` takes a name for quoted when it begins and ends with the quote, and
-    doubles none inside.
-    """
-    quote = "`" if connections[alias].vendor == "mysql" else '"'
-    return quote + name.replace(quote, quote * 2) + quote
 
 
 def quoted_table(alias: str, settings: ExpressSettings) -> str:

@@ -158,6 +158,10 @@ class RoutedTable(PlacedTable):
     def table(self) -> str:
         return self.model._meta.db_table
 
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        return (self.table,)
+
     def how_to_make(self) -> str:
         """Return the command that makes the table, as a sentence."""
         return how_to_migrate(self.alias, self.model._meta.app_label)

@@ -18,6 +18,7 @@ from sessionstore.express.rows import SharedTable
 from sessionstore.management.base import database_errors
 from sessionstore.models import Session
 from sessionstore.table.refusals import Named
+from sessionstore.table.statements import quoted
 from tests.faults.conftest import another_alias
 from tests.faults.own_server import Own, wait_for_answer
 from tests.harness.databases import Beside, mysql
@@ -324,6 +325,33 @@ def test_a_right_that_is_lacking(database, rows, on, capsys, command, right, tab
         assert line.endswith(statement)
         _run(database, [statement])
         assert shell(command) == 0
+
+
+@servers
+@pytest.mark.parametrize("name", ["web.sessions", '`my` "own"'])
+def test_a_right_on_a_table_of_any_name(database, on, capsys, settings, name):
+    """A dot in a name parts nothing, and a quote ends none."""
+    is_postgres = connections[database].vendor == "postgresql"
+    schema = "public" if is_postgres else connections[database].settings_dict["NAME"]
+    table = ".".join(quoted(database, one) for one in (schema, name))
+    who = SHOP if is_postgres else f"{SHOP}@'%'"
+    _run(database, [f"CREATE {'ROLE' if is_postgres else 'USER'} {SHOP} {'LOGIN' * is_postgres}"])
+    on(database)
+    settings.SESSIONSTORE_EXPRESS |= {"schema": schema, "table": name}
+    try:
+        assert shell("expresstable --create") == 0
+        _run(database, [f"GRANT SELECT ON {table} TO {who}"])
+        with another_alias(database, f"shop_{database}", USER=SHOP) as alias:
+            on(alias)
+            settings.SESSIONSTORE_EXPRESS |= {"schema": schema, "table": name}
+            _run(database, [f"INSERT INTO {table} VALUES ('old', 1, '{{}}')"])  # noqa: S608 - quoted
+            assert shell("clearsessions --engine=express") == 1
+            line = capsys.readouterr().err.strip()
+            _run(database, [line.partition("Let an administrator run ")[2].removesuffix(";")])
+            assert shell("clearsessions --engine=express") == 0
+    finally:
+        _run(database, [f"DROP TABLE {table}"])
+        _run(database, [f"DROP {'ROLE' if is_postgres else 'USER'} {who}"])
 
 
 @servers

@@ -21,11 +21,11 @@ from sessionstore.express.statements import (
     bound,
     columns_of,
     names_of,
-    quoted,
     quoted_table,
     zone_of,
 )
 from sessionstore.table.faults import code_of
+from sessionstore.table.statements import quoted
 
 _SAMPLE = 200
 _DENIED = {1142, 1143, "42501"}

@@ -4,7 +4,8 @@ from typing import Final
 
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.express.fitness.inspection import Look
-from sessionstore.express.statements import fitting, quoted
+from sessionstore.express.statements import fitting
+from sessionstore.table.statements import quoted
 
 # One of ours whose making was broken off: it is there, and serves nobody.
 _BROKEN_OFF: Final = (
