@@ -40,6 +40,8 @@ class SessionStore(SessionBackend):
     """Sessions in the table of SESSIONSTORE_EXPRESS."""
 
     records_client = False
+    # Of a mediumtext. Express has no other limit.
+    column_bytes = 2**24 - 1
 
     @classmethod
     def get_table(cls) -> SharedTable:

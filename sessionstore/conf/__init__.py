@@ -29,8 +29,6 @@ from sessionstore.core.expiry import PRESETS, Policy, default_touch_interval_ms
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Keyring
 
-_MEDIUMTEXT = 2**24 - 1
-
 
 class Conf:
     """All settings of the package, and what is derived from them and from Django's own."""
@@ -163,13 +161,14 @@ class Conf:
 
     @cached_property
     def most_bytes(self) -> int:
-        """MAX_BYTES; where nobody has set it, on Express's table what its column holds.
+        """MAX_BYTES; where nobody has set it, what the engine takes if that is more.
 
-        Express has no other limit, and a session that it made has to go on working here.
+        Express has no limit but its column, and a session that it made has to go on working here.
         """
-        is_set = "SESSIONSTORE_MAX_BYTES" in self.names_with_prefix()
-        is_shared = self.engine_path == "sessionstore.backends.express"
-        return _MEDIUMTEXT if is_shared and not is_set else self.max_bytes
+        if self.is_set("SESSIONSTORE_MAX_BYTES"):
+            return self.max_bytes
+        engine = import_string(f"{self.engine_path}.SessionStore")
+        return max(self.max_bytes, getattr(engine, "column_bytes", 0))
 
     @cached_property
     def secrets(self) -> tuple[HiddenBytes, ...]:
@@ -218,6 +217,10 @@ class Conf:
     @staticmethod
     def names_with_prefix() -> list[str]:
         return sorted(name for name in dir(settings) if name.startswith("SESSIONSTORE_"))
+
+    def is_set(self, name: str) -> bool:
+        """Tell whether the site has a setting of this name."""
+        return name in self.names_with_prefix()
 
     @property
     def save_every_request(self) -> bool:
