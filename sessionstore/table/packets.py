@@ -16,6 +16,7 @@ _TOO_LARGE: Final = 1153
 _HUNG_UP: Final = (2006, 2013)
 # What each server takes as it comes; below it a lost connection is a lost connection.
 _ALWAYS_TAKEN: Final = 2**20
+_REST_OF_STATEMENT: Final = 2**10
 _ESCAPED: Final = (b"\0", b"\n", b"\r", b"\\", b"'", b'"', b"\x1a")
 
 
@@ -26,7 +27,7 @@ def refuse_too_large(alias: str, error: BaseException, values: Iterable[object])
         return
     size = sum(map(_size, values))
     packet = _packet(alias) if size > _ALWAYS_TAKEN or code == _TOO_LARGE else None
-    if packet is not None and (size >= packet or code == _TOO_LARGE):
+    if packet is not None and size + _REST_OF_STATEMENT > packet:
         if not connection.in_atomic_block:
             with suppress(DatabaseError, InterfaceError):
                 connection.close()
