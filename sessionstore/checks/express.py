@@ -102,11 +102,11 @@ def check_agreement(**_: Any) -> list[CheckMessage]:
                 id="sessionstore.W052",
             )
         )
-    holds = SessionStore.column_bytes
-    if conf.is_set("SESSIONSTORE_MAX_BYTES") and 0 < _max_bytes() < holds:
+    holds, is_set = SessionStore.column_bytes, "SESSIONSTORE_MAX_BYTES" in conf.names_with_prefix()
+    if is_set and 0 < (limit := _max_bytes()) < holds:
         found.append(
             Warning(
-                f"SESSIONSTORE_MAX_BYTES is {_max_bytes()}, and the column of the data holds "
+                f"SESSIONSTORE_MAX_BYTES is {limit}, and the column of the data holds "
                 f"{holds} bytes: a session that Express has made larger cannot be changed here.",
                 hint="Remove SESSIONSTORE_MAX_BYTES, or let Express keep to it too.",
                 id="sessionstore.W057",

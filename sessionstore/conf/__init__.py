@@ -165,7 +165,7 @@ class Conf:
 
         Express has no limit but its column, and a session that it made has to go on working here.
         """
-        if self.is_set("SESSIONSTORE_MAX_BYTES"):
+        if "SESSIONSTORE_MAX_BYTES" in self.names_with_prefix():
             return self.max_bytes
         engine = import_string(f"{self.engine_path}.SessionStore")
         return max(self.max_bytes, getattr(engine, "column_bytes", 0))
@@ -217,10 +217,6 @@ class Conf:
     @staticmethod
     def names_with_prefix() -> list[str]:
         return sorted(name for name in dir(settings) if name.startswith("SESSIONSTORE_"))
-
-    def is_set(self, name: str) -> bool:
-        """Tell whether the site has a setting of this name."""
-        return name in self.names_with_prefix()
 
     @property
     def save_every_request(self) -> bool:
