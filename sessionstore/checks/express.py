@@ -17,9 +17,9 @@ from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.cookies import disagreements_on
 from sessionstore.express.fitness.findings import Finding, Level
-from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
+from sessionstore.express.table.schema import ExpressTable
+from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.table.refusals import told
 from sessionstore.table.verbs import Knows
 

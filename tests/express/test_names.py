@@ -8,10 +8,10 @@ from django.db import connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.cleaning import clear_expired
-from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
+from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.management.commands.expresstable import _printed
 from tests.express.test_tables import NodeStore, live_through
 

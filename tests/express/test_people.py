@@ -14,11 +14,11 @@ from sessionstore.backends.express import SessionStore
 from sessionstore.core import expiry
 from sessionstore.core.express_format import sign
 from sessionstore.express import seal
-from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.statements import quoted_table
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
+from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.express.users import said_in
 from sessionstore.signals import session_revoked
 from sessionstore.table.verbs import Knows

@@ -14,8 +14,8 @@ from sessionstore.core import expiry
 from sessionstore.core.express_format import iso_date
 from sessionstore.express.fitness.inspection import Look
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
 from tests.express.peer import SECRETS
 from tests.express.test_tables import NodeStore, live_through, run
 from tests.faults.conftest import another_alias

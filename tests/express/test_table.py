@@ -6,8 +6,8 @@ from django.db import connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
 
 
 @pytest.fixture

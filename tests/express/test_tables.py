@@ -14,8 +14,8 @@ from sessionstore.core import expiry
 from sessionstore.exceptions import TakenId
 from sessionstore.express.fitness.inspection import Look
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
 from tests.express.peer import SECRETS, Peer, Peers
 from tests.express.tables import TABLES, Table
 from tests.harness.statements import record_statements

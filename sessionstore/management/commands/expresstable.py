@@ -12,10 +12,11 @@ from sessionstore.cleaning import Ending
 from sessionstore.conf import conf
 from sessionstore.express.cookies import disagreements_on
 from sessionstore.express.fitness.findings import Level
-from sessionstore.express.people import UserColumns, known_users
+from sessionstore.express.people import known_users
 from sessionstore.express.record import express_settings
 from sessionstore.express.rows import SharedTable
-from sessionstore.express.schema import ExpressTable, refusal
+from sessionstore.express.table.schema import ExpressTable, refusal
+from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.management.base import SessionCommand, database_errors, refuse_early
 from sessionstore.management.engines import known_database
 from sessionstore.management.interrupts import asked_to_stop

@@ -11,7 +11,6 @@ from sessionstore.core.text import printable
 from sessionstore.express.fitness.findings import Finding, Judged, Level
 from sessionstore.express.fitness.inspection import Inspection, Look, inspect, seen_elsewhere
 from sessionstore.express.fitness.trial import try_session
-from sessionstore.express.people import UserColumns
 from sessionstore.express.rows import SharedTable
 from sessionstore.express.statements import (
     Column,
@@ -20,6 +19,7 @@ from sessionstore.express.statements import (
     quoted_table,
 )
 from sessionstore.express.table.indexes import index_name, index_sql
+from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.table.refusals import missing, where
 from sessionstore.table.statements import quoted
 
