@@ -12,7 +12,7 @@ from django.test import override_settings
 from sessionstore.backends.express import SessionStore
 from sessionstore.core import expiry
 from sessionstore.core.express_format import iso_date
-from sessionstore.express.fitness.inspection import Look
+from sessionstore.express.fitness.catalogue import Catalogue
 from sessionstore.express.record import express_settings
 from sessionstore.express.store import ExpressStore
 from sessionstore.express.table.schema import ExpressTable
@@ -180,7 +180,7 @@ def test_a_trigger_that_was_disabled_fires_again(database, shared_table, trigger
     assert "no guard" in findings or "triggers that keep the columns" in findings
     told("--add-user", database)
     assert findings != told("--check", database)
-    assert trigger in Look(database, express_settings()).triggers()
+    assert trigger in Catalogue(database, express_settings()).triggers()
 
 
 @pytest.mark.only_on("mariadb", "mysql", "postgresql")

@@ -37,8 +37,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What is judged: the settings, the look at the table, and its name as SQL has it."""
+class Assessment:
+    """The judgement of a table by the settings and its inspection; names are as SQL has them."""
 
     settings: ExpressSettings
     seen: Inspection

@@ -13,7 +13,8 @@ from django.db import DatabaseError, connections, transaction
 
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.text import printable
-from sessionstore.express.fitness.inspection import Facts, Look
+from sessionstore.express.fitness.catalogue import Catalogue
+from sessionstore.express.fitness.inspection import Facts
 from sessionstore.express.statements import (
     ExpressStatements,
     bound,
@@ -164,7 +165,7 @@ class _Trial:
             return int(cursor.rowcount)
 
     def _rows(self, sql: str, values: list[Any]) -> list[Any]:
-        return Look(self.alias, self.settings).ask(sql, values)
+        return Catalogue(self.alias, self.settings).ask(sql, values)
 
 
 # What the stores of Node run.

@@ -3,7 +3,7 @@
 from typing import Final
 
 from sessionstore.conf.express import ExpressSettings
-from sessionstore.express.fitness.inspection import Look
+from sessionstore.express.fitness.catalogue import Catalogue
 from sessionstore.express.statements import fitting
 from sessionstore.table.statements import quoted
 
@@ -21,16 +21,16 @@ def index_name(settings: ExpressSettings, column: str) -> str:
 
 def index_sql(alias: str, settings: ExpressSettings, column: str) -> list[str]:
     """Return what makes an index that begins with a column; nothing where there is one."""
-    look, name = Look(alias, settings), index_name(settings, column)
-    if any(one.columns[0] == column and one.is_valid for one in look.indexes()):
+    catalogue, name = Catalogue(alias, settings), index_name(settings, column)
+    if any(one.columns[0] == column and one.is_valid for one in catalogue.indexes()):
         return []
-    words = {**look.words, "index": quoted(alias, name), "column": quoted(alias, column)}
-    if look.vendor != "postgresql":
+    words = {**catalogue.words, "index": quoted(alias, name), "column": quoted(alias, column)}
+    if catalogue.vendor != "postgresql":
         text = "CREATE INDEX {schema}{index} ON {alone} ({column})"
-        return [(text if look.vendor == "sqlite" else _PLAIN).format(**words)]
+        return [(text if catalogue.vendor == "sqlite" else _PLAIN).format(**words)]
     # A plain CREATE INDEX keeps every login waiting, and is all that a partitioned table takes.
-    words["beside"] = "" if look.facts().kind == "partitioned table" else "CONCURRENTLY "
-    is_broken_off = look.ask(_BROKEN_OFF, [words["table"], name])
+    words["beside"] = "" if catalogue.facts().kind == "partitioned table" else "CONCURRENTLY "
+    is_broken_off = catalogue.ask(_BROKEN_OFF, [words["table"], name])
     texts = [*([_DROP] if is_broken_off else []), _BESIDE]
     return [text.format(**words) for text in texts]
 

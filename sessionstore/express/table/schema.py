@@ -8,8 +8,9 @@ from django.db import connections
 
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.text import printable
-from sessionstore.express.fitness.findings import Finding, Judged, Level
-from sessionstore.express.fitness.inspection import Inspection, Look, inspect, seen_elsewhere
+from sessionstore.express.fitness.catalogue import Catalogue, inspect, seen_elsewhere
+from sessionstore.express.fitness.findings import Assessment, Finding, Level
+from sessionstore.express.fitness.inspection import Inspection
 from sessionstore.express.fitness.trial import try_session
 from sessionstore.express.rows import SharedTable
 from sessionstore.express.statements import (
@@ -81,7 +82,7 @@ class ExpressTable:
         """Return the sentence for an operator about a table that is not there."""
         shared = SharedTable().using(self.alias)
         if places := self.elsewhere():
-            return f"There is no table {where(shared)}; {_told(places)}."
+            return f"There is no table {where(shared)}; {_where_seen(places)}."
         return missing(shared)
 
     def has_guard(self) -> bool:
@@ -91,7 +92,8 @@ class ExpressTable:
     def findings(self, *, tries: bool = False) -> list[Finding]:
         """Return what is to be said of the table, the worst first.
 
-        With ``tries`` a session is stored and taken back, where that leaves nothing behind.
+        With ``tries`` a session is stored and taken back, where that leaves nothing behind, and the
+        columns of the user are judged too; of those the system checks tell otherwise (W050).
         """
         seen, settings = self.inspection, self.settings
         if not seen.columns:
@@ -101,11 +103,14 @@ class ExpressTable:
         if missing:
             return [Finding(Level.BREAKS, f"the column {name} is missing") for name in missing]
         names = {name: quoted(self.alias, name) for name in seen.columns}
-        found = list(Judged(settings, seen, quoted_table(self.alias, settings), names).findings())
-        if tries and not any(one.breaks for one in found):
-            found[:0] = self._tried()
+        assessment = Assessment(settings, seen, quoted_table(self.alias, settings), names)
+        found = [*assessment.findings(), *self._marks()]
+        if tries:
+            why = UserColumns(self.alias, settings).why_unsure()
+            found += [] if why is None else [Finding(Level.COSTS, f"{why} (--add-user)")]
+            found[:0] = [] if any(one.breaks for one in found) else self._tried()
         levels = list(Level)
-        return sorted([*found, *self._marks()], key=lambda one: levels.index(one.level))
+        return sorted(found, key=lambda one: levels.index(one.level))
 
     @property
     def name(self) -> str:
@@ -189,7 +194,7 @@ class ExpressTable:
     def _words(self) -> dict[str, str]:
         """Return what stands for the braces in the texts, quoted."""
         return {
-            **Look(self.alias, self.settings).words,
+            **Catalogue(self.alias, self.settings).words,
             "index": quoted(self.alias, index_name(self.settings, self.settings.expires)),
             "guard": quoted(self.alias, self._guard),
         }
@@ -198,10 +203,10 @@ class ExpressTable:
 def refusal(table: ExpressTable) -> str | None:
     """Return why a table must not be made: one that is seen elsewhere would be hidden by it."""
     places = table.elsewhere()
-    return None if not places else f"The table {table.name} is not made, for {_told(places)}."
+    return None if not places else f"The table {table.name} is not made, for {_where_seen(places)}."
 
 
-def _told(places: list[str]) -> str:
+def _where_seen(places: list[str]) -> str:
     names = ", ".join(map(printable, places))
     return f'one with its columns is in {names}: set "schema" in SESSIONSTORE_EXPRESS'
 

@@ -12,7 +12,7 @@ from sessionstore.cleaning import Cleaned, Clearable, Pace, in_batches
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.text import printable
-from sessionstore.express.fitness.inspection import Look
+from sessionstore.express.fitness.catalogue import Catalogue
 from sessionstore.express.statements import (
     Column,
     bound,
@@ -93,7 +93,7 @@ class UserColumns:
 
         def fill_next(size: int) -> tuple[int, int]:
             nonlocal last
-            found = attempt(alias, READ, partial(self._look.ask, page, [last, size]))
+            found = attempt(alias, READ, partial(self._catalogue.ask, page, [last, size]))
             ids = [HiddenText(held) for (held,) in found]
             if ids:
                 attempt(alias, WRITE, partial(self._run, for_each(update, ids), ids))
@@ -121,15 +121,15 @@ class UserColumns:
 
     def has_triggers(self) -> bool:
         """Tell whether both triggers are there, and this user may see them."""
-        return {*self.trigger_names} <= {*self._look.triggers()}
+        return {*self.trigger_names} <= {*self._catalogue.triggers()}
 
     def _without_index(self) -> list[str]:
-        indexed = {one.columns[0] for one in self._look.indexes() if one.is_valid}
+        indexed = {one.columns[0] for one in self._catalogue.indexes() if one.is_valid}
         return [name for name in self.settings.users if name not in indexed]
 
     @property
-    def _look(self) -> Look:
-        return Look(self.alias, self.settings)
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self.alias, self.settings)
 
     # --- names
 
@@ -153,7 +153,7 @@ class UserColumns:
     @cached_property
     def _words(self) -> dict[str, str]:
         """Return what stands for the braces in the triggers."""
-        names = self._look.words
+        names = self._catalogue.words
         user, passport = map(self.quote, self.settings.users)
         held = {name: text.format(**names) for name, text in HELD[self.vendor].items()}
         return {

@@ -162,12 +162,10 @@ class Command(SessionCommand):
             message = f"{table.name} cannot be shared like this."
             raise CommandError(message)
         costs = [finding for finding in findings if finding.level is Level.COSTS]
-        if unsure := UserColumns(table.alias, table.settings).why_unsure():
-            self.stdout.write(f"{Level.COSTS.value}: {unsure} (--add-user).")
         cookies = disagreements_on(SharedTable().using(table.alias))
         for one in cookies:
             self.stdout.write(f"{Level.COSTS.value}: {one.text}. {one.hint}")
-        if costs or unsure or cookies:
+        if costs or cookies:
             self.stdout.write(f"{table.name} can be shared, at these costs.")
         else:
             self.stdout.write(f"{table.name}: as it should be.")
