@@ -31,14 +31,25 @@ class SessionUnreadable(SessionStoreUnavailable):
 
 
 class SessionTooLarge(SessionStoreError, ValueError):
-    """The serialised session is above SESSIONSTORE_MAX_BYTES; nothing was written."""
+    """The session is above SESSIONSTORE_MAX_BYTES, or above what the database takes at once.
 
-    def __init__(self, *, size: int, limit: int, largest_key: str, largest_size: int) -> None:
-        super().__init__(
+    Nothing was written. Without ``largest_key`` it is MySQL's max_allowed_packet that is too small.
+    """
+
+    def __init__(
+        self, *, size: int, limit: int, largest_key: str | None = None, largest_size: int = 0
+    ) -> None:
+        text = (
             f"The session takes {size} bytes and the limit is {limit} (SESSIONSTORE_MAX_BYTES). "
             f"Its largest key is {largest_key!r} with {largest_size} bytes: keep it in a table of "
             f"its own, or raise the limit."
         )
+        if largest_key is None:
+            text = (
+                f"The session takes {size} bytes and the database takes no statement above {limit} "
+                f"bytes (max_allowed_packet): raise that, or lower SESSIONSTORE_MAX_BYTES below it."
+            )
+        super().__init__(text)
         self.size = size
         self.limit = limit
         self.largest_key = largest_key

@@ -43,6 +43,8 @@ class SessionStore(SessionBackend):
     """Sessions in the table of SESSIONSTORE_EXPRESS."""
 
     records_client = False
+    # Of a mediumtext. Express has no other limit.
+    column_bytes = 2**24 - 1
 
     # What the marks in all rows that were read stand for: a view may keep one through a logout, and
     # a merge may keep one that the row has no more.

@@ -17,9 +17,9 @@ from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.fitness.cookies import disagreements_on
 from sessionstore.express.fitness.findings import Finding, Level
-from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
+from sessionstore.express.table.schema import ExpressTable
+from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.table.refusals import told
 from sessionstore.table.verbs import Knows
 
@@ -82,7 +82,7 @@ def check_unavailable(**_: Any) -> list[CheckMessage]:
 
 
 def check_agreement(**_: Any) -> list[CheckMessage]:
-    """W051, W052: names and formats on which both halves must agree."""
+    """W051, W052, W057: names, formats and limits on which both halves must agree."""
     if not runs_on(SessionStore):
         return []
     found: list[CheckMessage] = []
@@ -100,6 +100,16 @@ def check_agreement(**_: Any) -> list[CheckMessage]:
                 f"SESSION_SERIALIZER = {conf.serializer_path!r} is not used: Express reads JSON.",
                 hint="Remove SESSION_SERIALIZER.",
                 id="sessionstore.W052",
+            )
+        )
+    holds, is_set = SessionStore.column_bytes, "SESSIONSTORE_MAX_BYTES" in conf.names_with_prefix()
+    if is_set and 0 < (limit := _max_bytes()) < holds:
+        found.append(
+            Warning(
+                f"SESSIONSTORE_MAX_BYTES is {limit}, and the column of the data holds "
+                f"{holds} bytes: a session that Express has made larger cannot be changed here.",
+                hint="Remove SESSIONSTORE_MAX_BYTES, or let Express keep to it too.",
+                id="sessionstore.W057",
             )
         )
     return found
@@ -219,6 +229,13 @@ def _prefix() -> str:
         return "" if conf.express is None else conf.express.prefix
     except WrongSetting:
         return ""  # E001 tells.
+
+
+def _max_bytes() -> int:
+    try:
+        return conf.max_bytes
+    except WrongSetting:
+        return 0  # E001 tells.
 
 
 def _is_set(attribute: str) -> bool:

@@ -14,6 +14,10 @@ class Clearable(Protocol):
     @property
     def table(self) -> str: ...
 
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        """Its name as statements have it: after its schema, where that is given."""
+
     def how_to_make(self) -> str:
         """Return the command that makes the table, as a sentence."""
 

@@ -30,8 +30,6 @@ from sessionstore.core.expiry import PRESETS, Policy, default_touch_interval_ms
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Keyring
 
-_MEDIUMTEXT = 2**24 - 1
-
 
 class Conf:
     """All settings of the package, and what is derived from them and from Django's own."""
@@ -171,14 +169,14 @@ class Conf:
 
     @cached_property
     def size_limit(self) -> int:
-        """How much a session may take: MAX_BYTES, or on Express's table what its column holds.
+        """MAX_BYTES; where nobody has set it, what the engine takes if that is more.
 
-        That where nobody has set it: Express has no other limit, and a session that it made has to
-        go on working here.
+        Express has no limit but its column, and a session that it made has to go on working here.
         """
-        is_set = "SESSIONSTORE_MAX_BYTES" in self.names_with_prefix()
-        is_shared = self.engine_path == "sessionstore.backends.express"
-        return _MEDIUMTEXT if is_shared and not is_set else self.max_bytes
+        if "SESSIONSTORE_MAX_BYTES" in self.names_with_prefix():
+            return self.max_bytes
+        engine = import_string(f"{self.engine_path}.SessionStore")
+        return max(self.max_bytes, getattr(engine, "column_bytes", 0))
 
     @cached_property
     def secrets(self) -> tuple[HiddenBytes, ...]:

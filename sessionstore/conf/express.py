@@ -16,8 +16,6 @@ from sessionstore.conf.values import (
 )
 from sessionstore.core.crypto import HiddenBytes, HiddenText
 from sessionstore.core.express_format import (
-    LAST_DATE_MS,
-    LAST_UNSIGNED,
     MAX_SID_LENGTH,
     SID_LENGTH,
     rounded_half_up,
@@ -43,17 +41,13 @@ class Layout:
     expires: str
     seconds: Callable[[int], int]
     """How the store rounds milliseconds, both when it writes and when it compares."""
-    last: int
-    """The last second that the column can hold: a later one is cut to it."""
 
 
 LAYOUTS: Final[Mapping[str, Layout]] = {
     "express-mysql-session": Layout(
-        *("sessions", "session_id", "data", "expires"), seconds=rounded_half_up, last=LAST_UNSIGNED
+        *("sessions", "session_id", "data", "expires"), seconds=rounded_half_up
     ),
-    "connect-pg-simple": Layout(
-        *("session", "sid", "sess", "expire"), seconds=rounded_up, last=LAST_DATE_MS // 1000
-    ),
+    "connect-pg-simple": Layout(*("session", "sid", "sess", "expire"), seconds=rounded_up),
 }
 
 
@@ -76,9 +70,8 @@ class ExpressSettings:
     genid: str | None
 
     def seconds(self, milliseconds: int) -> int:
-        """Round as the store of this layout rounds, to what its column takes."""
-        layout = LAYOUTS[self.layout]
-        return max(0, min(layout.seconds(milliseconds), layout.last))
+        """Round as the store of this layout rounds; what the column takes know its statements."""
+        return max(0, LAYOUTS[self.layout].seconds(milliseconds))
 
     @property
     def is_postgres_layout(self) -> bool:

@@ -56,6 +56,10 @@ class SharedTable(PlacedTable):
     def table(self) -> str:
         return express_settings().name
 
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        return express_settings().table
+
     def how_to_make(self) -> str:
         """Return the command that makes the table, as a sentence."""
         usual = self.alias == self._routed_alias()

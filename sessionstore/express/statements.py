@@ -13,6 +13,7 @@ from django.db import DatabaseError, connections
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.express_format import LAST_DATE_MS, LAST_UNSIGNED
 from sessionstore.table.faults import code_of
+from sessionstore.table.statements import quoted
 
 # PostgreSQL's limit for a name, in bytes; MySQL's is 64 characters.
 _LONGEST_NAME: Final = 63
@@ -75,19 +76,19 @@ class Column:
 
     @property
     def length(self) -> int | None:
-        """The number in its parentheses."""
-        digits = self.type.partition("(")[2].partition(")")[0].partition(",")[0]
-        return int(digits) if digits.isdigit() else None
+        """The first number in its parentheses."""
+        return next(iter(self._numbers), None)
 
+    @property
+    def whole_digits(self) -> int:
+        """How many digits a decimal has before the point; 10 where no number tells, as in MySQL."""
+        precision, scale, *_ = [*self._numbers, *(10, 0)[len(self._numbers) :]]
+        return precision - scale
 
-def quoted(alias: str, name: str) -> str:
-    """Return a name as SQL has it, whatever is in it.
-
-    Django's own `quote_name` takes a name for quoted when it begins and ends with the quote, and
-    doubles none inside.
-    """
-    quote = "`" if connections[alias].vendor == "mysql" else '"'
-    return quote + name.replace(quote, quote * 2) + quote
+    @property
+    def _numbers(self) -> list[int]:
+        inside = self.type.partition("(")[2].partition(")")[0]
+        return [int(number) for number in inside.split(",") if number.strip().isdigit()]
 
 
 def quoted_table(alias: str, settings: ExpressSettings) -> str:
@@ -148,6 +149,15 @@ def columns_of(alias: str, settings: ExpressSettings) -> dict[str, Column]:
                 return {}
             raise
         return {str(row[0]): _mysql_column(row) for row in cursor.fetchall()}
+
+
+def columns_there(alias: str, settings: ExpressSettings) -> dict[str, Column]:
+    """Return the same; raise the database's own error, which those above know, for no table."""
+    columns = columns_of(alias, settings)
+    if not columns:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(f"SELECT 1 FROM {quoted_table(alias, settings)}")  # noqa: S608 - quoted names
+    return columns
 
 
 _POSTGRES_COLUMNS = """
@@ -221,11 +231,7 @@ _SQLITE_LOCK = "UPDATE {table} SET {data} = {data} WHERE {sid} = %s"
 
 def compose(alias: str, settings: ExpressSettings) -> ExpressStatements:
     """Return the statements; looks once what the columns are, and whether one is for marks."""
-    columns = columns_of(alias, settings)
-    if not columns:
-        with connections[alias].cursor() as cursor:
-            # Raises the database's own error, which those above know.
-            cursor.execute(f"SELECT 1 FROM {quoted_table(alias, settings)}")  # noqa: S608 - quoted names
+    columns = columns_there(alias, settings)
     has_mark, vendor = settings.mark in columns, connections[alias].vendor
     words, pattern = words_of(alias, settings, columns), _pattern(vendor, settings.prefix)
     texts = {name: text.format(**words) for name, text in _TEXTS.items()}

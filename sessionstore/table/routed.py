@@ -12,6 +12,7 @@ from django.db.models import Model
 from sessionstore.exceptions import TakenId
 
 from .faults import Fault, classify, is_taken_id
+from .packets import refuse_too_large
 from .receipts import at_commit
 from .refusals import how_to_migrate
 from .retry import READ, WRITE, attempt, in_transaction, let_go
@@ -101,7 +102,11 @@ class PlacedTable:
     def _execute(self, alias: str, sql: str, values: Values) -> int:
         # Optimization: cursors end with their function, not by close().
         cursor = connections[alias].cursor()
-        cursor.execute(sql, values)
+        try:
+            cursor.execute(sql, values)
+        except (DatabaseError, InterfaceError) as error:
+            refuse_too_large(alias, error, values)
+            raise
         return int(cursor.rowcount)
 
     def _write(self, alias: str, sql: str, values: Values, *, row: bytes | None = None) -> int:
@@ -157,6 +162,10 @@ class RoutedTable(PlacedTable):
     @property
     def table(self) -> str:
         return self.model._meta.db_table
+
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        return (self.table,)
 
     def how_to_make(self) -> str:
         """Return the command that makes the table, as a sentence."""

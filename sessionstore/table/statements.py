@@ -82,3 +82,13 @@ def compose(alias: str, model: Any, extra: Sequence[str]) -> Statements:
         was_replaced=f"SELECT 1 FROM {table} WHERE {previous} = %s "
         f"AND {cycled} > %s AND {expires} > %s",
     )
+
+
+def quoted(alias: str, name: str) -> str:
+    """Return a name as SQL has it, whatever is in it.
+
+    Django's own `quote_name` takes a name for quoted when it begins and ends with the quote, and
+    doubles none inside.
+    """
+    quote = "`" if connections[alias].vendor == "mysql" else '"'
+    return quote + name.replace(quote, quote * 2) + quote

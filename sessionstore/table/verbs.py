@@ -56,6 +56,10 @@ class Table(Protocol):
     def pause_s(self) -> float:
         """How many seconds a clean-up waits between two transactions, at least."""
 
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        """Its name as statements have it: after its schema, where that is given."""
+
     def how_to_make(self) -> str:
         """Return the command that makes the table, as a sentence."""
 

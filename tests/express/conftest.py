@@ -11,8 +11,8 @@ from django.db import connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.statements import quoted_table
+from sessionstore.express.table.schema import ExpressTable
 from tests.express.peer import NAME, SECRETS, Browser, Peer, Peers
 
 

@@ -479,7 +479,7 @@ class TestChecks:
         assert len(told("W055")) == 1
 
     def test_each_option_that_differs_is_told_with_both_ways_out(self, visitor, database):
-        """W056: what Express has, what Django has, and where either is set."""
+        """W056: what Express has, what Django has, and where either is set; the stronger first."""
         visitor({**STRICT, "partitioned": True})
         found = {one.msg.partition(" has ")[2].split()[0]: one for one in told("W056", database)}
         assert set(found) == {"path", "domain", "sameSite", "secure", "httpOnly", "partitioned"}
@@ -496,8 +496,8 @@ class TestChecks:
             '{sameSite: "lax"}',
             "secure": "Set SESSION_COOKIE_SECURE = True or, in Express, leave secure out of "
             "`cookie`",
-            "httpOnly": "Set SESSION_COOKIE_HTTPONLY = False or, in Express, set cookie: "
-            "{httpOnly: true}",
+            "httpOnly": "In Express, set cookie: {httpOnly: true}, or set "
+            "SESSION_COOKIE_HTTPONLY = False",
             "partitioned": "Leave partitioned out of `cookie`",
         }
 
@@ -535,6 +535,7 @@ class TestChecks:
         browser.express(["set", "a", 1])
         [message] = told("W056", database)
         assert " has sameSite None, " in message.msg
+        assert message.hint.startswith('In Express, set cookie: {sameSite: "lax"}, or set ')
 
 
 def told(number: str, database: str | None = None) -> list[Any]:

@@ -8,10 +8,11 @@ from django.db import connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.cleaning import clear_expired
-from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
+from sessionstore.express.table.user_columns import UserColumns
+from sessionstore.management.commands.expresstable import _printed
 from tests.express.test_tables import NodeStore, live_through
 
 NAMES = [
@@ -34,7 +35,11 @@ def test_a_table_of_any_name_is_shared(database, shared_table, peers, name):
     columns = {} if is_postgres else {one: f"{name} {one}" for one in ("session_id", "data")}
     layout = "connect-pg-simple" if is_postgres else "express-mysql-session"
     shared_table(
-        guard=True, table=name, layout=layout, columns={**columns, "revoked_at": f"{name} at"}
+        guard=True,
+        table=name,
+        layout=layout,
+        columns={**columns, "revoked_at": f"{name} at"},
+        time_zone="UTC",
     )
     assert [one for one in findings(database) if one.level.value != "works"] == []
     if connections[database].vendor == "sqlite":
@@ -55,6 +60,23 @@ def findings(database: str):
 
 class ExpressStoreAsNode(ExpressStore):
     """Where there is no store of Node."""
+
+
+@pytest.mark.parametrize("name", [*NAMES, "$keep_user$ $keep_user0$", "$$ // ;"])
+def test_the_triggers_of_the_user_hold_any_name(database, shared_table, name):
+    """Also one by which a quote around them would end."""
+    is_postgres = connections[database].vendor == "postgresql"
+    layout = "connect-pg-simple" if is_postgres else "express-mysql-session"
+    columns = {one: f"{name} {one}"[-40:] for one in ("user_id", "passport_user", "revoked_at")}
+    shared_table(users=True, table=name, layout=layout, columns=columns, user=True)
+    ExpressStore().set("sid", {"cookie": {}, "passport": {"user": 7}})
+    assert [row.user_id for row in SessionStore.get_table().live_of("7")] == ["7"]
+
+
+def test_a_trigger_is_printed_as_the_client_takes_it():
+    """The delimiter is nothing that stands in it."""
+    sql = "CREATE TRIGGER `a // b` BEFORE UPDATE ON c FOR EACH ROW BEGIN SET d = 1; END"
+    assert _printed(sql, "mysql") == f"DELIMITER ///\n{sql} ///\nDELIMITER ;"
 
 
 def end_all() -> None:
@@ -78,7 +100,7 @@ def test_the_names_that_are_made_from_the_longest_one_fit(database, shared_table
     shared_table(guard=True, table=sign * length)
     out = io.StringIO()
     call_command("expresstable", "--add-guard", stdout=out)
-    assert out.getvalue().count("nothing to do") == 2
+    assert out.getvalue() == f"{express_settings().name}: nothing to do.\n"
 
 
 def test_two_long_names_that_begin_alike_have_an_index_each(database, shared_table):
@@ -103,4 +125,4 @@ def test_logs_and_messages_show_a_name_that_steers_no_terminal(database, express
     settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"], "table": "a\x1b[2Jb\n"}
     assert repr(express_settings()) == "<ExpressSettings of a?[2Jb?>"
     [finding] = findings(database)
-    assert finding.text == "the table a?[2Jb? does not exist (--create)"
+    assert finding.text.startswith("There is no table a?[2Jb? in database ")

@@ -16,11 +16,11 @@ from sessionstore.backends.express import SessionStore
 from sessionstore.core import expiry
 from sessionstore.core.express_format import sign
 from sessionstore.express import seal
-from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.statements import quoted_table
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
+from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.express.users import said_in
 from sessionstore.signals import session_revoked
 from sessionstore.table.verbs import Knows
@@ -436,7 +436,7 @@ def test_rows_that_were_there_before_are_found(database, shared_table, settings,
     for number in range(250):
         store(ann.pk, sid=f"{number:032}")
     assert "Looked at 250 rows." in run("expresstable", "--add-user")
-    assert run("expresstable", "--add-user").count("nothing to do") == 3
+    assert run("expresstable", "--add-user").endswith(": nothing to do.\n")
     SessionStore().table._people.clear()
     assert len(live_of(ann)) == 250
 
@@ -467,7 +467,7 @@ def test_triggers_that_are_gone_are_told_and_made_anew(table, database, settings
     assert "sessionstore.W050" in ids(databases=[database])
     assert "triggers that keep the columns" in run("expresstable", "--check")
     assert "Looked at" in run("expresstable", "--add-user")
-    assert "as it should be" in run("expresstable", "--check")
+    assert "triggers" not in run("expresstable", "--check")
     assert "sessionstore.W050" not in ids(databases=[database])
 
 
@@ -501,7 +501,7 @@ def test_a_dry_run_prints_all_of_it_and_changes_nothing(database, shared_table):
     """For those who give DDL to somebody else."""
     make_table(database, shared_table)
     output = run("expresstable", "--add-user", "--dry-run")
-    for text in ("ADD COLUMN", "CREATE TRIGGER", "in batches", "CREATE INDEX"):
+    for text in ("ADD COLUMN", " TRIGGER ", "in batches", "CREATE INDEX"):
         assert text in output
     SessionStore().table._people.clear()
     assert SessionStore.get_table().knows_users is Knows.NONE

@@ -9,8 +9,8 @@ from django.db import connections
 from sessionstore.backends.express import SessionStore
 from sessionstore.core.express_format import sign
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
 from tests.express.conftest import open_site
 from tests.express.peer import SECRETS, Browser
 from tests.express.test_sharing import kind

@@ -12,10 +12,10 @@ from django.db import Error, connections
 from sessionstore.backends.express import SessionStore
 from sessionstore.core import expiry
 from sessionstore.exceptions import TakenId
-from sessionstore.express.fitness.inspection import Look
+from sessionstore.express.fitness.catalogue import Catalogue
 from sessionstore.express.record import express_settings
-from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
+from sessionstore.express.table.schema import ExpressTable
 from tests.express.peer import SECRETS, Peer, Peers
 from tests.express.tables import TABLES, Table
 from tests.harness.statements import record_statements
@@ -211,7 +211,7 @@ def test_a_check_leaves_nothing_behind(database, made, part):
     for table in tables_of(database, part):
         judged = made(table)
         judged.findings(tries=True)
-        [(count,)] = Look(database, judged.settings).ask(f"SELECT COUNT(*) FROM {judged.name}")  # noqa: S608 - our own name
+        [(count,)] = Catalogue(database, judged.settings).ask(f"SELECT COUNT(*) FROM {judged.name}")  # noqa: S608 - our own name
         assert (table.name, count) == (table.name, 0)
 
 

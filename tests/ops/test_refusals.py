@@ -11,12 +11,14 @@ from django.contrib.sessions.models import Session as DjangoSession
 from django.core.management import CommandError, load_command_class
 from django.db import connections
 from django.db.models import Model
+from django.test import override_settings
 from django.utils import timezone
 
 from sessionstore.express.rows import SharedTable
 from sessionstore.management.base import database_errors
 from sessionstore.models import Session
 from sessionstore.table.refusals import Named
+from sessionstore.table.statements import quoted
 from tests.faults.conftest import another_alias
 from tests.faults.own_server import Own, wait_for_answer
 from tests.harness.databases import Beside, mysql
@@ -29,7 +31,7 @@ from tests.ops.rows import add_rows
 OURS, OLD, SHARED = "sessionstore_session", "django_session", "refused_sessions"
 DJANGO = "django.contrib.sessions.backends.db"
 EXPRESS = "sessionstore.backends.express"
-# How it is called, and the tables that it may name.
+# How it is called, on which engine if not on ours, and the tables that it may name.
 COMMANDS = {
     "clearsessions": {OURS},
     "sessionstats": {OURS},
@@ -41,6 +43,8 @@ COMMANDS = {
     "expresstable --create": {SHARED},
     "expresstable --add-mark": {SHARED},
     "expresstable --add-guard": {SHARED},
+    "expresstable --add-user": {SHARED},
+    "express: revokesessions --user-id=7 --no-input": {SHARED, "auth_user"},
 }
 # A user of this worker alone: those of one run share the servers.
 SHOP = f"shop{os.environ.get('PYTEST_XDIST_WORKER', '')}"
@@ -52,11 +56,13 @@ every_command = pytest.mark.parametrize("command", COMMANDS)
 
 def shell(command: str, *options: str) -> int:
     """Run a command as a shell does; return its exit code."""
+    _, is_express, command = command.rpartition("express: ")
     name, *arguments = command.split()
     try:
-        load_command_class("sessionstore", name).run_from_argv(
-            ["manage.py", name, *arguments, *options]
-        )
+        with override_settings(SESSION_ENGINE=EXPRESS) if is_express else nullcontext():
+            load_command_class("sessionstore", name).run_from_argv(
+                ["manage.py", name, *arguments, *options]
+            )
     except SystemExit as ended:
         return ended.code
     return 0
@@ -225,7 +231,7 @@ def test_a_missing_table_of_the_users(database, on, capsys, monkeypatch, django_
     assert line.endswith("Run manage.py migrate.")
 
 
-@pytest.mark.parametrize("what", ["--add-mark", "--add-guard"])
+@pytest.mark.parametrize("what", ["--check", "--add-mark", "--add-guard", "--add-user"])
 def test_a_missing_table_of_express(database, on, capsys, settings, what):
     """Nothing is added to what is not there."""
     on(database)
@@ -322,6 +328,33 @@ def test_a_right_that_is_lacking(database, rows, on, capsys, command, right, tab
 
 
 @servers
+@pytest.mark.parametrize("name", ["web.sessions", '`my` "own"'])
+def test_a_right_on_a_table_of_any_name(database, on, capsys, settings, name):
+    """A dot in a name parts nothing, and a quote ends none."""
+    is_postgres = connections[database].vendor == "postgresql"
+    schema = "public" if is_postgres else connections[database].settings_dict["NAME"]
+    table = ".".join(quoted(database, one) for one in (schema, name))
+    who = SHOP if is_postgres else f"{SHOP}@'%'"
+    _run(database, [f"CREATE {'ROLE' if is_postgres else 'USER'} {SHOP} {'LOGIN' * is_postgres}"])
+    on(database)
+    settings.SESSIONSTORE_EXPRESS |= {"schema": schema, "table": name}
+    try:
+        assert shell("expresstable --create") == 0
+        _run(database, [f"GRANT SELECT ON {table} TO {who}"])
+        with another_alias(database, f"shop_{database}", USER=SHOP) as alias:
+            on(alias)
+            settings.SESSIONSTORE_EXPRESS |= {"schema": schema, "table": name}
+            _run(database, [f"INSERT INTO {table} VALUES ('old', 1, '{{}}')"])  # noqa: S608 - quoted
+            assert shell("clearsessions --engine=express") == 1
+            line = capsys.readouterr().err.strip()
+            _run(database, [line.partition("Let an administrator run ")[2].removesuffix(";")])
+            assert shell("clearsessions --engine=express") == 0
+    finally:
+        _run(database, [f"DROP TABLE {table}"])
+        _run(database, [f"DROP {'ROLE' if is_postgres else 'USER'} {who}"])
+
+
+@servers
 def test_ends_on_a_table_of_express_need_update(database, rows, on, capsys, settings):
     """Where a logout leaves its mark."""
     settings.SESSION_ENGINE = EXPRESS
@@ -382,6 +415,7 @@ def test_what_only_the_owner_may_do(database, on, capsys, shared):
     [
         *("clearsessions", "revokesessions --all --no-input", "importsessions"),
         *("clearsessions --engine=express", "expresstable --add-mark", "expresstable --add-guard"),
+        *("expresstable --add-user", "expresstable --check"),
     ],
 )
 def test_a_server_that_takes_no_writes(database, rows, on, capsys, command):

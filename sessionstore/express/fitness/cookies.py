@@ -25,6 +25,8 @@ _NAMES: Final = {
     "httponly": ("SESSION_COOKIE_HTTPONLY", "httpOnly"),
     "partitioned": (None, "partitioned"),
 }
+# How well a value of SameSite, Secure or HttpOnly guards a cookie; 1 is that of all others.
+_GUARDS: Final[Mapping[Any, int]] = {"Strict": 3, "Lax": 2, "None": 0, False: 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,12 @@ def _disagreement(
         f"The cookie of {count} live sessions has {option} {theirs!r}, and that of a session which "
         f"begins in Django {ours!r}"
     )
-    here = "" if setting is None else f"Set {setting} = {theirs!r} or, in Express, "
-    there = f"cookie: {{{option}: {json.dumps(cookie[option])}}}" if option in cookie else None
-    there = f"leave {option} out of `cookie`" if there is None else f"set {there}"
-    hint = f"{here}{there}; a session keeps what it began with."
-    return Disagreement(text, hint[0].upper() + hint[1:])
+    there = f"leave {option} out of `cookie`"
+    if option in cookie:
+        there = f"set cookie: {{{option}: {json.dumps(cookie[option])}}}"
+    here, after = f"set {setting} = {theirs!r}", "; a session keeps what it began with."
+    hint = there if setting is None else f"{here} or, in Express, {there}"
+    if setting is not None and _GUARDS.get(theirs, 1) < _GUARDS.get(ours, 1):
+        # What guards the cookie better comes first.
+        hint = f"in Express, {there}, or {here}"
+    return Disagreement(text, f"{hint[0].upper()}{hint[1:]}{after}")

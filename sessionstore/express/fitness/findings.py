@@ -11,7 +11,7 @@ from itertools import chain
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.express_format import MAX_SID_LENGTH, SID_LENGTH
 from sessionstore.core.text import printable
-from sessionstore.express.fitness.inspection import Inspection
+from sessionstore.express.fitness.inspection import Inspection, Reference
 from sessionstore.express.statements import Column
 
 
@@ -37,8 +37,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What is judged: the settings, the look at the table, and its name as SQL has it."""
+class Assessment:
+    """The judgement of a table by the settings and its inspection; names are as SQL has them."""
 
     settings: ExpressSettings
     seen: Inspection
@@ -55,6 +55,7 @@ class Judged:
             self._expires(),
             self._key(),
             self._others(),
+            self._references(),
             self._zone(),
             self._ids_in_use(),
         )
@@ -96,7 +97,7 @@ class Judged:
             if one.is_unique and not self._can_differ(one.columns):
                 columns = ", ".join(printable(column or "an expression") for column in one.columns)
                 yield _breaks(f"{columns} must be unique: one session takes the other's place")
-        if not any(one.columns[0] == self.settings.expires for one in seen.indexes):
+        if not seen.has_index(self.settings.expires):
             shown = printable(self.settings.expires)
             yield _costs(f"{shown} has no index (--add-mark): clean-up scans")
 
@@ -129,6 +130,34 @@ class Judged:
             elif not (column.is_nullable or column.has_default or column.is_generated):
                 text = f"{printable(name)} is NOT NULL without a default; Express has no value"
                 yield _breaks(text, self._altered(name, column.type, null="NULL"))
+
+    def _references(self) -> Iterator[Finding]:
+        """Judge foreign keys: ends delete a row, and a new key gives it another id."""
+        for one in self.seen.references:
+            rules = {"ON DELETE": one.on_delete}
+            if self.settings.id in one.to:
+                rules["ON UPDATE"] = one.on_update
+            lacking = [event for event, rule in rules.items() if rule not in _FOLLOWS]
+            if lacking:
+                text = (
+                    f"{printable(one.table)} refers to it with {' and '.join(lacking)} "
+                    f"{' and '.join(dict.fromkeys(rules[event] for event in lacking))}: what it "
+                    f"refers to cannot end or get a new key"
+                )
+                yield _breaks(text, self._followed(one))
+
+    def _followed(self, reference: Reference) -> str:
+        if self.seen.vendor == "sqlite":
+            return ""
+        is_mysql = self.seen.vendor == "mysql"
+        quote = "`" if is_mysql else '"'
+        name = quote + reference.name.replace(quote, quote * 2) + quote
+        to = ", ".join(self.quoted[column] for column in reference.to)
+        return (
+            f"ALTER TABLE {reference.table} DROP {'FOREIGN KEY' if is_mysql else 'CONSTRAINT'} "
+            f"{name}, ADD FOREIGN KEY ({reference.columns}) REFERENCES {self.table} ({to}) "
+            f"ON DELETE CASCADE ON UPDATE CASCADE"
+        )
 
     # --- the columns
 
@@ -193,7 +222,7 @@ class Judged:
             yield _costs(f"{shown} is {column.type}: nothing can live beyond 2038-01-19", mend)
         elif column.kind in _SECONDS_AS_TEXT and not is_postgres and (column.length or 0) >= 10:
             yield _costs(f"{shown} is {column.type}: no index helps to find what has expired", mend)
-        elif column.kind in ("decimal", "numeric") and (column.length or 10) < 10:
+        elif column.kind in ("decimal", "numeric") and column.whole_digits < 10:
             yield _breaks(f"{shown} is {column.type}, and seconds have ten digits", mend)
         elif column.kind not in _SECONDS:
             yield _breaks(f"{shown} is {column.type}: Express writes seconds since 1970", mend)
@@ -203,16 +232,23 @@ class Judged:
     # --- what only rows and roles tell
 
     def _zone(self) -> Iterator[Finding]:
-        shown, shift = printable(self.settings.expires), self.seen.sample.shift_s
+        seen, shown = self.seen, printable(self.settings.expires)
+        shift, zone = seen.sample.shift_s, printable(seen.zone)
+        if not zone:
+            return
         if shift:
             text = (
-                f"{shown} is {shift / 3600:+g} h from what Express wrote beside it: its "
-                f'connections have another zone than {printable(self.seen.zone)}, set "time_zone"'
+                f"{shown} is about {shift / 3600:+g} h off what Express wrote beside it: its "
+                f'connections have another zone than {zone}, set "time_zone"'
             )
             yield _breaks(text, self._altered(self.settings.expires, "timestamptz"))
-        elif self.settings.time_zone is None and self.seen.other_zones:
-            roles = "; ".join(map(printable, self.seen.other_zones))
-            text = f'roles have zones of their own ({roles}): if Express is one, set "time_zone"'
+        elif shift is None and self.settings.time_zone is None:
+            roles = "; ".join(map(printable, seen.other_zones))
+            own = f"; roles have zones of their own ({roles})" if roles else ""
+            text = (
+                f"{shown}: not verified, for no row of Express tells whether its connections have "
+                f'the zone {zone}, as the server has{own}: set "time_zone" to theirs'
+            )
             yield _costs(text)
 
     def _ids_in_use(self) -> Iterator[Finding]:
@@ -275,6 +311,8 @@ _VALUES = {
 }
 _SMALL = {"tinytext": "255 bytes", "text": "64 KB", "varchar": "64 KB at most", "char": "255 signs"}
 _SECONDS = {"int", "integer", "bigint", "decimal", "numeric", "double", "double precision"}
+# What a foreign key does so that the row that it refers to can go.
+_FOLLOWS = {"CASCADE", "SET NULL", "SET DEFAULT"}
 _SECONDS_AS_TEXT = {"varchar", "char"}
 
 

@@ -1,37 +1,9 @@
-"""What there is: the table as its database describes it, and what some of its rows tell.
+"""What there is: the table as its database describes it, and what some of its rows tell. Values."""
 
-Everything is looked at as the statements find it: by the search path, in the connection's own
-database, among the attached files. Nothing is written.
-"""
-
-import re
-from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
-from django.db import DatabaseError, connections, transaction
-
-from sessionstore.conf.express import ExpressSettings
-from sessionstore.core.express_format import MAX_SID_LENGTH, rounded_up
-from sessionstore.core.text import printable
-from sessionstore.express.statements import (
-    Column,
-    bound,
-    columns_of,
-    names_of,
-    quoted,
-    quoted_table,
-    zone_of,
-)
-from sessionstore.table.faults import code_of
-
-_SAMPLE = 200
-_DENIED = {1142, 1143, "42501"}
-_QUARTER_S, _FARTHEST_ZONE_S = 900, 14 * 3600
-# No id of base64url or hexadecimal digits has one of these.
-_until_separator = re.compile(r"[A-Za-z0-9_-]{1,20}[:./|~#@]").match
+from sessionstore.express.fitness.rights import TO_CHANGE
+from sessionstore.express.statements import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +26,20 @@ class Facts:
     engine: str = ""
     is_transactional: bool = True
     is_row_secured: bool = False
-    is_owner: bool = True
-    """Whether this user may change the table itself, as far as that can be known."""
+    rights: frozenset[str] = TO_CHANGE
+    """Which of those to change the table this user has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key of another table to this one; its columns and its table as SQL has them."""
+
+    name: str
+    table: str
+    columns: str
+    to: tuple[str, ...]
+    on_delete: str
+    on_update: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +48,8 @@ class Sample:
 
     prefixes: frozenset[str] = frozenset()
     longest: int = 0
-    shift_s: int = 0
-    """By how much the times differ from what Express wrote beside them, where they all do."""
+    shift_s: int | None = None
+    """By how much the times are off what Express wrote beside them; None: no row tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +61,7 @@ class Inspection:
     indexes: tuple[Index, ...] = ()
     facts: Facts = field(default_factory=Facts)
     triggers: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
     denied: tuple[str, ...] = ()
     user: str = ""
     zone: str = ""
@@ -84,258 +69,11 @@ class Inspection:
     other_zones: tuple[str, ...] = ()
     sample: Sample = field(default_factory=Sample)
 
-
-def inspect(alias: str, settings: ExpressSettings) -> Inspection:
-    """Look at the table and at some of its rows."""
-    vendor, columns = connections[alias].vendor, columns_of(alias, settings)
-    if not {settings.id, settings.data, settings.expires} <= columns.keys():
-        return Inspection(vendor, columns)
-    look = Look(alias, settings)
-    denied, is_local = look.denied(), columns[settings.expires].is_local_time
-    has_json = columns[settings.data].kind in ("json", "jsonb")
-    return Inspection(
-        vendor,
-        columns,
-        indexes=look.indexes(),
-        facts=look.facts(),
-        triggers=look.triggers(),
-        denied=denied,
-        user=look.user(),
-        zone=zone_of(alias, settings) if is_local else "",
-        other_zones=look.other_zones() if is_local else (),
-        sample=Sample() if "SELECT" in denied else look.sample(has_times=is_local and has_json),
-    )
-
-
-def seen_elsewhere(alias: str, settings: ExpressSettings) -> list[str]:
-    """Return the schemas or databases in which this user sees a table of this name and columns."""
-    look, wanted = Look(alias, settings), [settings.id, settings.data, settings.expires]
-    name = settings.table[-1]
-    if look.vendor == "sqlite":
-        files = [row[1] for row in look.ask("PRAGMA database_list") if row[1] != "main"]
-        found = {one: {row[0] for row in look.ask(_SQLITE_NAMES, [name, one])} for one in files}
-        return [one for one, columns in found.items() if columns.issuperset(wanted)]
-    return [str(row[0]) for row in look.ask(_ELSEWHERE[look.vendor], [name, *wanted])]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The questions, in the words of each database."""
-
-    alias: str
-    settings: ExpressSettings
-
     @property
-    def vendor(self) -> str:
-        return connections[self.alias].vendor
+    def sees_triggers(self) -> bool:
+        """Tell whether this user is shown triggers: MySQL shows none without the right to them."""
+        return self.vendor != "mysql" or "TRIGGER" in self.facts.rights
 
-    @property
-    def words(self) -> dict[str, str]:
-        """What stands for the braces in the texts, quoted."""
-        return names_of(self.alias, self.settings) | {"sample": str(_SAMPLE)}
-
-    def ask(self, sql: str, values: list[Any] | None = None) -> list[Any]:
-        with connections[self.alias].cursor() as cursor:
-            cursor.execute(sql, values)
-            return list(cursor.fetchall())
-
-    def place(self) -> list[str | None]:
-        """Return what names the table in a catalogue."""
-        *schema, name = self.settings.table
-        if self.vendor == "postgresql":
-            return [quoted_table(self.alias, self.settings)]
-        return [name, *schema] if self.vendor == "sqlite" else [schema[0] if schema else None, name]
-
-    def indexes(self) -> tuple[Index, ...]:
-        if self.vendor == "postgresql":
-            rows = self.ask(_POSTGRES_INDEXES, self.place())
-            return tuple(Index(tuple(names), *is_key) for names, *is_key in rows)
-        if self.vendor == "sqlite":
-            return self._sqlite_indexes()
-        parts: dict[str, list[Any]] = {}
-        for row in self.ask("SHOW INDEX FROM {table}".format(**self.words)):
-            parts.setdefault(row[2], []).append(row)
-        return tuple(
-            # A column that is indexed in part is no key: ids that begin alike are one to it.
-            Index(
-                tuple(row[4] if _is_whole(row[7]) else None for row in rows),
-                is_unique=not rows[0][1],
-                is_primary=name == "PRIMARY",
-            )
-            for name, rows in parts.items()
-        )
-
-    def _sqlite_indexes(self) -> tuple[Index, ...]:
-        name, *schema = self.place()
-        more = ", %s" if schema else ""
-        found = []
-        for index, is_unique in self.ask(_SQLITE_INDEXES.format(more), [name, *schema]):
-            rows = self.ask(_SQLITE_PARTS.format(more), [index, *schema])
-            # One that ignores case makes one id of two.
-            is_exact = all(collation == "BINARY" for _, collation in rows)
-            found.append(Index(tuple(row[0] for row in rows), bool(is_unique) and is_exact))
-        return tuple(found)
-
-    def facts(self) -> Facts:
-        if self.vendor == "sqlite":
-            return Facts()
-        rows = self.ask(_FACTS[self.vendor], self.place())
-        if self.vendor == "postgresql":
-            [(kind, is_secured, is_owner)] = rows
-            return Facts(kind=kind, is_row_secured=is_secured, is_owner=is_owner)
-        # MySQL lists no temporary table.
-        kind, engine, is_transactional = rows[0] if rows else ("TEMPORARY", "", None)
-        kinds = {"VIEW": "view", "TEMPORARY": "temporary table"}
-        return Facts(
-            kind=kinds.get(kind, "table"),
-            engine=engine or "",
-            is_transactional=is_transactional != "NO",
-        )
-
-    def triggers(self) -> tuple[str, ...]:
-        """Return the names of the triggers that fire, as far as this user is shown them."""
-        if self.vendor == "sqlite":
-            name, *schema = self.place()
-            where = quoted(self.alias, str(schema[0] if schema else "main")).replace("%", "%%")
-            return tuple(row[0] for row in self.ask(_SQLITE_TRIGGERS.format(where), [name]))
-        return tuple(row[0] for row in self.ask(_TRIGGERS[self.vendor], self.place()))
-
-    def user(self) -> str:
-        """Return this user as a GRANT names one."""
-        if self.vendor == "sqlite":
-            return ""
-        [(name,)] = self.ask("SELECT CURRENT_USER")
-        if self.vendor == "postgresql":
-            return quoted(self.alias, name)
-        user, _, host = name.rpartition("@")
-        return "@".join("'" + part.replace("'", "''") + "'" for part in (user, host))
-
-    def denied(self) -> tuple[str, ...]:
-        """Return what this user may not do with rows: EXPLAIN needs the right, and does nothing."""
-        if self.vendor == "sqlite":
-            return ()
-        texts = {verb: sql.format(**self.words) for verb, sql in _VERBS.items()}
-        return tuple(verb for verb, sql in texts.items() if self._is_denied(f"EXPLAIN {sql}"))
-
-    def _is_denied(self, sql: str) -> bool:
-        try:
-            with transaction.atomic(using=self.alias):
-                self.ask(sql)
-        except DatabaseError as error:
-            return code_of(error) in _DENIED
-        return False
-
-    def other_zones(self) -> tuple[str, ...]:
-        """Return which other roles of PostgreSQL have a time zone of their own."""
-        return tuple(f"{role}: {zone}" for role, zone in self.ask(_POSTGRES_ZONES))
-
-    def sample(self, *, has_times: bool) -> Sample:
-        """Look at some rows, whichever the database finds first."""
-        found = [row[0] for row in self.ask(_SOME_IDS.format(**self.words))]
-        ids = [
-            one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in found
-        ]
-        return Sample(
-            frozenset(_prefix_of(sid, self.settings.prefix) for sid in ids),
-            max(map(len, ids), default=0),
-            self._shift_s() if has_times else 0,
-        )
-
-    def _shift_s(self) -> int:
-        """Return how far the column is from `cookie.expires`, where it is that of another zone."""
-        zone = zone_of(self.alias, self.settings)
-        shifts: Counter[int] = Counter()
-        for seconds, date in self.ask(_SOME_TIMES.format(**bound(self.words)), [zone]):
-            with suppress(TypeError, ValueError):
-                wanted = rounded_up(round(datetime.fromisoformat(date).timestamp() * 1000))
-                shifts[int(seconds) - wanted] += 1
-        [(shift, count)] = shifts.most_common(1) or [(0, 0)]
-        is_zone = shift % _QUARTER_S == 0 and abs(shift) <= _FARTHEST_ZONE_S
-        # A touch moves the column too, so one row that agrees is enough.
-        return shift if is_zone and 0 not in shifts and 2 * count > shifts.total() else 0
-
-
-def _is_whole(indexed: int | None) -> bool:
-    return indexed is None or indexed >= MAX_SID_LENGTH
-
-
-def _prefix_of(sid: str, own: str) -> str:
-    """Return what tells an application by its ids: up to the first sign that no random id has."""
-    if own and sid.startswith(own):
-        return own
-    start = _until_separator(sid)
-    return printable(start[0]) if start else ""
-
-
-# --- the words of each database
-
-_VERBS = {
-    "SELECT": "SELECT {sid}, {data}, {expires} FROM {table} WHERE {sid} = ''",
-    "INSERT": "INSERT INTO {table} ({sid}, {data}, {expires}) VALUES (NULL, NULL, NULL)",
-    "UPDATE": "UPDATE {table} SET {sid} = {sid}, {data} = {data}, {expires} = {expires}",
-    "DELETE": "DELETE FROM {table}",
-}
-_SOME_IDS = "SELECT {sid} FROM {table} LIMIT {sample}"
-_SOME_TIMES = (
-    "SELECT EXTRACT(EPOCH FROM {expires} AT TIME ZONE %s), {data}->'cookie'->>'expires' "
-    "FROM {table} LIMIT {sample}"
-)
-_SQLITE_INDEXES = 'SELECT name, "unique" AND NOT partial FROM pragma_index_list(%s{})'
-_SQLITE_PARTS = "SELECT name, coll FROM pragma_index_xinfo(%s{}) WHERE key ORDER BY seqno"
-_SQLITE_TRIGGERS = "SELECT name FROM {}.sqlite_master WHERE type = 'trigger' AND tbl_name = %s"
-_SQLITE_NAMES = "SELECT name FROM pragma_table_xinfo(%s, %s)"
-_POSTGRES_INDEXES = """
-    SELECT ARRAY(SELECT a.attname::text
-                 FROM unnest(i.indkey) WITH ORDINALITY k(number, place)
-                 LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-                 WHERE k.place <= i.indnkeyatts ORDER BY k.place),
-           i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL,
-           i.indisprimary, i.indisvalid
-    FROM pg_index i WHERE i.indrelid = to_regclass(%s)
-"""
-_FACTS = {
-    "postgresql": """
-        SELECT CASE WHEN c.relpersistence = 't' THEN 'temporary table'
-                    WHEN c.relkind = 'v' THEN 'view'
-                    WHEN c.relkind = 'm' THEN 'materialized view'
-                    WHEN c.relkind = 'f' THEN 'foreign table'
-                    WHEN c.relkind = 'p' THEN 'partitioned table'
-                    WHEN c.relpersistence = 'u' THEN 'unlogged table'
-                    ELSE 'table' END,
-               row_security_active(c.oid), pg_has_role(c.relowner, 'USAGE')
-        FROM pg_class c WHERE c.oid = to_regclass(%s)
-    """,
-    "mysql": """
-        SELECT t.table_type, t.engine, e.transactions
-        FROM information_schema.tables t
-        LEFT JOIN information_schema.engines e ON e.engine = t.engine
-        WHERE t.table_schema = COALESCE(%s, DATABASE()) AND t.table_name = %s
-    """,
-}
-_TRIGGERS = {
-    "mysql": "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = "
-    "COALESCE(%s, DATABASE()) AND event_object_table = %s",
-    "postgresql": "SELECT tgname FROM pg_trigger "
-    "WHERE tgrelid = to_regclass(%s) AND NOT tgisinternal AND tgenabled <> 'D'",
-}
-_POSTGRES_ZONES = """
-    SELECT r.rolname, split_part(setting, '=', 2)
-    FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) setting
-    WHERE lower(split_part(setting, '=', 1)) = 'timezone' AND r.rolname <> CURRENT_USER
-    ORDER BY 1
-"""
-_ELSEWHERE = {
-    # The catalogue itself: it shows what is in no schema of the search path too.
-    "postgresql": """
-        SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relname = %s AND c.relkind IN ('r', 'p', 'v', 'f') AND (
-            SELECT COUNT(*) FROM pg_attribute a
-            WHERE a.attrelid = c.oid AND a.attname IN (%s, %s, %s)
-        ) = 3 ORDER BY 1
-    """,
-    "mysql": """
-        SELECT table_schema FROM information_schema.columns
-        WHERE table_name = %s AND column_name IN (%s, %s, %s)
-        GROUP BY table_schema HAVING COUNT(*) = 3 ORDER BY 1
-    """,
-}
+    def has_index(self, name: str) -> bool:
+        """Tell whether an index begins with a column."""
+        return any(one.columns[0] == name and one.is_valid for one in self.indexes)

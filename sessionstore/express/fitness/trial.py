@@ -3,33 +3,49 @@
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
 
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.text import printable
-from sessionstore.express.fitness.inspection import Look
-from sessionstore.express.statements import ExpressStatements, bound, compose, names_of, zone_of
+from sessionstore.express.fitness.catalogue import Catalogue
+from sessionstore.express.fitness.inspection import Facts
+from sessionstore.express.statements import (
+    ExpressStatements,
+    bound,
+    compose,
+    fitting,
+    names_of,
+    quoted_table,
+    zone_of,
+)
 from sessionstore.table.faults import Fault, classify
+from sessionstore.table.refusals import lacks_right
 
 # More than a `text` of MySQL holds, and a sign of four bytes.
 _LONG = "\N{COOKIE}\N{GRINNING FACE}" + "x" * 70_000
 
 
-def try_session(alias: str, settings: ExpressSettings) -> str | None:
+def try_session(alias: str, settings: ExpressSettings, facts: Facts) -> str | None:
     """Store, read, change, rename and end a session as both halves do; return what goes wrong.
 
     It stands in a transaction that is rolled back, under ids that nobody else has: nothing
-    remains, and nobody waits. So only where tables have transactions.
+    remains, and nobody waits. Where there are no transactions it stands in a copy of the table.
     """
     try:
-        with transaction.atomic(using=alias):
-            try:
-                _Trial(alias, settings).run()
-            finally:
-                transaction.set_rollback(True, using=alias)
+        if facts.is_transactional:
+            # What is below a view of MySQL may have no transactions.
+            is_sure = facts.kind != "view" or connections[alias].vendor != "mysql"
+            with _rolled_back(alias, settings, is_sure=is_sure) as trial:
+                trial.run()
+        else:
+            with _in_copy(alias, settings) as trial:
+                trial.run()
     except _WentWrongError as error:
         return str(error)
     except DatabaseError as error:
@@ -40,6 +56,40 @@ def try_session(alias: str, settings: ExpressSettings) -> str | None:
     return None
 
 
+@contextmanager
+def _rolled_back(alias: str, settings: ExpressSettings, *, is_sure: bool) -> Iterator["_Trial"]:
+    trial = _Trial(alias, settings)
+    try:
+        with transaction.atomic(using=alias):
+            try:
+                yield trial
+            finally:
+                transaction.set_rollback(True, using=alias)
+    finally:
+        if not is_sure:
+            trial.clear()
+
+
+@contextmanager
+def _in_copy(alias: str, settings: ExpressSettings) -> Iterator["_Trial"]:
+    """Yield a trial in a table that this connection alone sees; triggers are not copied."""
+    *schema, name = settings.table
+    copied = replace(settings, table=(*schema, fitting(name, "_trial")))
+    words = {"copy": quoted_table(alias, copied), "table": quoted_table(alias, settings)}
+    with connections[alias].cursor() as cursor:
+        try:
+            cursor.execute("CREATE TEMPORARY TABLE {copy} LIKE {table}".format(**words))
+        except DatabaseError as error:
+            if not lacks_right(error):
+                raise
+            message = "none could be, for that needs the right CREATE TEMPORARY TABLES"
+            raise _WentWrongError(message) from error
+        try:
+            yield _Trial(alias, copied)
+        finally:
+            cursor.execute("DROP TEMPORARY TABLE IF EXISTS {copy}".format(**words))
+
+
 class _WentWrongError(Exception):
     """A step of a trial had another outcome than it must have; the message says which."""
 
@@ -48,12 +98,22 @@ class _WentWrongError(Exception):
 class _Trial:
     alias: str
     settings: ExpressSettings
+    token: str = field(default_factory=partial(secrets.token_urlsafe, 23))
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids that it uses: two that differ in case, and one for a new key."""
+        return [f"{self.settings.prefix}{self.token}{end}" for end in "aAb"]
+
+    def clear(self) -> None:
+        """Delete what may have remained."""
+        for sid in self.ids:
+            self._do(self._sql(_DELETE), [sid])
 
     def run(self) -> None:
         """Raise _WentWrongError, or the database's error, at the first thing that goes wrong."""
         sql, now = compose(self.alias, self.settings), int(time.time())
-        token, ends = self.settings.prefix + secrets.token_urlsafe(23), now + 3600
-        sid, other, renamed = f"{token}a", f"{token}A", f"{token}b"
+        (sid, other, renamed), ends = self.ids, now + 3600
         if connections[self.alias].vendor == "postgresql":
             zone = zone_of(self.alias, self.settings)
             self._do("SELECT set_config('TimeZone', %s, true)", [zone])
@@ -106,7 +166,7 @@ class _Trial:
             return int(cursor.rowcount)
 
     def _rows(self, sql: str, values: list[Any]) -> list[Any]:
-        return Look(self.alias, self.settings).ask(sql, values)
+        return Catalogue(self.alias, self.settings).ask(sql, values)
 
 
 # What the stores of Node run.

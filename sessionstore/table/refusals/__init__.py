@@ -15,14 +15,13 @@ from django.db.migrations.executor import MigrationExecutor
 
 from sessionstore.core.text import printable
 from sessionstore.routers import APP_LABEL, twins_of
-
-from .faults import Fault, classify, code_of, is_missing_table
+from sessionstore.table.faults import Fault, classify, code_of, is_missing_table
+from sessionstore.table.refusals.rights import way_to_right
 
 _LONGEST: Final = 300
 _PORTS: Final = {"mysql": 3306, "postgresql": 5432}
 _VAGUE: Final = (None, "SQLite 1")
 _FILES: Final = ("service", "read_default_file", "read_default_group")
-_DATA_RIGHTS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 class Placed(Protocol):
@@ -34,6 +33,10 @@ class Placed(Protocol):
     @property
     def table(self) -> str: ...
 
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        """Its name as statements have it: after its schema, where that is given."""
+
     def how_to_make(self) -> str:
         """Return the sentence for an operator who has no such table."""
 
@@ -44,6 +47,10 @@ class Named:
 
     alias: str
     table: str
+
+    @property
+    def name_parts(self) -> tuple[str, ...]:
+        return (self.table,)
 
     def how_to_make(self) -> str:
         return "Run manage.py migrate."
@@ -132,12 +139,8 @@ _KINDS: Final = (
         at_connect=True,
     ),
 )
-_name_in = re.compile(
-    r"""(?:no such table: |(?:[Tt]able|relation) [`'"]?)(?:[^`'".]+[`'"]*\.[`'"]*)?([^`'"]+)"""
-).search
-_denied = re.compile(r"([A-Z, ]+) command denied to user ('[^']*'@'[^']*')").match
-_object = re.compile(r"permission denied for (\w+) (\S+)").search
-_OWNER: Final = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass(%s)"
+_after_table = re.compile(r"(?:no such table: |(?:[Tt]able|relation) )(.+)").search
+_last_name = re.compile(r"""[`'"]?(?:[^`'".]+[`'"]*\.[`'"]*)?([^`'"]+)""").match
 
 
 def told(error: BaseException, tables: Sequence[Placed]) -> str:
@@ -152,13 +155,12 @@ def told(error: BaseException, tables: Sequence[Placed]) -> str:
     asked = _asked(tables, kind, words if is_missing else shown)
     if is_missing:
         return missing(*asked)
-    where = _where(asked)
     helps = kind.helps.format(alias=asked[0].alias)
     if kind is _RIGHT:
-        helps = _grant(asked[0], shown)
+        helps = way_to_right(asked[0].alias, asked[0].name_parts, shown)
     known = [] if code is None else [f"error {code}"]
     known += [shown] if shown else []
-    said, line = ": ".join(known), f"Table {where}: {kind.what} (). {helps}".rstrip()
+    said, line = ": ".join(known), f"Table {where(*asked)}: {kind.what} (). {helps}".rstrip()
     # The words give way: the place and the way out are what an operator cannot do without.
     left = max(_LONGEST - len(line), 0)
     said = said if len(said) <= left else f"{said[: left - 1]}…"
@@ -167,7 +169,7 @@ def told(error: BaseException, tables: Sequence[Placed]) -> str:
 
 def missing(*tables: Placed) -> str:
     """Return one line about a table that is not there."""
-    return f"There is no table {_where(tables)}. {tables[0].how_to_make()}"
+    return f"There is no table {where(*tables)}. {tables[0].how_to_make()}"
 
 
 def words_of(error: BaseException) -> str:
@@ -232,16 +234,25 @@ def lacks_right(error: BaseException) -> bool:
 
 def _asked(tables: Sequence[Placed], kind: _Kind, words: str) -> Sequence[Placed]:
     """Return those of the tables that the error can be about."""
-    if found := _name_in(words):
-        named = [one for one in tables if one.table.rpartition(".")[2] == found[1].strip()]
-        return named or [Named(tables[0].alias, found[1].strip())]
+    if found := _after_table(words):
+        named = [one for one in tables if _is_named(one, found[1])]
+        other = _last_name(found[1])
+        return named or ([Named(tables[0].alias, other[1].strip())] if other else tables)
     if kind.at_connect:
         closed = [one.alias for one in tables if connections[one.alias].connection is None]
         return [one for one in tables if one.alias in closed[:1]] or tables
     return tables
 
 
-def _where(tables: Sequence[Placed]) -> str:
+def _is_named(table: Placed, words: str) -> bool:
+    """Tell whether words begin with the name of a table; it may have dots of its own."""
+    name = table.name_parts[-1]
+    # Some servers double a quote that is in it, others do not.
+    spelled = "|".join(map(re.escape, (name, name.replace("`", "``"))))
+    return re.match(rf"""(?:[`'"]?|.*\.[`'"]?)(?:{spelled})(?:[`'"\s]|$)""", words) is not None
+
+
+def where(*tables: Placed) -> str:
     """Return the names of tables, and of their databases, in words."""
     names: dict[str, list[str]] = {}
     for one in tables:
@@ -250,70 +261,3 @@ def _where(tables: Sequence[Placed]) -> str:
         f"{' or '.join(dict.fromkeys(of))} in database {alias!r} ({place_of(alias)})"
         for alias, of in names.items()
     )
-
-
-# --- rights
-
-
-def _grant(table: Placed, words: str) -> str:
-    """Return who can do what the user may not, or the statement that gives the right."""
-    connection = connections[table.alias]
-    if words.startswith("must be owner"):
-        name = ".".join(map(connection.ops.quote_name, table.table.split(".")))
-        row = _row(table.alias, _OWNER, [name])
-        return f"Let its owner{f', {row[0]},' if row else ''} run this command."
-    statement = _grant_in_mysql if connection.vendor == "mysql" else _grant_in_postgresql
-    return f"Let an administrator run {statement(table, words)}"
-
-
-def _grant_in_mysql(table: Placed, words: str) -> str:
-    denied = _denied(words)
-    rights = denied[1] if denied else ", ".join(_DATA_RIGHTS)
-    *schema, name = table.table.split(".")
-    database = schema[0] if schema else connections[table.alias].settings_dict["NAME"]
-    # The message has the host that the client is on; the account may be that of another, such as %.
-    row = _row(table.alias, "SELECT CURRENT_USER()", [])
-    account = f"{row[0]}" if row else f"{connections[table.alias].settings_dict['USER']}@%"
-    user, _, host = account.rpartition("@")
-    target = f"{_plain(table.alias, database)}.{_plain(table.alias, name)}"
-    return f"GRANT {rights} ON {target} TO '{user}'@'{host}';"
-
-
-def _grant_in_postgresql(table: Placed, words: str) -> str:
-    alias = table.alias
-    quote, found = connections[alias].ops.quote_name, _object(words)
-    row = _row(alias, "SELECT current_user", [])
-    user = quote(row[0] if row else connections[alias].settings_dict["USER"])
-    name = ".".join(map(quote, table.table.split(".")))
-    kind, named = (found[1], found[2]) if found else ("", "")
-    if kind == "database":
-        return f"GRANT CONNECT ON DATABASE {named} TO {user};"
-    if kind == "schema":
-        usage = _row(alias, "SELECT has_schema_privilege(%s, 'USAGE')", [named])
-        right = "USAGE" if usage and not usage[0] else "CREATE"
-        return f"GRANT {right} ON SCHEMA {quote(named)} TO {user};"
-    may = _row(
-        alias,
-        f"SELECT {', '.join(['has_table_privilege(%s, %s)'] * len(_DATA_RIGHTS))}",
-        [value for right in _DATA_RIGHTS for value in (name, right)],
-    )
-    lacking = [one for one, has in zip(_DATA_RIGHTS, may or [False] * 4, strict=True) if not has]
-    return f"GRANT {', '.join(lacking) or 'TRIGGER'} ON {name} TO {user};"
-
-
-def _plain(alias: str, name: str) -> str:
-    """Return a name, quoted where it has to be: backquotes are commands to a shell."""
-    return (
-        name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else connections[alias].ops.quote_name(name)
-    )
-
-
-def _row(alias: str, sql: str, values: list[str]) -> tuple[str, ...] | None:
-    """Return the first row of a further question; None where it cannot be asked."""
-    try:
-        with connections[alias].cursor() as cursor:
-            cursor.execute(sql, values)
-            row: tuple[str, ...] | None = cursor.fetchone()
-            return row
-    except (DatabaseError, InterfaceError):
-        return None

@@ -1,24 +1,28 @@
 """The table itself: made as Express makes it, given its mark column, and judged."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from django.db import connections
 
 from sessionstore.conf.express import ExpressSettings
 from sessionstore.core.text import printable
-from sessionstore.express.fitness.findings import Finding, Judged, Level
-from sessionstore.express.fitness.inspection import Inspection, inspect, seen_elsewhere
+from sessionstore.express.fitness.catalogue import Catalogue, inspect, seen_elsewhere
+from sessionstore.express.fitness.findings import Assessment, Finding, Level
+from sessionstore.express.fitness.inspection import Inspection
 from sessionstore.express.fitness.trial import try_session
-from sessionstore.express.people import UserColumns
+from sessionstore.express.rows import SharedTable
 from sessionstore.express.statements import (
     Column,
     columns_of,
     fitting,
-    names_of,
-    quoted,
     quoted_table,
 )
+from sessionstore.express.table.indexes import index_name, index_sql
+from sessionstore.express.table.user_columns import UserColumns
+from sessionstore.table.refusals import missing, where
+from sessionstore.table.statements import quoted
 
 # What can hold the moment of a logout.
 _COUNTS = ("int", "integer", "bigint", "decimal", "numeric")
@@ -46,12 +50,7 @@ class ExpressTable:
             statements.append(
                 "ALTER TABLE {table} ADD COLUMN {mark} {kind} NULL".format(**self._words, kind=kind)
             )
-        if not self.has_index():
-            # A plain CREATE INDEX would keep every login waiting.
-            can_wait = self._vendor == "postgresql" and seen.facts.kind != "partitioned table"
-            text = _CREATE_INDEX_BESIDE if can_wait else _CREATE_INDEX[self._vendor]
-            statements.append(text.format(**self._words))
-        return statements
+        return [*statements, *index_sql(self.alias, self.settings, self.settings.expires)]
 
     def add_guard_sql(self) -> list[str]:
         """Return what makes the database keep a mark against Express's upsert.
@@ -79,9 +78,12 @@ class ExpressTable:
         is_named = len(self.settings.table) > 1
         return [] if is_named else seen_elsewhere(self.alias, self.settings)
 
-    def has_index(self) -> bool:
-        """Tell whether an index begins with the expiry."""
-        return any(one.columns[0] == self.settings.expires for one in self.inspection.indexes)
+    def absence(self) -> str:
+        """Return the sentence for an operator about a table that is not there."""
+        shared = SharedTable().using(self.alias)
+        if places := self.elsewhere():
+            return f"There is no table {where(shared)}; {_where_seen(places)}."
+        return missing(shared)
 
     def has_guard(self) -> bool:
         """Tell whether our trigger is there."""
@@ -90,24 +92,25 @@ class ExpressTable:
     def findings(self, *, tries: bool = False) -> list[Finding]:
         """Return what is to be said of the table, the worst first.
 
-        With ``tries`` a session is stored and taken back, where that leaves nothing behind.
+        With ``tries`` a session is stored and taken back, where that leaves nothing behind, and the
+        columns of the user are judged too; of those the system checks tell otherwise (W050).
         """
         seen, settings = self.inspection, self.settings
         if not seen.columns:
-            text = f"the table {self.name} does not exist (--create)"
-            if places := self.elsewhere():
-                text = f"the table {self.name} is not found here; {_told(places)}"
-            return [Finding(Level.BREAKS, text)]
+            return [Finding(Level.BREAKS, self.absence().removesuffix("."))]
         wanted = (settings.id, settings.data, settings.expires)
         missing = [printable(name) for name in wanted if name not in seen.columns]
         if missing:
             return [Finding(Level.BREAKS, f"the column {name} is missing") for name in missing]
         names = {name: quoted(self.alias, name) for name in seen.columns}
-        found = list(Judged(settings, seen, quoted_table(self.alias, settings), names).findings())
-        if tries and not any(one.breaks for one in found):
-            found.insert(0, self._tried())
+        assessment = Assessment(settings, seen, quoted_table(self.alias, settings), names)
+        found = [*assessment.findings(), *self._marks()]
+        if tries:
+            why = UserColumns(self.alias, settings).why_unsure()
+            found += [] if why is None else [Finding(Level.COSTS, f"{why} (--add-user)")]
+            found[:0] = [] if any(one.breaks for one in found) else self._tried()
         levels = list(Level)
-        return sorted([*found, *self._marks()], key=lambda one: levels.index(one.level))
+        return sorted(found, key=lambda one: levels.index(one.level))
 
     @property
     def name(self) -> str:
@@ -115,32 +118,43 @@ class ExpressTable:
 
     # --- below
 
-    def _tried(self) -> Finding:
-        """Return how a session fared that was stored and taken back, or why none was."""
+    def _tried(self) -> Iterator[Finding]:
+        """Yield how a session fared that was stored and taken back, or why none was."""
+        facts = self.inspection.facts
+        for one in self._triggers_of_others():
+            untried = ", so no session was tried in it" if facts.is_transactional else ""
+            yield replace(one, text=f"{one.text}{untried}")
+            # A copy has no triggers.
+            if facts.is_transactional:
+                return
+        wrong = try_session(self.alias, self.settings, facts)
+        if wrong is not None:
+            yield Finding(Level.BREAKS, f"a session that was tried in it: {wrong}")
+        else:
+            yield Finding(Level.WORKS, "a session was stored, changed and ended, and taken back")
+
+    def _triggers_of_others(self) -> Iterator[Finding]:
+        """Yield what would fire, as far as this user is shown it: what that does is theirs."""
         seen = self.inspection
         ours = {self._guard, *UserColumns(self.alias, self.settings).trigger_names}
-        if others := sorted(set(seen.triggers) - ours):
+        if not seen.sees_triggers:
+            text = f"{seen.user} is shown neither triggers of others nor the guard"
+            yield Finding(Level.COSTS, text, self._grant("TRIGGER"))
+        elif others := sorted(set(seen.triggers) - ours):
             names = ", ".join(map(printable, others))
-            text = f"it has triggers of its own ({names}), so no session was tried in it"
-            return Finding(Level.COSTS, text)
-        if not seen.facts.is_transactional:
-            return Finding(Level.COSTS, "no session was tried in it, for that would remain")
-        wrong = try_session(self.alias, self.settings)
-        if wrong is not None:
-            return Finding(Level.BREAKS, f"a session that was tried in it: {wrong}")
-        return Finding(Level.WORKS, "a session was stored, changed and ended, and taken back")
+            yield Finding(Level.COSTS, f"it has triggers of its own ({names})")
 
     def _marks(self) -> list[Finding]:
         """Return what a logout lacks to be final, and the rights that adding it takes."""
-        mark, facts = printable(self.settings.mark), self.inspection.facts
-        who = "" if facts.is_owner else f"; only the owner of {self.name} can"
-        if self.settings.mark not in self.inspection.columns:
+        mark, seen = printable(self.settings.mark), self.inspection
+        if self.settings.mark not in seen.columns:
             text = (
-                f"there is no mark column {mark} (--add-mark{who}): a request of Express "
+                f"there is no mark column {mark} (--add-mark): a request of Express "
                 f"that is under way can bring back a session that was logged out"
             )
-            return [Finding(Level.COSTS, text)]
-        column = self.inspection.columns[self.settings.mark]
+            is_indexed = seen.has_index(self.settings.expires)
+            return [self._lacking(text, "ALTER", *([] if is_indexed else ["INDEX"]))]
+        column = seen.columns[self.settings.mark]
         is_empty = column.is_nullable and not (column.has_default or column.is_generated)
         if column.kind not in _COUNTS or not is_empty:
             text = (
@@ -148,13 +162,25 @@ class ExpressTable:
                 f'in all other rows; name another in "columns"'
             )
             return [Finding(Level.BREAKS, text)]
-        if not self.has_guard():
+        if seen.sees_triggers and not self.has_guard():
             text = (
-                f"there is no guard (--add-guard{who}): a logout is final for Django, and not for "
-                f"a request of Express that is under way"
+                "there is no guard (--add-guard): a logout is final for Django, and not for "
+                "a request of Express that is under way"
             )
-            return [Finding(Level.COSTS, text)]
+            return [self._lacking(text, "TRIGGER")]
         return []
+
+    def _lacking(self, text: str, *rights: str) -> Finding:
+        """Return what is not there, and what is needed for whoever may not add it."""
+        missing = [one for one in rights if one not in self.inspection.facts.rights]
+        if "ALTER" in missing and self._vendor == "postgresql":
+            # No grant gives it.
+            return Finding(Level.COSTS, f"{text}; only the owner of {self.name} can add it")
+        return Finding(Level.COSTS, text, self._grant(*missing) if missing else "")
+
+    def _grant(self, *rights: str) -> str:
+        table = quoted_table(self.alias, self.settings)
+        return f"GRANT {', '.join(rights)} ON {table} TO {self.inspection.user}"
 
     @property
     def _vendor(self) -> str:
@@ -167,10 +193,9 @@ class ExpressTable:
     @property
     def _words(self) -> dict[str, str]:
         """Return what stands for the braces in the texts, quoted."""
-        index = fitting(f"IDX_{self.settings.table[-1]}_{self.settings.expires}")
         return {
-            **names_of(self.alias, self.settings),
-            "index": quoted(self.alias, index),
+            **Catalogue(self.alias, self.settings).words,
+            "index": quoted(self.alias, index_name(self.settings, self.settings.expires)),
             "guard": quoted(self.alias, self._guard),
         }
 
@@ -178,10 +203,10 @@ class ExpressTable:
 def refusal(table: ExpressTable) -> str | None:
     """Return why a table must not be made: one that is seen elsewhere would be hidden by it."""
     places = table.elsewhere()
-    return None if not places else f"The table {table.name} is not made, for {_told(places)}."
+    return None if not places else f"The table {table.name} is not made, for {_where_seen(places)}."
 
 
-def _told(places: list[str]) -> str:
+def _where_seen(places: list[str]) -> str:
     names = ", ".join(map(printable, places))
     return f'one with its columns is in {names}: set "schema" in SESSIONSTORE_EXPRESS'
 
@@ -207,12 +232,6 @@ _PG_SIMPLE = [
     ),
     "CREATE INDEX IF NOT EXISTS {index} ON {table} ({expires})",
 ]
-_CREATE_INDEX = {
-    "mysql": "CREATE INDEX {index} ON {table} ({expires})",
-    "postgresql": "CREATE INDEX {index} ON {table} ({expires})",
-    "sqlite": "CREATE INDEX {schema}{index} ON {alone} ({expires})",
-}
-_CREATE_INDEX_BESIDE = "CREATE INDEX CONCURRENTLY {index} ON {table} ({expires})"
 _GUARD = {
     "mysql": [
         (
@@ -227,7 +246,8 @@ _GUARD = {
             "$$ BEGIN RETURN OLD; END $$"
         ),
         (
-            "CREATE TRIGGER {guard} BEFORE UPDATE ON {table} FOR EACH ROW "
+            # The one that somebody has disabled fires again.
+            "CREATE OR REPLACE TRIGGER {guard} BEFORE UPDATE ON {table} FOR EACH ROW "
             "WHEN (OLD.{mark} IS NOT NULL) EXECUTE FUNCTION {schema}{guard}()"
         ),
     ],
