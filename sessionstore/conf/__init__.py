@@ -259,6 +259,10 @@ class Conf:
         return getattr(settings, "PUBLIC_SCHEMA_NAME", "public")
 
     @property
+    def language(self) -> str:
+        return settings.LANGUAGE_CODE
+
+    @property
     def debug(self) -> bool:
         return settings.DEBUG
 

@@ -5,7 +5,7 @@ Questions only: none changes the data. One that says that it loads may cost a SE
 
 from sessionstore.core import expiry
 from sessionstore.core.headers.set_cookie import CookieOptions
-from sessionstore.core.keys import as_text
+from sessionstore.core.keys import Key, as_text
 from sessionstore.table.receipts import Receipt, receipt_for
 
 from .drafts import client_differs
@@ -47,6 +47,13 @@ class Facts(DjangoSession):
         """The row's primary key, as far as it has been read; it never changes. Never loads."""
         row = self._known.record
         return None if row is None else row.id
+
+    @property
+    def ended_key(self) -> Key | None:
+        """The key that the request came with, where its session has ended; loads."""
+        self._get_session()
+        known = self._known
+        return known.key if known.standing is Standing.GONE else known.missed
 
     @property
     def authenticated_at_ms(self) -> int | None:

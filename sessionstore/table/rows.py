@@ -190,7 +190,7 @@ class SqlTable(RoutedTable):
         read than that takes.
         """
         removed: list[AbstractSession] = []
-        rows = self.objects.filter(user_id__in=user_ids).only("user_id", "expires_at")
+        rows = self.objects.filter(user_id__in=user_ids).only("user_id", "digest", "expires_at")
         if but is not None:
             rows = rows.exclude(pk=but)
         if self._protecting:

@@ -24,6 +24,9 @@ class Owned(Protocol):
     def pk(self) -> bytes: ...
 
     @property
+    def digest(self) -> bytes: ...
+
+    @property
     def user_id(self) -> str | None: ...
 
     @property

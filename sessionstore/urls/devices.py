@@ -5,6 +5,7 @@ from django.urls import path
 from sessionstore.views import (
     ConfirmView,
     DevicesView,
+    DeviceView,
     RevokeOthersView,
     RevokeView,
     extend,
@@ -16,6 +17,7 @@ urlpatterns = [
     path("devices/", DevicesView.as_view(), name="devices"),
     path("devices/revoke/", RevokeView.as_view(), name="revoke"),
     path("devices/revoke-others/", RevokeOthersView.as_view(), name="revoke_others"),
+    path("devices/<str:handle>/", DeviceView.as_view(), name="device"),
     path("confirm/", ConfirmView.as_view(), name="confirm"),
     path("session/status/", status, name="status"),
     path("session/extend/", extend, name="extend"),

@@ -1,12 +1,13 @@
 """The pages, one module for each subject."""
 
-from sessionstore.views.devices import DevicesView, RevokeOthersView, RevokeView
+from sessionstore.views.devices import DevicesView, DeviceView, RevokeOthersView, RevokeView
 from sessionstore.views.idle import extend, status
 from sessionstore.views.login import ConfirmView, LoginView
 from sessionstore.views.logout import LogoutView
 
 __all__ = [
     "ConfirmView",
+    "DeviceView",
     "DevicesView",
     "LoginView",
     "LogoutView",

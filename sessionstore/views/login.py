@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
+from sessionstore.answers.places import FORGOTTEN_PASSWORD, url_of
 from sessionstore.decorators import not_impersonated, session_of
 from sessionstore.forms import ConfirmForm, LoginForm
 
@@ -31,6 +32,11 @@ class LoginView(auth_views.LoginView):
     form_class = LoginForm
     template_name = "sessionstore/login.html"
     extra_context = {"title": _("Sign in")}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Tell where the project helps those who have forgotten their password."""
+        forgotten = {"forgotten_url": url_of(FORGOTTEN_PASSWORD)}
+        return {**super().get_context_data(**kwargs), **forgotten}
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Sign in, then let the session live as long as the user chose for this computer."""
@@ -71,4 +77,5 @@ class ConfirmView(LoginRequiredMixin, auth_views.RedirectURLMixin, _FormView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Hand `next` on, once it has been found to be an allowed place."""
         come_back = {self.redirect_field_name: self.get_redirect_url()}
-        return {**super().get_context_data(**kwargs), **come_back}
+        forgotten = {"forgotten_url": url_of(FORGOTTEN_PASSWORD)}
+        return {**super().get_context_data(**kwargs), **come_back, **forgotten}

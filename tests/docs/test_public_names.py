@@ -26,7 +26,8 @@ NAMES = {
     "urls": "app_name urlpatterns",
     "urls.devices": "app_name urlpatterns",
     "views": (
-        "ConfirmView DevicesView LoginView LogoutView RevokeOthersView RevokeView extend status"
+        "ConfirmView DeviceView DevicesView LoginView LogoutView RevokeOthersView RevokeView "
+        "extend status"
     ),
 }
 SIGNALS = {
@@ -52,22 +53,30 @@ EXCEPTIONS = {
 }
 COMMANDS = {"clearsessions", "expresstable", "importsessions", "revokesessions", "sessionstats"}
 TEMPLATES = [
+    "_device_icon.html",
     "_field.html",
     "_form.html",
     "_idle_warning.html",
     "_logout_button.html",
     "_messages.html",
+    "_moment.html",
+    "_sign_out_device.html",
+    "_why_signed_out.html",
     "admin/change_list.html",
     "admin/statistics.html",
     "base.html",
     "confirm.html",
+    "device.html",
     "devices.html",
     "logged_out.html",
     "login.html",
     "logout.html",
+    "session_ended.html",
+    "unavailable.html",
 ]
 PAGES = [
     "confirm",
+    "device",
     "devices",
     "extend",
     "login",
@@ -122,7 +131,7 @@ def test_the_templates_are_these():
 def test_the_tags_are_these():
     """`{% load sessionstore %}`."""
     library = import_module("sessionstore.templatetags.sessionstore").register
-    assert set(library.tags) == {"idle_warning", "logout_button"}
+    assert set(library.tags) == {"idle_warning", "logout_button", "moment", "why_signed_out"}
 
 
 @pytest.mark.parametrize("urls", ["sessionstore.urls", "sessionstore.urls.devices"])

@@ -15,7 +15,6 @@ from sessionstore.session.expiring import SHARED_IDLE_S
 from sessionstore.urls import devices as devices_urls
 from sessionstore.urls import urlpatterns
 from sessionstore.users import devices
-from sessionstore.users.words import SHORTENED
 from tests.web.conftest import sign_in
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,7 +65,6 @@ def test_the_numbers_are_those_of_the_code():
     assert f"a login of the last {RECENTLY.total_seconds() / 60:.0f} minutes" in PAGES
     assert f"{RECENTLY.total_seconds() / 60:.0f} minutes when nothing is said" in PAGES
     assert f"within {REPLACED_MS // 1000} seconds" in PAGES
-    assert f"cut at {SHORTENED}\ncharacters" in PAGES
     assert f"{devices.PER_PAGE} rows a page" in PAGES
     assert f"{USER_AGENT_LENGTH} characters at most" in PRIVACY
 
