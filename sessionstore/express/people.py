@@ -75,6 +75,7 @@ class OwnedRow:
     ip: None = None
     user_agent: None = None
     device_name: None = None
+    bound_at: None = None
 
     @property
     def handle(self) -> str:

@@ -48,13 +48,17 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many rows there are; ``signed_in`` and ``anonymous`` are parts of ``live``."""
+    """How many rows there are; ``signed_in`` and ``anonymous`` are parts of ``live``.
+
+    ``bound`` are those of ``signed_in`` that need a key of a device.
+    """
 
     rows: Figure
     live: Figure
     signed_in: Figure
     anonymous: Figure
     expired: Figure
+    bound: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Row:
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    is_bound: bool
     version: int
     user_agent: str | None
     size: int
@@ -117,7 +122,8 @@ def collect(table: SqlTable, *, exact: bool = False, top: int = 10) -> Statistic
         counts = _counted(objects)
     else:
         users = sum(row.user_id is not None for row in live)
-        parts = (len(live), users, len(live) - users, len(sample.rows) - len(live))
+        bound = sum(row.is_bound for row in live)
+        parts = (len(live), users, len(live) - users, len(sample.rows) - len(live), bound)
         counts = Counts(sample.total, *map(sample.scaled, parts))
     is_whole = exact or sample.total.is_exact
     return Statistics(
@@ -149,8 +155,8 @@ def take_sample(objects: Rows) -> Sample:
         )
         .order_by("digest")
         .values_list(
-            *("digest", "user_id", "created_at", "last_seen_at", "expires_at", "writes"),
-            *("user_agent", "size", "header"),
+            *("digest", "user_id", "created_at", "last_seen_at", "expires_at", "bound_at"),
+            *("writes", "user_agent", "size", "header"),
         )
     )
     found = list(ordered.filter(digest__gte=start)[:SAMPLE])
@@ -166,8 +172,9 @@ def take_sample(objects: Rows) -> Sample:
 
 def _row(user_id: str | None, *values: Any) -> Row:
     # Ages are differences, which naive times have wrong when the clock has changed in between.
-    times: list[Any] = [aware(at) for at in values[:3]]
-    return Row(user_id, *times, *values[3:])
+    columns: list[Any] = [aware(at) for at in values[:3]]
+    columns += [values[3] is not None, *values[4:]]
+    return Row(user_id, *columns)
 
 
 def _oldest_end(objects: Rows) -> datetime | None:
@@ -183,9 +190,10 @@ def _counted(objects: Rows) -> Counts:
         rows=Count("pk"),
         live=Count("pk", filter=live),
         signed_in=Count("pk", filter=live & Q(user_id__isnull=False)),
+        bound=Count("pk", filter=live & Q(bound_at__isnull=False)),
     )
     rows, living, signed_in = found["rows"], found["live"], found["signed_in"]
-    numbers = (rows, living, signed_in, living - signed_in, rows - living)
+    numbers = (rows, living, signed_in, living - signed_in, rows - living, found["bound"])
     return Counts(*(Figure(number, is_exact=True) for number in numbers))
 
 

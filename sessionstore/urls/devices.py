@@ -9,6 +9,8 @@ from sessionstore.views import (
     RevokeOthersView,
     RevokeView,
     extend,
+    refresh,
+    register,
     status,
 )
 
@@ -19,6 +21,8 @@ urlpatterns = [
     path("devices/revoke-others/", RevokeOthersView.as_view(), name="revoke_others"),
     path("devices/<str:handle>/", DeviceView.as_view(), name="device"),
     path("confirm/", ConfirmView.as_view(), name="confirm"),
+    path("device/register/", register, name="device_register"),
+    path("device/refresh/", refresh, name="device_refresh"),
     path("session/status/", status, name="status"),
     path("session/extend/", extend, name="extend"),
 ]

@@ -42,6 +42,7 @@ class Device:
     place: str
     signed_in_at: datetime | None
     last_seen_at: datetime | None
+    bound_at: datetime | None
     is_this: bool
     signed_in_by: str = ""
     name: str = ""
@@ -183,6 +184,7 @@ def _described(row: Any, *, is_this: bool) -> Device:
         place=place_of(row.ip),
         signed_in_at=row.authenticated_at or row.created_at,
         last_seen_at=seen,
+        bound_at=None if conf.device_age_ms is None else row.bound_at,
         is_this=is_this,
         signed_in_by=getattr(row, "signed_in_by", ""),
         name=row.device_name or "",

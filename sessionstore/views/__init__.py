@@ -1,5 +1,6 @@
 """The pages, one module for each subject."""
 
+from sessionstore.views.binding import refresh, register
 from sessionstore.views.devices import DevicesView, DeviceView, RevokeOthersView, RevokeView
 from sessionstore.views.idle import extend, status
 from sessionstore.views.login import ConfirmView, LoginView
@@ -14,5 +15,7 @@ __all__ = [
     "RevokeOthersView",
     "RevokeView",
     "extend",
+    "refresh",
+    "register",
     "status",
 ]

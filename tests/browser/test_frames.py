@@ -57,8 +57,10 @@ STYLES = """() => {
 def devices() -> DevicePage:
     """A list of two."""
     now = datetime.now(UTC)
-    here = Device("h" * 22, "Firefox on Windows", "192.0.2.1", "", now, now, is_this=True)
-    there = Device("i" * 22, "Safari on iOS", "81.2.69.142", "London", now, now, is_this=False)
+    here = Device("h" * 22, "Firefox on Windows", "192.0.2.1", "", now, now, now, is_this=True)
+    there = Device(
+        "i" * 22, "Safari on iOS", "81.2.69.142", "London", now, now, None, is_this=False
+    )
     return DevicePage([here, there], 1, has_next=True)
 
 

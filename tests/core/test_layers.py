@@ -16,6 +16,7 @@ LAYERS = [
     {"checks", "admin", "management", "views", "receivers"},
     {"middleware", "forms", "decorators", "templatetags"},
     {"answers"},
+    {"binding"},
     {"backends"},
     {"moving"},
     {"express"},

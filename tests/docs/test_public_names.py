@@ -18,7 +18,10 @@ NAMES = {
     "backends.leaving": "SessionStore",
     "caches": "RedisCache",
     "clients": "client_of forwarded_for remote_addr",
-    "decorators": "RecentLoginRequiredMixin does_not_touch recent_login_required",
+    "decorators": (
+        "BoundDeviceAdminMixin BoundDeviceRequiredMixin RecentLoginRequiredMixin "
+        "bound_device_required does_not_touch recent_login_required"
+    ),
     "forms": "ConfirmForm LoginForm",
     "middleware": "SessionMiddleware",
     "models": "AbstractSession Session",
@@ -31,6 +34,7 @@ NAMES = {
     ),
 }
 SIGNALS = {
+    "session_bound",
     "session_created",
     "session_cycled",
     "session_expired",
@@ -73,10 +77,13 @@ TEMPLATES = [
     "logout.html",
     "session_ended.html",
     "unavailable.html",
+    "unbound.html",
 ]
 PAGES = [
     "confirm",
     "device",
+    "device_refresh",
+    "device_register",
     "devices",
     "extend",
     "login",

@@ -78,6 +78,7 @@ def _lines(found: Statistics) -> list[str]:
         ("rows", _count(counts.rows)),
         ("  live", _count(counts.live)),
         ("    signed in", _count(counts.signed_in)),
+        ("      bound", _count(counts.bound)),
         ("    anonymous", _count(counts.anonymous)),
         ("  expired", _count(counts.expired) + _since(found.oldest_end)),
         ("data", _spread(found.data_bytes, _bytes)),
