@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext as _
 
+from sessionstore.answers import kept
 from sessionstore.answers.places import page_of
 from sessionstore.answers.refusals import ask_who
 from sessionstore.backends.base import SessionBackend
@@ -49,7 +50,7 @@ def recent_login_required(view: Any = None, *, max_age: MaxAge = RECENTLY) -> An
 
     ASVS 7.5.1. Whoever is not signed in is sent to sign in; whoever is, to SESSIONSTORE_REAUTH_URL
     or to our page that asks for the password. Both come back by `next`: to this address, or after
-    a POST, which cannot be repeated, to the page that held the form.
+    a POST to a page that offers the form again, or where that was not kept, to the one it was on.
     """
 
     def decorate(view: Decorated) -> Decorated:
@@ -88,13 +89,18 @@ def refusal(
     request: HttpRequest, *, max_age: MaxAge, come_back_to: str | None = None
 ) -> HttpResponse | None:
     """Return where to send somebody who has not proved lately who they are; None to go on."""
-    come_back = resolve_url(come_back_to) if come_back_to else page_of(request)
+    if request.user.is_authenticated:
+        if is_recent(request, max_age=max_age):
+            kept.forget_sent(request)
+            return None
+        if is_impersonated(request):
+            return _only_they(request)
+    if come_back_to:
+        come_back = resolve_url(come_back_to)
+    else:
+        come_back = kept.keep(request) or page_of(request)
     if not request.user.is_authenticated:
         return ask_who(request, come_back)
-    if is_recent(request, max_age=max_age):
-        return None
-    if is_impersonated(request):
-        return _only_they(request)
     if USER_KEY not in request.session:
         # A header says who this is: a session without a login can keep no proof of it.
         return ask_who(request, come_back)

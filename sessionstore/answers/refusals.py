@@ -1,10 +1,11 @@
 """What is told to somebody who has to sign in, or to prove again who they are, to go on."""
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from .kinds import is_by_script, is_htmx
+from .places import page_of
 
 _VARIES_BY = ("Accept", "HX-Request", "X-Requested-With", "Sec-Fetch-Dest")
 
@@ -17,6 +18,33 @@ def ask_who(request: HttpRequest, come_back: str, page: str | None = None) -> Ht
     """
     redirect = redirect_to_login(come_back, page)
     response = told(request, redirect.url, come_back) if is_by_script(request) else redirect
+    patch_vary_headers(response, _VARIES_BY)
+    return response
+
+
+def ask_script(request: HttpRequest, given: str) -> HttpResponse | None:
+    """Return the 401 where a script has come to a page that asks who somebody is; None for others.
+
+    It has followed a redirect, of Django's ``login_required`` for instance. ``given`` is the place
+    that this named, which may be a part of a page: one comes back to the page, if it is known.
+    """
+    if request.method not in {"GET", "HEAD"} or not is_by_script(request):
+        return None
+    page = page_of(request)
+    if page in {"/", request.get_full_path()}:
+        page = given or page
+    return told(request, redirect_to_login(page, request.path).url, page)
+
+
+def go_on(request: HttpRequest, url: str) -> HttpResponse:
+    """Lead on after a login; a script that has sent the form is told where."""
+    response: HttpResponse
+    if is_htmx(request):
+        response = HttpResponse(status=204, headers={"HX-Redirect": url})
+    elif is_by_script(request):
+        response = JsonResponse({"next": url})
+    else:
+        response = HttpResponseRedirect(url)
     patch_vary_headers(response, _VARIES_BY)
     return response
 

@@ -7,7 +7,8 @@ from django import template
 from django.shortcuts import resolve_url
 from django.utils.timesince import timesince
 
-from sessionstore.conf.zones import aware
+from sessionstore.answers import kept
+from sessionstore.conf.zones import aware, zone
 from sessionstore.session.expiring import policy_of
 from sessionstore.users.ended import ended
 
@@ -63,7 +64,9 @@ def moment(at: datetime, *, ago: bool = False, active: bool = False) -> dict[str
     With ``ago`` show how long ago it was, or that it is now when that is ``active``.
     """
     since = timesince(at, depth=1) if ago else ""
-    return {"at": at, "iso": aware(at).isoformat(), "since": since, "active": active}
+    name = aware(at).astimezone(zone()).tzname()
+    facts = {"at": at, "iso": aware(at).isoformat(), "zone": name}
+    return {**facts, "since": since, "active": active}
 
 
 @register.inclusion_tag("sessionstore/_why_signed_out.html", takes_context=True)
@@ -74,7 +77,8 @@ def why_signed_out(context: template.Context) -> dict[str, Any]:
     """
     if _is_signed_in(context):
         return {}
-    end = ended(getattr(context.get("request"), "session", None))
+    session = getattr(context.get("request"), "session", None)
+    end = ended(session) or kept.end_before(session)
     return {"words": end and end.words}
 
 

@@ -6,6 +6,7 @@ from sessionstore.views import (
     ConfirmView,
     DevicesView,
     DeviceView,
+    ResumeView,
     RevokeOthersView,
     RevokeView,
     extend,
@@ -23,6 +24,7 @@ urlpatterns = [
     path("confirm/", ConfirmView.as_view(), name="confirm"),
     path("device/register/", register, name="device_register"),
     path("device/refresh/", refresh, name="device_refresh"),
+    path("resume/", ResumeView.as_view(), name="resume"),
     path("session/status/", status, name="status"),
     path("session/extend/", extend, name="extend"),
 ]

@@ -5,6 +5,7 @@ from sessionstore.views.devices import DevicesView, DeviceView, RevokeOthersView
 from sessionstore.views.idle import extend, status
 from sessionstore.views.login import ConfirmView, LoginView
 from sessionstore.views.logout import LogoutView
+from sessionstore.views.resume import ResumeView
 
 __all__ = [
     "ConfirmView",
@@ -12,6 +13,7 @@ __all__ = [
     "DevicesView",
     "LoginView",
     "LogoutView",
+    "ResumeView",
     "RevokeOthersView",
     "RevokeView",
     "extend",

@@ -29,8 +29,8 @@ NAMES = {
     "urls": "app_name urlpatterns",
     "urls.devices": "app_name urlpatterns",
     "views": (
-        "ConfirmView DeviceView DevicesView LoginView LogoutView RevokeOthersView RevokeView "
-        "extend status"
+        "ConfirmView DeviceView DevicesView LoginView LogoutView ResumeView RevokeOthersView "
+        "RevokeView extend status"
     ),
 }
 SIGNALS = {
@@ -75,6 +75,7 @@ TEMPLATES = [
     "logged_out.html",
     "login.html",
     "logout.html",
+    "resume.html",
     "session_ended.html",
     "unavailable.html",
     "unbound.html",
@@ -88,6 +89,7 @@ PAGES = [
     "extend",
     "login",
     "logout",
+    "resume",
     "revoke",
     "revoke_others",
     "status",

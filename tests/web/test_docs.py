@@ -30,7 +30,7 @@ def blocks(language: str) -> list[str]:
 def test_the_table_of_pages_is_complete():
     """Names and paths as the URL configuration has them."""
     documented = dict(
-        re.findall(r"^\| `sessionstore:(\w+)` \| `([\w/-]+)` \|", PAGES, re.MULTILINE)
+        re.findall(r"^\| `sessionstore:(\w+)` \| `([\w/<:>-]+)` \|", PAGES, re.MULTILINE)
     )
     assert documented == {pattern.name: str(pattern.pattern) for pattern in urlpatterns}
     without = {pattern.name for pattern in devices_urls.urlpatterns}

@@ -210,7 +210,7 @@ def test_a_database_that_is_down_is_told_as_the_request_can_use_it(
 
 def test_both_pages_speak_the_visitors_language(browser, user, settings):
     """Though the request has not come to LocaleMiddleware."""
-    settings.MIDDLEWARE.insert(2, "django.middleware.locale.LocaleMiddleware")
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
     html = overtaken(browser, user, PAGE, **KOREAN).content.decode()
     assert ('<html lang="ko">' in html, "세션이 종료되었습니다" in html) == (True, True)
     assert "다시 시도해 주세요" in unreadable(user, PAGE, **KOREAN).content.decode()

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import RequestContext, Template
 from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
 from sessionstore.decorators import RecentLoginRequiredMixin, does_not_touch, recent_login_required
@@ -118,6 +120,13 @@ def overtaken(request: HttpRequest) -> HttpResponse:
     return HttpResponse("saved")
 
 
+@recent_login_required
+def sent(request: HttpRequest) -> HttpResponse:
+    """A form that matters: say what has arrived."""
+    fields = {name: value for name, value in request.POST.items() if "csrf" not in name}
+    return JsonResponse(fields)
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     """A page that fails with the session among its variables."""
     session, user = request.session, request.user
@@ -156,5 +165,8 @@ urlpatterns = [
     *(re_path(rf"^handed/{n}/by/position/(\w+)/$", view) for n, view in enumerate(HANDED)),
     path("template/", template),
     path("overtaken/", overtaken),
+    path("sent/", sent),
+    path("exempt/", csrf_exempt(sent)),
+    path("sensitive/", sensitive_post_parameters()(sent)),
     path("broken/", broken),
 ]
