@@ -3,14 +3,20 @@
 The templates are rendered here, and Chromium gets them without a server.
 """
 
+import dataclasses
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from django.contrib.messages.storage.base import Message
 from django.template.loader import render_to_string
+from django.utils import translation
 
+from sessionstore.answers.kept import KeptForm
 from sessionstore.forms import LoginForm
 from sessionstore.users.devices import Device, DevicePage
 from tests.browser.conftest import SCREENSHOTS
@@ -19,6 +25,7 @@ from tests.browser.test_pages import AUDIT
 ROOT = Path(__file__).parents[2]
 CSS = (ROOT / "sessionstore/static/sessionstore/sessionstore.css").read_text()
 GUIDE = (ROOT / "docs" / "pages.md").read_text()
+NOW = datetime.now(UTC)
 WIDTHS = (360, 800, 1280)
 FRAME = """<!doctype html><html lang="en" {html}><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -56,15 +63,14 @@ STYLES = """() => {
 
 def devices() -> DevicePage:
     """A list of two."""
-    now = datetime.now(UTC)
-    here = Device("h" * 22, "Firefox on Windows", "192.0.2.1", "", now, now, now, is_this=True)
+    here = Device("h" * 22, "Firefox on Windows", "192.0.2.1", "", NOW, NOW, NOW, is_this=True)
     there = Device(
-        "i" * 22, "Safari on iOS", "81.2.69.142", "London", now, now, None, is_this=False
+        "i" * 22, "Safari on iOS", "81.2.69.142", "London", NOW, NOW, None, is_this=False
     )
     return DevicePage([here, there], 1, has_next=True)
 
 
-def in_frame(settings, folder: Path, name: str, css: str) -> dict[str, str]:
+def in_frame(settings, folder: Path, name: str, css: str) -> Callable[..., str]:
     """Render our pages in a frame, by the example of the documentation."""
     example = re.search(r'```html\+django\n(\{% extends "base.html".*?)```', GUIDE, re.DOTALL)
     style, html, _ = FRAMES[name]
@@ -83,14 +89,20 @@ def in_frame(settings, folder: Path, name: str, css: str) -> dict[str, str]:
     ]
     settings.ROOT_URLCONF = "tests.web.urls"
     user = SimpleNamespace(is_authenticated=True, get_username=lambda: "ann")
+    context = {"user": user, "csrf_token": "t", "messages": [Message(25, "It is done.")]}
+
+    def render(page: str, more: dict[str, Any]) -> str:
+        return render_to_string(f"sessionstore/{page}.html", {**context, **more})
+
+    return render
+
+
+def pages_of(render) -> dict[str, str]:
+    """The two pages with most in them."""
     form = LoginForm(data={"username": "", "keep": "1"})
-    context = {"user": user, "csrf_token": "t", "messages": [SimpleNamespace(level_tag="success")]}
     return {
-        page: render_to_string(f"sessionstore/{page}.html", {**context, **more})
-        for page, more in {
-            "login": {"title": "Sign in", "form": form},
-            "devices": {"title": "Your devices", "page": devices()},
-        }.items()
+        "login": render("login", {"title": "Sign in", "form": form, "forgotten_url": "/"}),
+        "devices": render("devices", {"title": "Your devices", "page": devices()}),
     }
 
 
@@ -124,7 +136,7 @@ def is_dark(page, *, system: str) -> bool:
 @pytest.mark.parametrize("name", FRAMES)
 def test_the_scheme_is_the_frames(page, bootstrap, settings, tmp_path, name):
     """Whatever the visitor's system is, unless the frame follows that."""
-    page.set_content(in_frame(settings, tmp_path, name, bootstrap)["login"])
+    page.set_content(pages_of(in_frame(settings, tmp_path, name, bootstrap))["login"])
     found = [is_dark(page, system=system) for system in ("light", "dark")]
     assert found == FRAMES[name][2]
 
@@ -136,7 +148,7 @@ def test_a_frame_keeps_its_looks_and_ours_can_be_read_in_it(
     """By computed styles, at three widths, and by axe; on a dark system, the harder case."""
     SCREENSHOTS.mkdir(exist_ok=True)
     page.emulate_media(color_scheme="dark")
-    for title, html in in_frame(settings, tmp_path, name, bootstrap).items():
+    for title, html in pages_of(in_frame(settings, tmp_path, name, bootstrap)).items():
         page.set_content(html)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 800})
@@ -147,6 +159,39 @@ def test_a_frame_keeps_its_looks_and_ours_can_be_read_in_it(
     with_ours = page.evaluate(STYLES)
     page.evaluate("document.querySelector('link[rel=stylesheet]').remove()")
     assert page.evaluate(STYLES) == with_ours
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_pages_that_people_see_seldom(page, axe, settings, tmp_path, language):
+    """A device, a form that waits, an end, a 503: they fit, and axe has no objection."""
+    render = in_frame(settings, tmp_path, "both", "")
+    fields = [["account", "DE02 1203 0000"], ["note", "Thank you! " * 40]]
+    form = KeptForm("1", "/transfer/", "/bank/", 0, None, fields, [["pin", "password"]])
+    why = "You were signed out here from another of your devices."
+    device = dataclasses.replace(devices().devices[1], name="Old phone", bound_at=NOW)
+    seldom = {
+        "device": {"title": "Old phone", "device": device, "can_name": True, "leads_on": True},
+        "resume": {"title": "Send it?", "form": form},
+        "logged_out": {"title": "Signed out", "next": "/shop/"},
+        "session_ended": {
+            "message": "Nothing was saved.",
+            "why": why,
+            "login_url": "/",
+            "next": "/",
+        },
+        "unavailable": {"message": "The site is busy. Please try again."},
+    }
+    page.emulate_media(color_scheme="dark" if language == "ko" else "light")
+    with translation.override(language):
+        shown = {name: render(name, context) for name, context in seldom.items()}
+    for name, html in shown.items():
+        page.set_content(html)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            page.screenshot(path=SCREENSHOTS / f"{name}-{language}-{width}.png", full_page=True)
+        page.evaluate(axe)
+        assert page.evaluate(AUDIT, ["#theirs"]) == []
 
 
 def test_every_custom_property_is_documented():
