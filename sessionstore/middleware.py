@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import http_date
 
-from sessionstore.answers import failures
+from sessionstore.answers import failures, kept
 from sessionstore.backends.base import SessionBackend
 from sessionstore.binding import requests as binding
 from sessionstore.cleaning.background import cleaner
@@ -117,6 +117,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 response = _unavailable(request, response)
             elif not session.failed_to_load and not binding.concerns_binding(request):
                 end_if_account_is_lost(request)
+                kept.keep_what_a_redirect_loses(request, response)
                 self._finish(request, response, session, left=events.left)
                 binding.answer(request, response, session)
             if getattr(request, _AMBIGUOUS, False):

@@ -9,13 +9,18 @@ kept: their fields are offered empty.
 
 import re
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from django.contrib.auth.views import redirect_to_login
 from django.core import signing
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 
+from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.models import user_id_of
 from sessionstore.session.store import SessionBackend
@@ -27,6 +32,8 @@ from .places import page_of
 MOST_BYTES = 16 * 1024
 KEPT_MS = 30 * expiry.MINUTE_MS
 _KEY = "_session_form"
+# On a request whose form is kept.
+_ON_REQUEST = "_sessionstore_kept"
 _FORMS = {"application/x-www-form-urlencoded", "multipart/form-data"}
 _SECRET = re.compile(
     r"passw|passphrase|secret|token|(?:^|[^a-z])(?:pwd|pin|otp|totp|cvc|cvv|csc|card|cc)(?:[^a-z]|$)",
@@ -68,8 +75,29 @@ def keep(request: HttpRequest) -> str | None:
     form = _read(request, owner, end) if owner else None
     if form is None:
         return None
+    setattr(request, _ON_REQUEST, True)
     session[_KEY] = signing.dumps(asdict(form), salt=_KEY, compress=True)
     return f"{place}?{urlencode({'next': form.page}, safe='/')}"
+
+
+def keep_what_a_redirect_loses(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Keep the form of a POST that is sent to the login, by Django's ``login_required`` or others.
+
+    Where it is kept, the way back is where it is offered again.
+    """
+    is_kept = hasattr(request, _ON_REQUEST)
+    if is_kept or request.method != "POST" or response.status_code != HTTPStatus.FOUND:
+        return
+    login, user = urlsplit(response.headers.get("Location", "")), getattr(request, "user", None)
+    try:
+        is_asked = login.path == urlsplit(resolve_url(conf.login_url)).path
+    except NoReverseMatch:  # a site without a login
+        return
+    if not is_asked or user is None or user.is_authenticated:
+        return
+    place = keep(request)
+    if place is not None:
+        response.headers["Location"] = redirect_to_login(place, urlunsplit(login)).url
 
 
 def kept(request: HttpRequest) -> KeptForm | None:

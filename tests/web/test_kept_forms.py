@@ -90,6 +90,18 @@ def test_an_idle_end_loses_no_form_either(browser, user, clock):
     assert fields_of(offered(browser))["account"] == FORM["account"]
 
 
+def test_what_django_sends_to_the_login_is_not_lost_either(browser, user, clock):
+    """`login_required` redirects a POST: the way back is its form, and for others what it was."""
+    old_login(browser, user, clock, minutes=61)
+    answer = send(browser, "/by-django/")
+    assert answer.url.startswith("/account/login/?next=/account/resume/")
+    sign_in(browser, user)
+    assert 'action="/by-django/"' in offered(browser)
+    visitor = Client(enforce_csrf_checks=True)
+    visitor.get("/account/login/")
+    assert send(visitor, "/by-django/").url == "/account/login/?next=/by-django/"
+
+
 def test_passwords_codes_and_files_are_not_kept(browser, user, clock):
     """Neither in the row nor on the page, which has empty fields for them."""
     old_login(browser, user, clock)

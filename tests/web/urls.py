@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import RequestContext, Template
 from django.urls import include, path, re_path
@@ -166,6 +167,7 @@ urlpatterns = [
     path("template/", template),
     path("overtaken/", overtaken),
     path("sent/", sent),
+    path("by-django/", login_required(plain)),
     path("exempt/", csrf_exempt(sent)),
     path("sensitive/", sensitive_post_parameters()(sent)),
     path("broken/", broken),
