@@ -4,6 +4,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.cache import caches
 from django.core.management import call_command
 from django.test import Client
@@ -11,6 +12,8 @@ from django.test import Client
 from sessionstore.answers.places import FORGOTTEN_PASSWORD, url_of
 from sessionstore.models import Session
 from sessionstore.signals import Reason
+from sessionstore.users import devices
+from sessionstore.users.ended import Ended, ended
 from sessionstore.users.revocation import revoke_all_of
 from tests.engine.test_unreadable import later
 from tests.web.conftest import PASSWORD, key_of, press, sign_in
@@ -233,3 +236,15 @@ def test_the_reason_is_kept_without_a_key_or_a_row(browser, user, settings):
     assert names
     assert not [name for name in names if key in name or digest.hex() in name]
     assert PASSWORD not in str(names)
+
+
+def test_every_database_tells_why_and_keeps_names(database, engine):
+    """Digests come in types of their own; with the cache in front too."""
+    user = get_user_model().objects.create_user("ann")
+    browser = Client()
+    browser.force_login(user)
+    session = browser.session
+    assert devices.rename(user, session, session.handle, "Küche")
+    assert devices.find_device(user, session, session.handle).title == "Küche"
+    assert revoke_all_of(str(user.pk), reason=Reason.ADMIN) == 1
+    assert ended(type(session)(session.session_key)) == Ended("admin", str(user.pk))
