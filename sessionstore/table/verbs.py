@@ -153,8 +153,8 @@ class UserTable(Table, Protocol):
     ) -> Sequence[Owned]:
         """Return ``most`` live rows of a user from ``start`` on: ``first``, then the last used."""
 
-    def of_handle(self, user_id: str, handle: str) -> Sequence[Owned]:
-        """Return the row of a user that a handle names, or none."""
+    def of_handle(self, user_id: str, handle: str, *, ending: bool = False) -> Sequence[Owned]:
+        """Return the row of a user that a handle names, or none; with its digest to be ended."""
 
     def remove_of_users(
         self, user_ids: Sequence[str], *, but: bytes | None = None

@@ -151,7 +151,7 @@ def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
     Raises PermissionDenied as below.
     """
     _refuse_others(user, session)
-    own = session.table.of_handle(user_id_of(user), handle)
+    own = session.table.of_handle(user_id_of(user), handle, ending=True)
     return revoke_each(own, reason=Reason.OWNER, session=session) > 0
 
 

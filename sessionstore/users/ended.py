@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.core.cache import caches
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from sessionstore.conf import conf
@@ -52,7 +53,9 @@ class Ended:
 def remember(rows: Iterable[Any], reason: Reason) -> None:
     """Keep why these rows, which have been deleted, were ended; those of visitors are left out."""
     told = {
-        _name(row.digest): (str(reason), row.user_id) for row in rows if row.user_id is not None
+        _name(row.digest): (str(reason), row.user_id)
+        for row in rows
+        if row.user_id is not None and _has_digest(row)
     }
     if told:
         # A cache that is down keeps nobody signed in.
@@ -88,6 +91,11 @@ def _why(session: SessionBackend, row: Record, key: Key) -> str:
     if policy.absolute_ms is not None and now - row.started_at >= policy.absolute_ms:
         return LONGEST
     return IDLE if policy.slides or IDLE_KEY in data else EXPIRED
+
+
+def _has_digest(row: Any) -> bool:
+    """Tell whether it was read: a row that is gone cannot be asked for more."""
+    return not isinstance(row, Model) or "digest" not in row.get_deferred_fields()
 
 
 def _name(digest: bytes) -> str:

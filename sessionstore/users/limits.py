@@ -60,7 +60,7 @@ def keep_limit(session: Any, user_id: str, *, own: bytes | None = None) -> None:
 def _surplus(ranked: Any, *, limit: int, own: bytes | None) -> list[Any]:
     """Return what is too much of these rows, as much as one statement ends."""
     # A user of another site that shares the table may have the same key.
-    rows = ranked.own()
+    rows = ranked.own(ending=True)
     # A stable sort: all but the own one keep their order.
     rows.sort(key=lambda row: bytes(row.pk) != own)
     return list(rows[limit : limit + BATCH])
