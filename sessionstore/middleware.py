@@ -146,14 +146,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
             session.keys()  # A valid key whose row is gone makes the session empty.
         if session.is_empty():
             # A late answer to an old request must not wipe the cookie of a newer login.
-            if left is not None and session.cookie_name in request.COOKIES:
-                response.cookies[session.cookie_name] = _deletion(session.cookie_name, left)
-                patch_vary_headers(response, ("Cookie",))
+            _delete_left(request, response, session.cookie_name, left)
         elif response.status_code >= _SERVER_ERROR:
             # The changes of a request that failed are dropped, but not a key that is in the table.
-            held = request.COOKIES.get(session.cookie_name)
-            if session.session_key != held and session.is_stored():
-                _send_key(response, session, left)
+            if session.session_key != request.COOKIES.get(session.cookie_name):
+                if session.is_stored():
+                    _send_key(response, session, left)
+                else:
+                    _delete_left(request, response, session.cookie_name, left)
         elif wants_save:
             _save(session)
             is_new = session.session_key != request.COOKIES.get(session.cookie_name)
@@ -211,6 +211,15 @@ def _save(session: SessionBackend) -> None:
         session.save()
     except UpdateError as error:
         raise SessionInterrupted(_INTERRUPTED) from error
+
+
+def _delete_left(
+    request: HttpRequest, response: HttpResponseBase, name: str, left: CookieOptions | None
+) -> None:
+    """Delete the cookie of a session that was flushed, where the browser holds it."""
+    if left is not None and name in request.COOKIES:
+        response.cookies[name] = _deletion(name, left)
+        patch_vary_headers(response, ("Cookie",))
 
 
 def _send_key(

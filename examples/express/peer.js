@@ -77,6 +77,9 @@ function control (store) {
 const genids = {
   // Ids that come again, as those of a site that makes them from its users.
   user: () => 'user-7',
+  // As those of two applications on one table.
+  shop: () => 'shop:' + crypto.randomBytes(24).toString('base64url'),
+  blog: () => 'blog:' + crypto.randomBytes(24).toString('base64url'),
   // The id that the step newId gives; a random one without.
   given: req => req.newId || crypto.randomBytes(24).toString('base64url')
 }

@@ -5,6 +5,8 @@ and SESSIONSTORE_EXPRESS. What Express stores beside the session's data, its ``c
 kept and hidden; its ages and Django's ``set_expiry()`` are one and the same.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -16,10 +18,11 @@ from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import Data, Record
+from sessionstore.exceptions import SessionUnreadable
 from sessionstore.express import seal
 from sessionstore.express.cookies import cookie_with, options_in
 from sessionstore.express.keys import SidKeyring
-from sessionstore.express.record import express_settings
+from sessionstore.express.record import Held, contents_of, express_settings, held_in, keep
 from sessionstore.express.rows import SharedTable
 from sessionstore.express.users import (
     PASSPORT,
@@ -41,6 +44,10 @@ class SessionStore(SessionBackend):
 
     records_client = False
 
+    # What the marks in all rows that were read stand for: a view may keep one through a logout, and
+    # a merge may keep one that the row has no more.
+    _deep: Mapping[str, str] = {}
+
     @classmethod
     def get_table(cls) -> SharedTable:
         return SharedTable()
@@ -53,10 +60,11 @@ class SessionStore(SessionBackend):
     # --- reading
 
     def read_row(self, record: Record, key: Key) -> Opened | None:  # noqa: ARG002 - nothing is sealed
-        data, cookie = record.extra["data"], record.extra["cookie"]
-        if record.extra["unreadable"] is not None:
-            tell_unreadable(self.table.handle_of(record.id), record.extra["unreadable"])
-            raise record.extra["unreadable"]
+        held = contents_of(record)
+        data, cookie, said = held.data, held.cookie, held.said
+        if held.unreadable is not None:
+            tell_unreadable(self.table.handle_of(record.id), held.unreadable)
+            raise held.unreadable
         if data is None:
             tell_damaged(self.table.handle_of(record.id))
             return None
@@ -64,14 +72,13 @@ class SessionStore(SessionBackend):
             own = _seconds(lifetime_ms(cookie))
             if own != self._default_seconds(data):
                 data[EXPIRY_KEY] = own
-        said = record.extra["said"]
         derived = {} if USER_KEY in data else login_of(said.user_id)
         # The absolute timeout counts from the first time that Django stores a session.
-        has_no_start = conf.policy.absolute_ms is not None and not record.extra["is_stamped"]
-        is_stale = record.extra["is_stale"] or has_no_start
-        # What the next draft has to know.
-        deep, derived_id = record.extra["deep"], derived.get(USER_KEY)
-        record.extra = {"cookie": cookie, "said": said, "derived_id": derived_id, "deep": deep}
+        has_no_start = conf.policy.absolute_ms is not None and not held.is_stamped
+        is_stale = held.is_stale or has_no_start
+        if held.deep:
+            self._deep = {**self._deep, **held.deep}
+        keep(record, Held(cookie, said, derived.get(USER_KEY)))
         data |= derived
         return Opened(data, dumps(data), is_stale)
 
@@ -95,7 +102,6 @@ class SessionStore(SessionBackend):
         changes_key: bool = False,
         inserts: bool = False,
     ) -> Draft:
-        known = {} if row is None else row.extra
         login = _Login.of(data, row, marks, is_merged=row is not self._known.record)
         if login.data is not data:
             payload = None
@@ -103,14 +109,14 @@ class SessionStore(SessionBackend):
         drafted = super().draft(
             login.data, key, row, marks, payload=payload, changes_key=changes_key, inserts=inserts
         )
-        record, deep = drafted.record, known.get("deep", {})
-        cookie = self._cookie(login.data, known.get("cookie"), record)
+        record = drafted.record
+        known = None if row is None else held_in(row).cookie
+        cookie = self._cookie(login.data, known, record)
         record.id, record.user_id = key.digest, login.user_id
-        record.data = encode(_in_json(login, record), cookie, deep)
+        record.data = encode(_in_json(login, record), cookie, self._deep)
         written_over = None if row is None or inserts else row.version
         record.version = self.table.next_version(written_over, record.data)
-        said, derived_id = login.said, login.derived_id
-        record.extra = {"cookie": cookie, "said": said, "derived_id": derived_id, "deep": deep}
+        keep(record, Held(cookie, login.said, login.derived_id))
         return drafted
 
     def cookie_options_of(self, row: Record | None) -> CookieOptions:
@@ -118,8 +124,14 @@ class SessionStore(SessionBackend):
         return (
             conf.cookie_options
             if row is None
-            else options_in(row.extra["cookie"], conf.cookie_options)
+            else options_in(held_in(row).cookie, conf.cookie_options)
         )
+
+    def flush(self) -> None:
+        """End the session. Its row alone says where the browser holds the cookie: it is read."""
+        with suppress(SessionUnreadable):
+            self._get_session()
+        super().flush()
 
     def _stamp(self, login: "_Login", row: Record | None, marks: Marks) -> Stamp:
         """Return when the user proved who they are, as far as this request knows better.
@@ -202,11 +214,11 @@ class _Login:
         """Return it for ``data`` on their way into ``row``, which others may have written since."""
         own, said = stored_id(data), said_in(data)
         is_real = own is not None and own == marks.signed_in_id
-        if own is None or (row and own == row.extra["derived_id"] and not is_real):
+        if own is None or (row and own == held_in(row).derived_id and not is_real):
             return cls(data, said, said.user_id, own)
         is_new = is_merged if is_real else row and own != row.user_id
         # What a view has told passport itself stays.
-        if is_new and row and own != said.user_id and said.state == row.extra["said"].state:
+        if is_new and row and own != said.user_id and said.state == held_in(row).said.state:
             data = {name: value for name, value in data.items() if name != PASSPORT}
             said = said_in(data)
         return cls(data, said, own, None)

@@ -124,11 +124,11 @@ def check_galera(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 def check_packet(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W046: MySQL refuses sessions that SESSIONSTORE_MAX_BYTES allows."""
     packet = _asked(databases, "mysql", "SELECT @@max_allowed_packet")
-    if packet is None or packet > conf.most_bytes:
+    if packet is None or packet > conf.size_limit:
         return []
     return [
         Warning(
-            f"SESSIONSTORE_MAX_BYTES is {conf.most_bytes}, and the database takes no statement "
+            f"SESSIONSTORE_MAX_BYTES is {conf.size_limit}, and the database takes no statement "
             f"above {packet} bytes (max_allowed_packet).",
             hint="Lower SESSIONSTORE_MAX_BYTES, or raise max_allowed_packet.",
             id="sessionstore.W046",

@@ -15,7 +15,7 @@ from sessionstore.checks.deployment import key_columns
 from sessionstore.checks.engine import has_our_middleware, runs_on, site_table, table_on
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
-from sessionstore.express.cookies import disagreements_on
+from sessionstore.express.fitness.cookies import disagreements_on
 from sessionstore.express.fitness.findings import Finding, Level
 from sessionstore.express.people import UserColumns
 from sessionstore.express.record import express_settings

@@ -170,10 +170,11 @@ class Conf:
         )
 
     @cached_property
-    def most_bytes(self) -> int:
-        """MAX_BYTES; where nobody has set it, on Express's table what its column holds.
+    def size_limit(self) -> int:
+        """How much a session may take: MAX_BYTES, or on Express's table what its column holds.
 
-        Express has no other limit, and a session that it made has to go on working here.
+        That where nobody has set it: Express has no other limit, and a session that it made has to
+        go on working here.
         """
         is_set = "SESSIONSTORE_MAX_BYTES" in self.names_with_prefix()
         is_shared = self.engine_path == "sessionstore.backends.express"

@@ -86,6 +86,11 @@ class ExpressSettings:
         return self.layout == "connect-pg-simple"
 
     @property
+    def looks_beside_passport(self) -> bool:
+        """Tell whether the site's own callable says who is signed in by Express."""
+        return self.user not in (None, passport_user)
+
+    @property
     def name(self) -> str:
         """The table's name for people, with its schema when it is given."""
         return printable(".".join(self.table))

@@ -51,8 +51,10 @@ _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LONG_NUMBER: Final = re.compile(r"[0-9]{16}")
 # A string, a bracket, or the quote of a string that does not end.
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"|["\[\]{}]', re.DOTALL)
+_MARK_BEGINS: Final = "nested too deep for Django: "
+_LIKE_MARK: Final = re.compile(rf"{_MARK_BEGINS}[0-9a-f]{{32}}")
 # A mark as a value: before it stands what no string has before a quote, after it no colon.
-_MARK: Final = re.compile(r'(?<=[:,\[])"(nested too deep for Django: [0-9a-f]{32})"(?!:)')
+_MARK: Final = re.compile(rf'(?<=[:,\[])"({_LIKE_MARK.pattern})"(?!:)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Stored:
 
     What is nested deeper than ``MOST_LEVELS`` is a mark in them, and text in ``deep``: Node reads
     and writes more levels than Python, and a merge reads fewer. ``encode`` puts it back as it was.
+    What looks like a mark in a row is text, and stands in ``deep`` for itself.
     """
 
     data: dict[str, Any]
@@ -115,7 +118,8 @@ def decode(text: str) -> Stored | None:
 
     Raises SessionUnreadable when Python's stack is used up already, and nothing else.
     Names that Express would not load are left out here too. An integer that JavaScript cannot tell
-    from its neighbours becomes the float that Express sees, so that it can be written back.
+    from its neighbours becomes the float that Express sees, so that it can be written back, and a
+    number beyond all floats the null that Express writes for it.
     """
     try:
         loaded, deep = _loaded(text)
@@ -126,6 +130,8 @@ def decode(text: str) -> Stored | None:
         return None
     if not isinstance(loaded, dict):
         return None
+    if _MARK_BEGINS in text:
+        deep = {mark: f'"{mark}"' for mark in _LIKE_MARK.findall(text)} | deep
     cookie = loaded.pop("cookie", None)
     for name in RESERVED_NAMES.intersection(loaded):
         del loaded[name]
@@ -146,7 +152,9 @@ def _loaded(text: str) -> tuple[Any, dict[str, str]]:
 
 
 def _load(text: str) -> Any:
-    return json.loads(text, parse_int=_as_javascript_reads, parse_constant=_refuse_constant)
+    return json.loads(
+        text, parse_int=_as_javascript_reads, parse_float=_finite, parse_constant=_refuse_constant
+    )
 
 
 def _is_deep(loaded: Any) -> bool:
@@ -183,7 +191,7 @@ def _without_depths(text: str) -> tuple[str, dict[str, str]]:
             if level == MOST_LEVELS + 1:
                 value = text[begins : token.end()]
                 digest = hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()[:32]
-                mark = f"nested too deep for Django: {digest}"
+                mark = f"{_MARK_BEGINS}{digest}"
                 deep[mark] = value
                 parts += [text[done:begins], f'"{mark}"']
                 done = token.end()
@@ -193,12 +201,18 @@ def _without_depths(text: str) -> tuple[str, dict[str, str]]:
     return "".join([*parts, text[done:]]), deep
 
 
-def _as_javascript_reads(digits: str) -> int | float:
+def _as_javascript_reads(digits: str) -> int | float | None:
     # Optimization: the length decides for nearly every number.
     if len(digits) < 16:
         return int(digits)
+    number = _finite(digits)
+    return int(number) if number is not None and abs(number) <= MAX_SAFE_INTEGER else number
+
+
+def _finite(digits: str) -> float | None:
+    """Return a number; None for what is Infinity in JavaScript, which writes null for it."""
     number = float(digits)
-    return int(number) if abs(number) <= MAX_SAFE_INTEGER else number
+    return number if math.isfinite(number) else None
 
 
 def _refuse_constant(_: str) -> None:
@@ -210,10 +224,11 @@ def encode(
 ) -> str:
     """Write the JSON of a row: compact, `cookie` first, as Express does.
 
-    `deep` is what the marks of a row that was read stand for, wherever they are now.
+    `deep` is what the marks of the rows that were read stand for, wherever they are now.
 
     Raises `SessionNotSerializable`, which names the path of the key, for whatever Express would
-    lose or change: a reserved name, an integer beyond 2^53, NaN, Infinity, no JSON at all.
+    lose or change: a reserved name, an integer beyond 2^53, NaN, Infinity, no JSON at all, and a
+    mark for what nobody has read.
     """
     if taken := RESERVED_NAMES.intersection(data):
         raise _unstorable(min(taken), "Express keeps this name for itself; use another one")
@@ -228,7 +243,19 @@ def encode(
     if _LONG_NUMBER.search(text):
         _refuse_what_javascript_cannot_hold(data)
     text = _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-    return _MARK.sub(lambda match: deep.get(match[1], match[0]), text) if deep else text
+    return _with_depths(text, deep or {}) if _MARK_BEGINS in text else text
+
+
+def _with_depths(text: str, deep: Mapping[str, str]) -> str:
+    """Return JSON in which each mark is what it stands for."""
+    try:
+        return _MARK.sub(lambda match: deep[match[1]], text)
+    except KeyError as error:
+        message = (
+            f"{error.args[0]!r} stands for a value that is nested too deep for Django, in another "
+            f"session: it can be moved and deleted where it was read, and copied by Express alone."
+        )
+        raise SessionNotSerializable(message) from None
 
 
 def _unstorable(path: str, reason: str) -> SessionNotSerializable:

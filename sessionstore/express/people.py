@@ -24,7 +24,7 @@ from sessionstore.core.merge import USER_KEY
 from sessionstore.core.text import printable
 from sessionstore.express.fitness.inspection import Look
 from sessionstore.express.keys import handle_of_sid
-from sessionstore.express.record import record_of
+from sessionstore.express.record import contents_of, record_of
 from sessionstore.express.statements import (
     Column,
     bound,
@@ -100,12 +100,13 @@ def owned_row(row_id: bytes, text: str | None, expires_at: int) -> OwnedRow | No
         record = record_of(row_id, text, expires_at, 0)
     if record is None or record.user_id is None:
         return None
+    contents = contents_of(record)
     return OwnedRow(
         pk=row_id,
         user_id=record.user_id,
-        signed_in_by="Django" if USER_KEY in record.extra["data"] else "Express",
+        signed_in_by="Django" if USER_KEY in (contents.data or {}) else "Express",
         authenticated_at=_shown(record.authenticated_at),
-        created_at=_shown(record.created_at) if record.extra["is_stamped"] else None,
+        created_at=_shown(record.created_at) if contents.is_stamped else None,
         last_seen_at=None if is_over else _shown(record.last_seen_at),
         expires_at=_shown(expires_at),
         is_live=expires_at > now,

@@ -4,7 +4,8 @@ The table has neither a version nor a user: the stored text is the version, and 
 beside it stands in the JSON, sealed, where Express keeps it like any other key.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,10 +19,11 @@ from sessionstore.core.express_format import LAST_DATE_MS, Stored, decode, lifet
 from sessionstore.core.record import Record
 from sessionstore.exceptions import SessionUnreadable
 from sessionstore.express import seal
-from sessionstore.express.users import said_in, stored_id
+from sessionstore.express.users import Said, said_in, stored_id
 from sessionstore.session.expiring import EXPIRY_KEY, IDLE_KEY, policy_of
 
 _SECOND_MS: Final = 1000
+_HELD: Final = "held"
 
 
 # Security: no repr, for error reporters record local variables by it.
@@ -35,6 +37,50 @@ class TextVersion:
     def __gt__(self, other: "TextVersion") -> bool:
         """Tell whether somebody wrote after ``other`` had been tried, or in its stead."""
         return self.text not in (other.text, other.follows)
+
+
+# Security: no repr, as above.
+@dataclass(slots=True, repr=False)
+class Held:
+    """What a row holds beside its columns, as a session keeps it for its next write.
+
+    ``derived_id`` is whom Express's login makes the user, where Django has none of its own.
+    """
+
+    cookie: dict[str, Any]
+    said: Said
+    derived_id: str | None = None
+
+
+@dataclass(slots=True, repr=False)
+class Contents(Held):
+    """What a row holds that was just read; its data are None where the JSON is damaged.
+
+    ``unreadable`` tells why Python cannot read them, and ``deep`` what marks in them stand for.
+    """
+
+    data: dict[str, Any] | None = None
+    unreadable: SessionUnreadable | None = None
+    deep: Mapping[str, str] = field(default_factory=dict)
+    is_stale: bool = False
+    is_stamped: bool = False
+
+
+def keep(record: Record, held: Held) -> None:
+    """Let a row know what it holds."""
+    record.extra = {_HELD: held}
+
+
+def held_in(record: Record) -> Held:
+    """Return what a row holds, read or to be written."""
+    held: Held = record.extra[_HELD]
+    return held
+
+
+def contents_of(record: Record) -> Contents:
+    """Return what a row holds that the table has just read."""
+    contents: Contents = record.extra[_HELD]
+    return contents
 
 
 class JsonValue(HiddenText):
@@ -82,16 +128,17 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
         # Django moves the column by the idle timeout at most.
         last_seen_at=min(expires_at - min(lifetime, policy.idle_ms or lifetime), now),
         expires_at=expires_at,
-        extra={
-            "data": None if stored is None else data,
-            "unreadable": unreadable,
-            "cookie": cookie,
-            "deep": {} if stored is None else stored.deep,
-            "said": said,
-            "is_stale": sealed.is_stale,
-            "is_stamped": sealed.created_at is not None,
-        },
     )
+    contents = Contents(
+        cookie,
+        said,
+        data=None if stored is None else data,
+        unreadable=unreadable,
+        deep={} if stored is None else stored.deep,
+        is_stale=sealed.is_stale,
+        is_stamped=sealed.created_at is not None,
+    )
+    keep(record, contents)
     fixed_end = LAST_DATE_MS if own_end is None else own_end
     if policy.absolute_ms is not None:
         fixed_end = min(fixed_end, record.started_at + policy.absolute_ms)

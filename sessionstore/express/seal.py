@@ -13,7 +13,6 @@ from secrets import token_urlsafe
 from typing import Any, Final, TypeGuard
 
 from sessionstore.conf import conf
-from sessionstore.core import expiry
 from sessionstore.core.crypto import derive, is_tag, tag
 from sessionstore.core.express_format import canonical
 from sessionstore.core.merge import AUTH_KEYS
@@ -105,6 +104,4 @@ def _candidate(mac: Any) -> bytes | None:
 
 
 def _is_time(value: Any) -> TypeGuard[int]:
-    """Tell whether it is a moment that has been, by the clock of any host of the site."""
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return is_number and 0 <= value <= expiry.now_ms() + expiry.CLOCKS_DIFFER_MS
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -16,7 +16,7 @@ from sessionstore.exceptions import (
     SessionUnreadable,
     TakenId,
 )
-from sessionstore.express.record import TextVersion, express_settings
+from sessionstore.express.record import TextVersion, contents_of, express_settings
 from sessionstore.express.rows import SharedTable
 
 _PAGE = 500
@@ -54,7 +54,7 @@ class ExpressStore:
         cookie, expires_at = _cookie(session)
         for _ in range(_TRIES):
             known = self._fetch(sid)
-            text = encode(data, cookie, None if known is None else known.extra["deep"])
+            text = encode(data, cookie, None if known is None else contents_of(known).deep)
             if known is None:
                 if self.table.is_marked(sid.encode()):
                     return False

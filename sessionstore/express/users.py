@@ -50,8 +50,10 @@ def said_in(data: Mapping[str, Any]) -> Said:
     except _CallableFailedError:
         return Said(None, None)
     passport = [data[PASSPORT]] if PASSPORT in data else []
+    # What follows from passport adds nothing: so the setting may come to trust it, or cease to.
+    beside = user_id if conf.express and conf.express.looks_beside_passport else None
     try:
-        return Said(user_id, canonical([passport, user_id]))
+        return Said(user_id, canonical([passport, beside]))
     except (RecursionError, TypeError, ValueError):
         return Said(user_id, None)
 
@@ -72,7 +74,8 @@ def drop_login(data: dict[str, Any]) -> bool:
 def login_of(user_id: str | None) -> dict[str, str]:
     """Return the three keys that Django's login would have written; {} for nobody.
 
-    An unknown user and one that may not sign in mean nobody too.
+    An unknown user and one that may not sign in mean nobody too. Security: so does one whom the
+    database has found by another spelling, without letter case: the table's rows name another.
     """
     if user_id is None:
         return {}
@@ -80,7 +83,7 @@ def login_of(user_id: str | None) -> dict[str, str]:
         # Compat: backends that only refuse, such as django-axes', know no users.
         get_user = getattr(load_backend(path), "get_user", None)
         user = get_user(user_key_of(user_id)) if get_user else None
-        if user is not None:
+        if user is not None and text_of(user) == user_id:
             values = (text_of(user), path, user.get_session_auth_hash())
             return dict(zip(AUTH_KEYS, values, strict=True))
     return {}
@@ -107,14 +110,23 @@ def _mapped_id(data: Mapping[str, Any]) -> str | None:
 
 
 def _checked(value: Any) -> str | None:
-    """Return a value as the text of a user's primary key; None when it cannot be one."""
+    """Return a value as the text of a user's primary key; None when it cannot be one.
+
+    Security: Python reads "1_0" as 10, and "{...}", a URN or a number as a UUID. Another system may
+    mean another user by those, and the table's columns know them not: in no list, ended by nothing.
+    """
     if not isinstance(value, str | int) or isinstance(value, bool):
         return None
     key = user_key_of(value)
-    if key is None or (isinstance(key, int) and str(key) != str(value)):
-        # Python reads "1_0" as 10, which another system means as another user.
+    if key is None:
         return None
-    return text_of(key)
+    text = text_of(key)
+    return text if _folded(str(value)) == _folded(text) else None
+
+
+def _folded(text: str) -> str:
+    """Return what is one spelling of a key: a UUID has letter case and dashes of any kind."""
+    return text.lower().replace("-", "")
 
 
 def _tell_failed(callback: Callback, reason: str) -> None:

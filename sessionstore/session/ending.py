@@ -84,7 +84,9 @@ def end(engine: Engine, known: Known, reason: Reason) -> None:
 def _remove(table: Table, known: Known) -> int:
     """Delete by id; by the key where nothing was read, also when that has been replaced since."""
     if known.record is not None and known.standing is Standing.STORED:
-        return table.remove(known.record.id, digest=known.record.digest)
+        removed = table.remove(known.record.id, digest=known.record.digest)
+        # Express: a new key is another id, and a rollback of the block brings the former one back.
+        return removed + sum(map(table.remove, known.former_ids))
     if known.missed is not None:
         return remove_replaced(table, known.missed)
     if known.key is not None and known.standing is Standing.UNREAD:

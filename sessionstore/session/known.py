@@ -213,7 +213,7 @@ class Known:
             return self.unproved()
         return Known(
             Standing.UNREAD,
-            is_opened=True,
+            is_opened=self.is_opened,
             key=self.key,
             text=self.text,
             promised=self.promised,
@@ -253,6 +253,15 @@ class Known:
         """What ``session_key`` answers."""
         key = self.promised or self.key
         return self.text if key is None else key.text
+
+    @property
+    def former_ids(self) -> set[bytes]:
+        """The other ids that the row has had since the caller's blocks began."""
+        ids, known = set(), self.before
+        while known is not None:
+            ids |= set() if known.record is None else {known.record.id}
+            known = known.before
+        return ids - {self.row.id}
 
     @property
     def row(self) -> Record:

@@ -177,7 +177,7 @@ def checked_dumps(data: Data, *, stored: bytes | None = None) -> bytes:
         raise SessionNotSerializable(message) from error
     if payload == stored:
         return payload
-    limit = conf.most_bytes
+    limit = conf.size_limit
     if len(payload) > max(limit, len(stored or b"")):
         sizes = {key: len(dumps({key: value})) for key, value in data.items()}
         largest = max(sizes, key=lambda key: sizes[key])

@@ -1,6 +1,7 @@
 """The names that sites import or write into their settings and templates: they stay."""
 
 import logging
+import re
 from importlib import import_module, resources
 
 import pytest
@@ -9,6 +10,7 @@ from django.template.loader import get_template
 
 from sessionstore import exceptions, signals
 from sessionstore.backends.base import SessionBackend
+from tests.docs.pages import DOCS
 
 NAMES = {
     "backends.base": "SessionBackend",
@@ -101,6 +103,14 @@ def test_a_module_has_its_names(module, names):
     """Wherever the code behind them lives."""
     found = import_module(f"sessionstore.{module}")
     assert [name for name in names.split() if not hasattr(found, name)] == []
+
+
+def test_the_reference_has_each_name_that_a_site_calls():
+    """A page of docs/reference; the engines, urls and views have pages of their own."""
+    reference = "\n".join(path.read_text() for path in (DOCS / "reference").glob("*.md"))
+    modules = ("clients", "decorators", "forms", "middleware", "models", "routers")
+    names = [name for module in modules for name in NAMES[module].split()]
+    assert [name for name in names if not re.search(rf"\b{name}\b", reference)] == []
 
 
 @pytest.mark.parametrize("engine", ["sql", "cached_sql", "express"])

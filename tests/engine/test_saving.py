@@ -278,6 +278,13 @@ def test_reload_forgets_unsaved_changes(store, saved):
     assert not session.modified
 
 
+def test_reload_before_the_first_look_is_that_look(store, saved):
+    """A key that nobody has opened yet is still the browser's."""
+    session = store(saved.session_key)
+    session.reload()
+    assert (session.get("a"), session.session_key) == (1, saved.session_key)
+
+
 def test_clearing_keeps_the_row(store, saved):
     """clear() empties a session and keeps its key, loaded or not."""
     session = store(saved.session_key)

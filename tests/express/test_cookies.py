@@ -221,6 +221,14 @@ class TestOneRequest:
         assert [place_of(one) for one in browser.set_cookies] == [place_of(AS_STRICT)]
         assert browser.held() == []
 
+    @pytest.mark.parametrize("then", [[], [["set", "a", 1]]], ids=str)
+    def test_a_flush_that_nobody_has_read_before_leaves_no_second_cookie(self, visitor, then):
+        """The row alone says where the browser holds it."""
+        browser = visitor()
+        browser.django(["flush"], *then)
+        assert place_of(browser.set_cookies[0]) == place_of(AS_STRICT)
+        assert len(browser.held()) == len(then)
+
     def test_a_new_session_after_a_flush_leaves_one_cookie(self, visitor):
         """The old one goes, in its place, and the new one comes as the settings say."""
         ann, browser = User.objects.create_user("ann"), visitor()
@@ -274,6 +282,14 @@ class TestOneRequest:
         assert browser.set_cookies == [AS_STRICT]
         assert browser.django()["session"]["cart"] == 1
 
+    def test_an_error_page_after_a_flush_leaves_no_second_cookie(self, visitor):
+        """The new session is dropped with what is in it, and the old cookie opens nothing."""
+        browser = visitor()
+        browser.django(["flush"], ["set", "a", 1], ["fail"], status=500)
+        assert [place_of(one) for one in browser.set_cookies] == [place_of(AS_STRICT)]
+        browser.django(["set", "a", 1])
+        assert browser.django()["session"] == {"a": 1}
+
     def test_a_rollback_of_the_view_changes_nothing_of_it(self, visitor, monkeypatch, database):
         """404 under ATOMIC_REQUESTS: the key is changed anew, and a logout is repeated."""
         monkeypatch.setitem(connections[database].settings_dict, "ATOMIC_REQUESTS", True)
@@ -284,6 +300,14 @@ class TestOneRequest:
         browser.django(["logout"], ["missing"], status=404)
         assert place_of(browser.set_cookies[0]) == place_of(AS_STRICT)
         assert browser.held() == []
+
+    def test_a_rollback_of_a_new_id_takes_no_logout_back(self, visitor, monkeypatch, database):
+        """The row has its former id again, and is ended under that."""
+        monkeypatch.setitem(connections[database].settings_dict, "ATOMIC_REQUESTS", True)
+        ann, browser = User.objects.create_user("ann"), visitor()
+        browser.django(["login", ann.pk])
+        browser.django(["confirm"], ["logout"], ["missing"], status=404)
+        assert SharedTable().count() == 0
 
     def test_a_double_click_on_login_leaves_one_cookie(self, visitor):
         """The anonymous row is gone: the data go on as a new session, in its own place."""

@@ -132,6 +132,18 @@ def test_odd_values_of_the_other_side_break_no_request(saved, database, settings
         assert browser.django()["session"]["mine"] == 1, odd
 
 
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("number", ["1e999", "-1E+400", "9" * 350, "-" + "9" * 5000], ids=range(4))
+def test_a_number_without_end_breaks_no_request(saved, database, number):
+    """It is null wherever it stands; each save was an error."""
+    cookie, passport = f'{{"originalMaxAge":{number}}}', f'{{"user":{number}}}'
+    overwrite(database, f'{{"cookie":{cookie},"a":[{number}],"passport":{passport},"b":1e308}}')
+    browser = Browser(cookie=saved.session_key)
+    held = browser.django(["set", "mine", 1])["session"]
+    assert (held["a"], held["passport"], held["b"]) == ([None], {"user": None}, 1e308)
+    assert browser.django()["session"] == held
+
+
 def test_forged_cookies_cost_no_statement(saved, database):
     """Whatever is not signed with one of the secrets never reaches the database."""
     key = saved.session_key

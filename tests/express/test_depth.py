@@ -1,20 +1,23 @@
 """Values that are nested deeper than Python reads: Node writes them, and Django leaves them."""
 
 import json
+import re
 
 import pytest
 from django.db import connections
 
 from sessionstore.backends.express import SessionStore
-from sessionstore.core.express_format import decode, encode
+from sessionstore.core.express_format import decode, encode, new_sid, sign
 from sessionstore.core.merge import MOST_LEVELS
+from sessionstore.exceptions import SessionNotSerializable
 from sessionstore.express.store import ExpressStore
 from tests.express.conftest import open_site
-from tests.express.peer import Browser
+from tests.express.peer import SECRETS, Browser
 from tests.harness.threads import run_together
 
 # How deep express-session 1.19 on Node 20 writes: it hashes by JSON.stringify with a replacer.
 NODE_LISTS, NODE_DICTS = 1900, 3500
+MARK = "nested too deep for Django: " + "0" * 32
 
 
 def nested(levels: int, *, in_dict: bool = False) -> str:
@@ -62,12 +65,23 @@ class TestFormat:
     def test_a_mark_in_a_name_or_in_other_text_stands_for_nothing(self):
         """Who has read one can send it back: what is written stays JSON."""
         stored = decode(f'{{"cookie":{{}},"a":{nested(300)}}}')
-        mark = json.loads(encode(stored.data, {}))["a"]
-        while isinstance(mark, list):
-            [mark] = mark
+        [mark] = stored.deep
         for text in (f'x"{mark}', f'{mark}"', f',"{mark}"', f':\\"{mark}', f'["{mark}",'):
             data = {mark: text, "list": [text, {mark: 1, text: 2}]}
             assert json.loads(encode(data, {}, stored.deep)) == {"cookie": {}, **data}
+
+    def test_a_mark_that_nobody_has_read_is_an_error(self):
+        """Stored as text it would be the value lost."""
+        stored = decode(f'{{"cookie":{{}},"a":{nested(300)}}}')
+        with pytest.raises(SessionNotSerializable, match="stands for a value that"):
+            encode(stored.data, {})
+
+    def test_a_mark_that_a_row_holds_as_text_is_text(self):
+        """Express has stored what somebody has sent: each save of Django works."""
+        text = f'{{"cookie":{{}},"a":"{MARK}","b":["{MARK}"]}}'
+        for spelled in (text, text.replace('":', '": ').replace(",", ", ")):
+            stored = decode(spelled)
+            assert encode(stored.data, {}, stored.deep) == text
 
     @pytest.mark.parametrize(
         "end", ["", "]" * 300, "]" * 301, '"' + "]" * 300 + "}", '"' + '\\"' * 100_000]
@@ -88,6 +102,79 @@ class TestFormat:
                 text = f'{{"cookie":{{}},"t":{opening * levels}{closing * levels}}}'
                 stored = decode(text)
                 assert encode(stored.data, stored.cookie, stored.deep) == text
+
+
+@pytest.mark.only_on("sqlite")
+class TestMarks:
+    """A mark is worth its value wherever the session takes it, until the row holds that again."""
+
+    @pytest.fixture
+    def session(self, database, shared_table) -> SessionStore:
+        """A session that Express has nested deep, read."""
+        shared_table()
+        sid = new_sid()
+        ExpressStore().set(sid, {"cookie": {}, "n": 0})
+        overwrite(database, nested(300))
+        session = SessionStore(sign(sid, SECRETS[0]))
+        assert session["n"] == 0
+        return session
+
+    def test_a_new_session_may_keep_it(self, database, session):
+        """A view that keeps some data through a logout."""
+        tree = session["tree"]
+        session.flush()
+        session["kept"] = tree
+        session.save()
+        assert f'"kept":{nested(300)}' in stored_text(database)
+
+    def test_it_may_win_over_a_row_that_has_changed_meanwhile(self, database, session):
+        """Moved in one request, and made another value in the next one."""
+        session["mine"] = session.pop("tree")
+        session["tree"] = 1
+        overwrite(database, nested(400))
+        session.save()
+        assert f'"mine":{nested(300)}' in stored_text(database)
+
+    def test_a_transact_may_keep_what_its_first_run_saw(self, database, session):
+        """The row that it is run on again holds another value."""
+        seen = []
+
+        def change(it: SessionStore) -> None:
+            seen.append(it["tree"])
+            it["first"] = seen[0]
+            if len(seen) == 1:
+                overwrite(database, nested(400))
+
+        session.transact(change)
+        assert len(seen) == 2
+        assert f'"tree":{nested(400)},"first":{nested(300)}' in without_ours(database)
+
+    def test_another_session_has_no_value_for_it(self, session):
+        """Then the view is told, and nothing is written."""
+        other = SessionStore()
+        other["tree"] = session["tree"]
+        with pytest.raises(SessionNotSerializable, match="stands for a value that"):
+            other.save()
+        assert ExpressStore().length() == 1
+
+    @pytest.mark.usefixtures("session")
+    def test_a_script_that_copies_it_elsewhere_is_told(self):
+        """Node's verbs know the row alone that they write."""
+        store = ExpressStore()
+        [copied] = store.all().values()
+        with pytest.raises(SessionNotSerializable, match="stands for a value that"):
+            store.set(new_sid(), copied)
+
+
+def overwrite(database: str, tree: str) -> None:
+    """Let Express store another tree."""
+    with connections[database].cursor() as cursor:
+        cursor.execute("UPDATE sessions SET data = %s", [f'{{"cookie":{{}},"n":0,"tree":{tree}}}'])
+
+
+def without_ours(database: str) -> str:
+    """Return the JSON of the only row, without the sealed key of ours."""
+    return re.sub(r'"_sessionstore":{[^}]*},?', "", stored_text(database))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from sessionstore.backends.express import SessionStore
 from sessionstore.core.express_format import new_sid, sign
 from sessionstore.express import users as users_of_express
 from sessionstore.express.store import ExpressStore
+from tests.express.conftest import each_release, open_site
 from tests.express.peer import SECRETS, Browser
 
 MARKER = "hunter2-of-the-visitor"
@@ -62,6 +63,26 @@ def test_what_is_no_primary_key_is_nobody(shared_table, users, value, mapping):
         browser = visit(session)
         assert browser.django(["set", "a", 1], ["cycle"])["user"] is None
         assert browser.django()["session"]["a"] == 1
+
+
+# passport itself stores none of the falsy ones but 0.
+FOREIGN = [0, 1.5, True, "x", "1e3", [], [1], {}, {"id": 1}, {"user": {"id": 1}}, 1e30]
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+@each_release
+def test_what_node_keeps_as_its_user_signs_nobody_in(database, shared_table, peers, users):
+    """Whatever a serializeUser answers: pages work, and a login of Django ends Express's."""
+    browser = open_site(database, shared_table, peers, user=True)
+    for value in [*FOREIGN, None, "", False]:
+        browser.cookie, is_login = None, any(value is one for one in FOREIGN)
+        browser.express(["login", value] if is_login else ["set", "passport", {"user": value}])
+        assert browser.django(["set", "b", 1])["user"] is None
+        assert browser.express()["loaded"]["passport"] == {"user": value}
+        assert browser.express()["user"] == (value if is_login else None)
+        assert browser.django(["login", 10])["user"] == 10
+        assert browser.express()["user"] is None
+        assert browser.django()["user"] == 10
 
 
 @pytest.mark.parametrize("value", [1, "1"], ids=["number", "text"])

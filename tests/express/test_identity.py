@@ -144,6 +144,15 @@ class TestSeal:
         express_writes(browser.cookie, change)
         assert seen(browser) == (None, False)
 
+    def test_a_login_of_a_host_whose_clock_is_ahead_counts(self, ann, clock):
+        """The seal tells that Django has set its times: no host signs another host's user out."""
+        now = clock.now
+        clock.advance(hours=1)
+        browser = in_django(ann)
+        clock.move_to(now)
+        assert seen(browser) == (ann.pk, True)
+        assert browser.django(["set", "a", 1])["user"] == ann.pk
+
     @pytest.mark.parametrize("name", ["_auth_user_id", "_auth_user_backend", "_auth_user_hash"])
     def test_half_a_login_is_none(self, ann, name):
         """Each of the three keys is sealed, and so is that it is there."""
@@ -571,8 +580,51 @@ class TestWithNode:
             "_session_expiry": "9999-12-31T00:00:00+00:00",
             "_session_idle": 10**9,
         }
-        trusted.express(*(["set", name, value] for name, value in form.items()))
+        trusted.express(["assign", form])
         assert seen(trusted) == (None, False)
+
+    def test_a_form_assigned_after_a_login_of_passport_proves_nothing(self, trusted, ann, bob):
+        """A recent login until 9999, and another user: whom passport has signed in stays, alone."""
+        trusted.express(["login", ann.pk])
+        assert seen(trusted) == (ann.pk, False)
+        last = 253_402_300_799_000
+        times = {"created_at": last, "authenticated_at": last}
+        ours = trusted.express()["loaded"].get("_sessionstore", {})
+        for form in ({"_sessionstore": times}, {"_sessionstore": {**ours, **times}}):
+            trusted.express(["assign", {**form, **login_keys(bob)}])
+            assert seen(trusted) == (ann.pk, False)
+        again(trusted)
+        trusted.express(["assign", {"_sessionstore": times}])
+        assert seen(trusted) == (ann.pk, False)
+
+
+class TestAnotherMapping:
+    """The setting `user` is changed between two requests."""
+
+    @pytest.fixture(autouse=True)
+    def table(self, shared_table, settings) -> None:
+        shared_table(user=True)
+        self.express = settings.SESSIONSTORE_EXPRESS
+
+    @pytest.mark.parametrize(("before", "after"), [(None, True), (True, None)])
+    def test_trust_in_passport_that_begins_or_ends_signs_nobody_out(
+        self, ann, settings, before, after
+    ):
+        """Whom Django itself has signed in, beside the same user of passport."""
+        settings.SESSIONSTORE_EXPRESS = {**self.express, "user": before}
+        browser = in_django(ann)
+        browser.django(["set", "passport", {"user": ann.pk}])
+        settings.SESSIONSTORE_EXPRESS = {**self.express, "user": after}
+        assert seen(browser) == (ann.pk, True)
+        express_writes(browser.cookie, passport(None))
+        assert seen(browser) == (None, False)
+
+    def test_another_callable_ends_the_logins_beside_which_one_finds_somebody(self, ann, settings):
+        """Django cannot know that it is the same; the others stay."""
+        one, other = in_django(ann), in_django(ann)
+        one.django(["set", "account", ann.pk])
+        settings.SESSIONSTORE_EXPRESS = {**self.express, "user": lambda data: data.get("account")}
+        assert (seen(one), seen(other)) == ((ann.pk, False), (ann.pk, True))
 
 
 def test_a_callable_that_raises_signs_nobody_out_for_good(browser, ann, settings):

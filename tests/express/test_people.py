@@ -1,10 +1,12 @@
 """Devices and ends by user on a shared table: `expresstable --add-user`."""
 
 import json
+import uuid
 from collections.abc import Callable
 from functools import partial
 
 import pytest
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
@@ -29,6 +31,7 @@ from tests.express.test_lifetime import sid_of
 from tests.express.test_settings import ids
 from tests.harness.commands import run
 from tests.harness.threads import run_together
+from tests.web.accounts.models import TextUser, UuidUser
 from tests.web.conftest import PASSWORD
 
 with_node = pytest.mark.only_on("mariadb", "mysql", "postgresql")
@@ -267,6 +270,51 @@ def test_the_list_and_a_load_agree_about_who_it_is(table, database, number):
     is_hers = SessionStore(sign(sid, SECRETS[0])).get("_auth_user_id") == "1"
     assert (live_of(user) == [sid]) is is_hers
     assert is_hers or number not in (1, "1") or number is True
+
+
+UUID = uuid.UUID("550e8400-e29b-41d4-a716-446655440000")
+SPELLINGS = [str(UUID), str(UUID).upper(), UUID.hex, UUID.hex.upper(), UUID.urn, f"{{{UUID}}}"]
+SPELLINGS += [f"uuid:{UUID}", f"{{{UUID.hex}}}", str(UUID.int), f" {UUID}", f"{UUID}\n"]
+SPELLINGS += [
+    "0x" + "0" * 29 + "7",
+    "0_" + "0" * 29 + "7",
+    "7",
+    7,
+    f"-{UUID}-",
+    "\uff15" + str(UUID)[1:],
+]
+
+
+def test_the_list_and_a_load_agree_about_the_spelling_of_a_uuid(table, database, settings):
+    """Python reads many as one UUID: letter case and dashes make no difference, all else does."""
+    settings.AUTH_USER_MODEL = "accounts.UuidUser"
+    ann = UuidUser.objects.create_user("ann", PASSWORD, id=UUID)
+    bob = UuidUser.objects.create_user("bob", PASSWORD, id=uuid.UUID(int=7))
+    sid, found = store(0), []
+    for spelled in SPELLINGS:
+        store(spelled)
+        seen = SessionStore(sign(sid, SECRETS[0])).get("_auth_user_id")
+        listed = [str(user.pk) for user in (ann, bob) if live_of(user)]
+        assert listed == ([] if seen is None else [seen]), spelled
+        found += [spelled] * bool(listed)
+    assert found == [*SPELLINGS[:4], f"-{UUID}-"]
+
+
+def test_a_user_whom_a_database_finds_by_another_spelling_is_nobody(table, settings):
+    """MySQL compares texts without letter case: such a login would be in no list."""
+    settings.AUTH_USER_MODEL = "accounts.TextUser"
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.WithoutCase"]
+    TextUser.objects.create_user("ann", PASSWORD, id="Ann")
+    for spelled, user_id in (("Ann", "Ann"), ("ann", None)):
+        sid = store(spelled)
+        assert SessionStore(sign(sid, SECRETS[0])).get("_auth_user_id") == user_id
+
+
+class WithoutCase(ModelBackend):
+    """What ModelBackend is on MySQL."""
+
+    def get_user(self, user_id: str) -> TextUser | None:
+        return TextUser.objects.filter(pk__iexact=user_id).first()
 
 
 def test_a_number_with_an_exponent_names_nobody(table, database):

@@ -11,10 +11,13 @@ from sessionstore.core.express_format import sign
 from sessionstore.express.record import express_settings
 from sessionstore.express.schema import ExpressTable
 from sessionstore.express.store import ExpressStore
-from tests.express.peer import SECRETS
+from tests.express.conftest import open_site
+from tests.express.peer import SECRETS, Browser
+from tests.express.test_sharing import kind
 from tests.express.test_tables import run
 from tests.harness.statements import record_statements
 
+by_node = pytest.mark.only_on("mariadb", "mysql", "postgresql")
 SHOP, BLOG = "shop:", "blog:"
 ALTER = {
     "mysql": "ALTER TABLE sessions MODIFY session_id varchar(127) COLLATE utf8mb4_bin NOT NULL",
@@ -96,7 +99,51 @@ def test_ids_of_one_other_prefix_are_told_to_be_set(two, database):
     assert "ids begin with 'shop:': set \"prefix\"" in out.getvalue()
 
 
-@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+@pytest.fixture
+def shop(database, shared_table, peers) -> Browser:
+    """A browser before the shop, both halves of it."""
+    open_site(database, shared_table, peers, guard=True, prefix=SHOP, user=True)
+    return Browser(peers.get(database, **kind(database), session={"genid": "shop"}))
+
+
+@by_node
+class TestWithNode:
+    def test_both_halves_go_on_with_the_ids_of_the_other(self, shop, django_user_model):
+        """Those that the genid of Express makes, and those of Django with the same prefix."""
+        ann = django_user_model.objects.create_user("ann")
+        assert shop.express(["set", "a", 1])["id"].startswith(SHOP)
+        assert shop.django(["set", "b", 2])["session"]["a"] == 1
+        shop.django(["login", ann.pk])
+        answer = shop.express(["set", "c", 3])
+        assert answer["id"].startswith(SHOP)
+        assert answer["loaded"]["_auth_user_id"] == str(ann.pk)
+        assert shop.django()["session"]["c"] == 3
+        shop.express(["login", ann.pk])
+        assert shop.django()["user"] == ann.pk
+        shop.django(["logout"])
+        assert shop.express()["user"] is None
+
+    def test_a_logout_under_a_prefix_is_final(self, shop):
+        """What follows it looks random, so the guard discards a slow save of Express."""
+        shop.express(["set", "a", 1])
+        slow = shop.peer.send("/peer", [["hold", "p"], ["set", "b", 1]], cookie=shop._header())
+        shop.peer.control("held/p")
+        Browser(shop.peer, shop.cookie).django(["logout"])
+        shop.peer.control("release/p")
+        shop.peer.receive(slow)
+        assert shop.express()["loaded"].keys() == {"cookie"}
+
+    @pytest.mark.usefixtures("shop")
+    def test_the_session_of_the_other_application_is_none(self, peers, database):
+        """And stays as it is: Django begins another one."""
+        blog = Browser(peers.get(database, **kind(database), session={"genid": "blog"}))
+        blog.express(["set", "a", 1])
+        left = blog.cookie
+        assert blog.django(["set", "b", 1])["session"] == {"b": 1}
+        assert Browser(blog.peer, left).express()["loaded"].keys() == {"cookie", "a"}
+
+
+@by_node
 def test_a_column_has_to_hold_the_prefix_too(shared_table, database, settings):
     """An id has 32 characters after it."""
     shared_table(prefix="p" * 96)

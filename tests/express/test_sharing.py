@@ -45,6 +45,14 @@ def stored_text(browser: Browser, database: str) -> str:
     return text
 
 
+def overwrite(database: str, text: str) -> None:
+    """Put another text into the only row."""
+    postgres = connections[database].vendor == "postgresql"
+    sql = "UPDATE session SET sess = %s" if postgres else "UPDATE sessions SET data = %s"
+    with connections[database].cursor() as cursor:
+        cursor.execute(sql, [text])
+
+
 class TestValues:
     def test_a_value_of_each_half_is_seen_by_the_other(self, browser):
         """Each half adds a key to the session that the other half began."""
@@ -73,6 +81,16 @@ class TestValues:
         browser.express(["set", "big", 2.0**60])
         browser.django(["set", "a", 1])
         assert float(browser.express()["loaded"]["big"]) == 2.0**60
+
+    def test_a_number_without_end_is_null_on_both_sides(self, browser, database):
+        """JavaScript reads Infinity, which JSON does not have."""
+        browser.express(["set", "a", "far"])
+        text = stored_text(browser, database)
+        for number in ("1e999", "-1e999", "9" * 350):
+            overwrite(database, text.replace('"far"', f"[{number}]"))
+            assert browser.express()["loaded"]["a"] == browser.django()["session"]["a"] == [None]
+            browser.django(["set", "b", number])
+            assert browser.express()["loaded"]["a"] == [None]
 
     def test_a_name_that_express_would_drop_is_an_error_and_nothing_is_written(self, browser):
         """Django answers 500; Express still reads the session as it was."""
@@ -146,10 +164,7 @@ class TestCookie:
         browser.express(["set", "a", 1])
         text = stored_text(browser, database)
         changed = text.replace('"cookie":{', '"cookie":{"priority":"high","later":[1],', 1)
-        postgres = connections[database].vendor == "postgresql"
-        sql = "UPDATE session SET sess = %s" if postgres else "UPDATE sessions SET data = %s"
-        with connections[database].cursor() as cursor:
-            cursor.execute(sql, [changed])
+        overwrite(database, changed)
         browser.django(["set", "b", 1])
         cookie = json.loads(stored_text(browser, database))["cookie"]
         assert (cookie["priority"], cookie["later"]) == ("high", [1])

@@ -9,7 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from sessionstore.cleaning import Ending
 from sessionstore.conf import conf
-from sessionstore.express.cookies import disagreements_on
+from sessionstore.express.fitness.cookies import disagreements_on
 from sessionstore.express.fitness.findings import Level
 from sessionstore.express.people import UserColumns, known_users
 from sessionstore.express.record import express_settings
