@@ -79,7 +79,7 @@ def _faults_of_urls() -> Iterator[tuple[str, str, str]]:
         hint = "Include 'sessionstore.urls', or 'sessionstore.urls.devices', in your URLs."
         yield "sessionstore.E076", told, hint
         return
-    if not refresh.startswith(path):
+    if not refresh.startswith(path.rstrip("/") + "/"):
         told = f"{refresh} is outside SESSION_COOKIE_PATH = {path!r}: no session comes there."
         yield "sessionstore.E076", told, "Include the URLs below that path."
 
