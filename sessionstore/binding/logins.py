@@ -18,9 +18,7 @@ def bind_anew(session: SessionBackend, user_id: object) -> None:
         return
     session.may_bind = True
     table: Any = session.table
-    bound_at = session.bound_at_ms
-    if bound_at is not None and session.row_id is not None:
-        table.unbind(session.row_id, bound_at)
+    session.unbind()
     row = session.withheld
     if row is None or row.user_id is None or row.user_id != str(user_id):
         return

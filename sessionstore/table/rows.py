@@ -171,11 +171,11 @@ class SqlTable(RoutedTable):
         row_id, bound_at, key = found
         return Device(bytes(row_id), expiry.to_ms(aware(bound_at)), bytes(key or b""))
 
-    def unbind(self, row_id: bytes, bound_at: int) -> None:
-        """Let a row be what it was before it was bound at this moment, unless it has been anew."""
+    def unbind(self, row_id: bytes, bound_at: int) -> bool:
+        """Let a row be what it was before it was bound at this moment; False when it is no more."""
         rows = self.objects.filter(pk=row_id, bound_at=bound_at)
         unbound = {"device_key": None, "bound_at": None, "version": F("version") + 1}
-        attempt(self.alias, WRITE, lambda: rows.update(**unbound), row=row_id)
+        return bool(attempt(self.alias, WRITE, lambda: rows.update(**unbound), row=row_id))
 
     # --- many rows
 

@@ -5,7 +5,9 @@ from django.contrib.auth import get_user_model
 
 from sessionstore.core.headers import cookies
 from sessionstore.models import Session
+from sessionstore.signals import session_merged
 from tests.binding.client import Browser
+from tests.harness.statements import record_statements
 from tests.web.conftest import PASSWORD
 
 OFFER = "Secure-Session-Registration"
@@ -46,6 +48,23 @@ def test_a_login_by_a_token_proves_nothing_of_the_sessions_user(user, clock):
     response = browser.open("/token/", "post", data={"username": "eve"})
     assert OFFER not in response.headers
     assert browser.open("/careful/").status_code == 302
+
+
+def test_a_login_in_a_bound_session_meets_no_change_of_others(browser, user):
+    """It has taken the binding away itself: one statement more, and nothing to merge."""
+    told = []
+
+    def note(**_):
+        told.append(1)
+
+    session_merged.connect(note)
+    browser.can_bind = False
+    with record_statements() as seen:
+        assert OFFER in browser.sign_in(user).headers
+    session_merged.disconnect(note)
+    statements = [sql.partition(" ")[0] for sql in seen.about("sessionstore_session")]
+    assert (statements, told) == (["SELECT", "UPDATE", "UPDATE", "UPDATE"], [])
+    assert Session.objects.get().bound_at is None
 
 
 def test_a_login_that_is_rolled_back_ends_no_row(browser, clock):
