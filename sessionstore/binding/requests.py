@@ -95,7 +95,8 @@ def _send_back(request: HttpRequest, session: SessionBackend) -> HttpResponse | 
     if session.withheld is None:
         return None
     setattr(request, _SENT_BACK, True)
-    response = HttpResponse(headers={"Refresh": "0"})
+    # Without the address, or with what stands behind its "#", browsers would stay where they are.
+    response = HttpResponse(headers={"Refresh": f"0; url={request.get_full_path()}"})
     add_never_cache_headers(response)
     patch_vary_headers(response, ("Cookie", "Sec-Fetch-Site", "Sec-Fetch-Dest"))
     return response
