@@ -9,7 +9,7 @@ from sessionstore.checks import binding
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "device-binding.md").read_text()
-FOLDERS = [ROOT / "tests" / "binding", ROOT / "tests" / "browser" / "bound"]
+FOLDERS = [ROOT / "tests" / name for name in ("binding", "browser/bound", "ecosystem")]
 TESTS = "\n".join(path.read_text() for folder in FOLDERS for path in folder.glob("*.py"))
 
 
