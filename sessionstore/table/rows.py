@@ -17,7 +17,6 @@ from django.db.models import (
     Model,
     OuterRef,
     ProtectedError,
-    Q,
     RestrictedError,
     Value,
     When,
@@ -162,9 +161,12 @@ class SqlTable(RoutedTable):
 
         Also of a key that the row had until a moment ago.
         """
-        had = Q(previous_digest=digest, cycled_at__gt=replaced_since)
-        rows = self.objects.filter(Q(digest=digest) | had, expires_at__gt=now)
-        columns = rows.exclude(bound_at=None).values_list("pk", "bound_at", "device_key")
+        live = self.objects.filter(expires_at__gt=now).exclude(bound_at=None)
+        had = live.filter(previous_digest=digest, cycled_at__gt=replaced_since)
+        return self._device(live.filter(digest=digest)) or self._device(had)
+
+    def _device(self, rows: Rows) -> Device | None:
+        columns = rows.values_list("pk", "bound_at", "device_key")
         found = attempt(self.alias, READ, columns.first)
         if found is None:
             return None
