@@ -23,6 +23,8 @@ from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.signals import Refusal, session_refused
 from sessionstore.table.rows import SqlTable
 
+# With another SameSite browsers would refresh for other sites, or at each request.
+SAME_SITES = ("lax", "strict")
 REGISTER, REFRESH = "sessionstore:device_register", "sessionstore:device_refresh"
 # A cookie that ends so soon may do so during the next request, and a challenge lives for less.
 _EARLY_MS = 3 * expiry.MINUTE_MS
@@ -124,8 +126,10 @@ def _offer(response: HttpResponseBase, session: SessionBackend) -> None:
     row_id = session.row_id
     if row_id is None or not isinstance(session.table, SqlTable):
         return
-    if not dbsc.is_available() or conf.cookie_options.domain:
-        return  # E070 and E074 tell.
+    options = conf.cookie_options
+    is_own = not options.domain and str(options.samesite).lower() in SAME_SITES
+    if not dbsc.is_available() or not is_own:
+        return  # E070, E074 or E075 tells.
     try:
         path = reverse(REGISTER)
     except NoReverseMatch:

@@ -101,9 +101,17 @@ def test_nothing_is_offered_to_a_script_of_another_origin(user, clock, came_from
     assert (OFFER in response.headers) is is_offered
 
 
-def test_nothing_is_offered_where_other_hosts_share_the_session(user, clock, settings):
-    """They have no refresh, and a check has told so."""
-    settings.SESSION_COOKIE_DOMAIN = "testserver"
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SESSION_COOKIE_DOMAIN", "testserver"),
+        ("SESSION_COOKIE_SAMESITE", "None"),
+        ("SESSION_COOKIE_SAMESITE", False),
+    ],
+)
+def test_nothing_is_offered_that_browsers_do_not_keep_up(user, clock, settings, name, value):
+    """To hosts that share the session, and to other sites, or at each request. A check tells."""
+    setattr(settings, name, value)
     assert OFFER not in sign_in(Browser(clock, can_bind=False), user).headers
 
 
