@@ -1,6 +1,7 @@
 """What browsers ask on their own behalf, and what others may send in their place."""
 
 import json
+import sys
 
 import pytest
 from django.db import OperationalError, connections
@@ -154,6 +155,24 @@ def test_what_binding_costs(engine, clock, user, database):
     with record_statements() as seen:
         prove(browser, challenge=parameter(asked.headers["Secure-Session-Challenge"], ""))
     assert [sql.partition(" ")[0] for sql in seen.on(database)] == ["SELECT"]
+
+
+@pytest.mark.only_on("sqlite")
+def test_an_ordinary_request_takes_as_long_as_it_did(browser, settings):
+    """Within 5 %, in calls of functions: time itself tells little on a busy machine."""
+    calls = []
+    for is_on in (False, True):
+        settings.SESSIONSTORE_BIND_DEVICE = is_on
+        browser.open("/plain/")  # What is remembered from now on is no part of it.
+        calls.append(0)
+
+        def count(_frame, event, _argument, calls=calls):
+            calls[-1] += event in ("call", "c_call")
+
+        sys.setprofile(count)
+        browser.client.get("/plain/", secure=True)
+        sys.setprofile(None)
+    assert calls[0] < calls[1] < calls[0] * 1.05
 
 
 @pytest.mark.only_on("sqlite")
