@@ -135,6 +135,20 @@ def test_a_proof_counts_whatever_stands_beside_it(browser, line):
     assert response.content == b"ann"
 
 
+def test_a_visitors_cookie_that_was_planted_opens_no_login(browser, user, clock):
+    """The session that a withheld one's visitor has is given another key when somebody signs in."""
+    thief = Browser(clock)
+    thief.open("/remember/")
+    planted = thief.value("sessionid")
+    browser.bindings.clear()
+    browser.client.cookies.pop("sessionid_device")
+    browser.client.cookies["sessionid_visitor"] = planted
+    browser.sign_in(user)
+    assert browser.reads() == "ann"
+    assert planted not in (browser.value("sessionid"), browser.value("sessionid_visitor"))
+    assert thief.reads() == ""
+
+
 def test_planted_proofs_alone_open_nothing(browser):
     """However many."""
     planted = "; ".join(f"sessionid_device={letter * 30}" for letter in "AB")
