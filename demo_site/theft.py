@@ -7,22 +7,27 @@ it is the login.
 import ssl
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPSConnection
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from demo_site.panel import DEVICE_COOKIE, look
+from sessionstore.models import Session
 
 SESSION_COOKIE = settings.SESSION_COOKIE_NAME
 SERVER = "127.0.0.1"
 TIMEOUT = 10  # seconds
 OK = 200
+# For so long requests may be under way that were sent before the browser was bound.
+UNDER_WAY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,16 @@ def theft(request: HttpRequest) -> HttpResponse:
     The press changes nothing, so its answer is a page and no redirect.
     """
     copies = stolen(request) if request.method == "POST" else []
-    context = {"title": _("A stolen cookie"), "row": look(request).row, "copies": copies}
+    row = look(request).row
+    context = {"title": _("A stolen cookie"), "row": row, "copies": copies}
+    context["alone_until"] = alone_until(row)
     return render(request, "demo_site/theft.html", context)
+
+
+def alone_until(row: Session | None) -> datetime | None:
+    """Return until when a session that is bound needs no second cookie; None when it does."""
+    end = row and row.bound_at and row.bound_at + UNDER_WAY
+    return end if end and end > now() else None
 
 
 def stolen(request: HttpRequest) -> list[Copy]:

@@ -152,7 +152,8 @@ def unbound(request: HttpRequest) -> HttpResponse | None:
     ).url
     response = render(request, "sessionstore/unbound.html", context, status=403)
     if is_under_way and request.method == "GET":
-        response.headers["Refresh"] = "1"
+        # With the address: where it has a fragment, browsers would else stay where they are.
+        response.headers["Refresh"] = f"1; url={request.get_full_path()}"
     return response
 
 

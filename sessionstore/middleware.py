@@ -87,7 +87,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             cleaner.start(partial(tables_to_clear, self.SessionStore))
         journal.begin(request)
         header = HiddenText(request.META.get("HTTP_COOKIE", ""))
-        return not cookies.is_plain(header, conf.cookie_name)
+        longer = conf.device_cookie_name, conf.visitor_cookie_name
+        return not cookies.is_plain(header, conf.cookie_name, *longer)
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
         super().process_request(request)

@@ -44,15 +44,17 @@ def remember_login(request: HttpRequest | None = None, user: Any = None, **_: An
     if request is None or not isinstance(session, SessionBackend):
         return
     # Compat: others send the signal for a login by a token, which is none of the session's.
-    if is_own(session, user):
+    is_of_session = is_own(session, user)
+    if is_of_session:
         session.note_login(user_id_of(user))
     if not session.has_new_key:
         session.cycle_key()
     session.client = client_of(request)
-    if not came_from_another(session):
+    if is_of_session and not came_from_another(session):
         session.mark_authenticated()
     user_id = session.get(USER_KEY)
-    bind_anew(session, user_id)
+    if is_of_session:
+        bind_anew(session, user_id)
     session_logged_in.send(type(session), handle=session.handle, user_id=user_id, request=request)
 
 

@@ -1,7 +1,8 @@
 """Signals of the life of a session; docs/signals.md lists them with their arguments.
 
 ``sender`` is the engine's class; ``handle`` names the session and opens nothing. Receivers run
-inside the request that caused the event, and what one raises goes up to it.
+inside the request that caused the event, and what one raises goes up to it; not that of
+``session_revoked`` and ``session_bound``, which is logged.
 """
 
 from enum import StrEnum

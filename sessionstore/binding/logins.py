@@ -1,10 +1,9 @@
 """What a login means for a binding: a new one, with a new key of the device."""
 
-from functools import partial
 from typing import Any
 
 from sessionstore.conf import conf
-from sessionstore.session.ending import delete_for_good, tell_revoked
+from sessionstore.session.ending import delete_when_moved, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 
@@ -19,11 +18,15 @@ def bind_anew(session: SessionBackend, user_id: object) -> None:
         return
     session.may_bind = True
     table: Any = session.table
-    if session.bound_at_ms is not None and session.row_id is not None:
-        table.unbind(session.row_id)
+    session.unbind()
     row = session.withheld
     if row is None or row.user_id is None or row.user_id != str(user_id):
         return
-    if delete_for_good(partial(table.remove, row.id, digest=row.digest), table.alias):
-        handle = table.handle_of(row.id)
-        tell_revoked(session, handle=handle, user_id=row.user_id, reason=Reason.REPLACED)
+
+    def end() -> None:
+        if table.remove(row.id, digest=row.digest):
+            handle = table.handle_of(row.id)
+            tell_revoked(session, handle=handle, user_id=row.user_id, reason=Reason.REPLACED)
+
+    # A login that is rolled back has not replaced anything.
+    delete_when_moved(end, table.alias, to=table.alias)

@@ -18,16 +18,20 @@ from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.binding import dbsc, tokens
 from sessionstore.core.crypto import HiddenText
+from sessionstore.core.headers import cookies
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.signals import Refusal, session_refused
 from sessionstore.table.rows import SqlTable
 
+# With another SameSite browsers would refresh for other sites, or at each request.
+SAME_SITES = ("lax", "strict")
 REGISTER, REFRESH = "sessionstore:device_register", "sessionstore:device_refresh"
 # A cookie that ends so soon may do so during the next request, and a challenge lives for less.
 _EARLY_MS = 3 * expiry.MINUTE_MS
 _PROOF, _SESSION_ID = (
     f"HTTP_{name.upper().replace('-', '_')}" for name in (dbsc.PROOF, dbsc.SESSION_ID)
 )
+_ELSEWHERE = ("cross-site", "same-site")
 _SENT_BACK = "_sessionstore_sent_back"
 _SERVER_ERROR = 500
 
@@ -48,9 +52,9 @@ def receive(request: HttpRequest) -> HttpResponse | None:
         # Whatever another middleware does with a session, a redirect of it would end the binding.
         request.session = type(session)(None)
         return None
-    cookies = request.COOKIES
-    session.device_cookie = _hidden(cookies.get(conf.device_cookie_name))
-    session.visitor_cookie = _hidden(cookies.get(conf.visitor_cookie_name))
+    session.device_cookies = _proofs_in(request)
+    visitor = request.COOKIES.get(conf.visitor_cookie_name)
+    session.visitor_cookie = None if visitor is None else HiddenText(visitor)
     return _send_back(request, session) if _comes_by_a_link(request) else None
 
 
@@ -65,7 +69,7 @@ def answer(request: HttpRequest, response: HttpResponseBase, session: SessionBac
     bound_at = session.bound_at_ms
     if bound_at is not None:
         _challenge_early(response, session, bound_at)
-    elif session.may_bind and request.is_secure():
+    elif session.may_bind and request.is_secure() and not _is_of_another_origin(request):
         _offer(response, session)
 
 
@@ -73,7 +77,7 @@ def _comes_by_a_link(request: HttpRequest) -> bool:
     """Tell whether another site has opened this page: then browsers do not refresh before it."""
     came_from = request.META.get("HTTP_SEC_FETCH_SITE")
     return (
-        came_from in ("cross-site", "same-site")
+        came_from in _ELSEWHERE
         and request.method == "GET"
         and request.META.get("HTTP_SEC_FETCH_DEST") == "document"
         and conf.cookie_name in request.COOKIES
@@ -93,7 +97,8 @@ def _send_back(request: HttpRequest, session: SessionBackend) -> HttpResponse | 
     if session.withheld is None:
         return None
     setattr(request, _SENT_BACK, True)
-    response = HttpResponse(headers={"Refresh": "0"})
+    # Without the address, or with what stands behind its "#", browsers would stay where they are.
+    response = HttpResponse(headers={"Refresh": f"0; url={request.get_full_path()}"})
     add_never_cache_headers(response)
     patch_vary_headers(response, ("Cookie", "Sec-Fetch-Site", "Sec-Fetch-Dest"))
     return response
@@ -121,28 +126,56 @@ def _offer(response: HttpResponseBase, session: SessionBackend) -> None:
     row_id = session.row_id
     if row_id is None or not isinstance(session.table, SqlTable):
         return
-    if not dbsc.is_available():
-        return  # E070 tells.
+    options = conf.cookie_options
+    is_own = not options.domain and str(options.samesite).lower() in SAME_SITES
+    if not dbsc.is_available() or not is_own:
+        return  # E070, E074 or E075 tells.
     try:
         path = reverse(REGISTER)
     except NoReverseMatch:
-        return  # E075 tells.
+        return  # E076 tells.
     challenge = tokens.registration_challenge(conf.secrets, row_id, now=expiry.now_ms())
-    response.headers[dbsc.REGISTRATION] = dbsc.registration(path, challenge)
+    _add(response, dbsc.REGISTRATION, dbsc.registration(path, challenge))
 
 
 def _challenge_early(response: HttpResponseBase, session: SessionBackend, bound_at: int) -> None:
     """Spare the browser a question when its next proof is nearly due."""
     # Optimization: the load has verified the cookie, and a challenge is nothing that one needs.
-    proved_at, row_id = tokens.moment_of(session.device_cookie), session.row_id
+    moments = filter(None, map(tokens.moment_of, session.device_cookies))
+    proved_at, row_id = max(moments, default=None), session.row_id
     if proved_at is None or row_id is None or conf.device_age_ms is None:
         return
     now = expiry.now_ms()
     if proved_at + conf.device_age_ms - now < _EARLY_MS:
         name = tokens.identifier(row_id, bound_at)
         challenge = tokens.refresh_challenge(conf.secrets, name, now=now)
-        response.headers[dbsc.CHALLENGE] = dbsc.challenge(challenge, name)
+        _add(response, dbsc.CHALLENGE, dbsc.challenge(challenge, name))
 
 
-def _hidden(text: str | None) -> HiddenText | None:
-    return None if text is None else HiddenText(text)
+def _proofs_in(request: HttpRequest) -> list[str]:
+    """Return what the browser shows: one proof, unless a sibling domain has set others.
+
+    Security: else such a one would hide the right one, and its user would be a visitor.
+    """
+    name = conf.device_cookie_name
+    header = HiddenText(request.META.get("HTTP_COOKIE", ""))
+    if cookies.is_plain(header, name):
+        return [HiddenText(request.COOKIES[name])] if name in request.COOKIES else []
+    shown = (pair.partition("=")[2].strip() for pair in cookies.named(header, name))
+    return list(map(HiddenText, dict.fromkeys(shown)))
+
+
+def _add(response: HttpResponseBase, name: str, value: str) -> None:
+    """Add to a header that is a list: another app of the site may bind sessions of its own."""
+    before = response.headers.get(name)
+    response.headers[name] = value if before is None else f"{before}, {value}"
+
+
+def _is_of_another_origin(request: HttpRequest) -> bool:
+    """Tell whether a script of another origin signs in, as that of an app on a sibling domain does.
+
+    Browsers would not refresh for it, and its user would be a visitor as soon as the proof ends.
+    """
+    came_from = request.META.get("HTTP_SEC_FETCH_SITE")
+    is_page = request.META.get("HTTP_SEC_FETCH_DEST") == "document"
+    return came_from in _ELSEWHERE and not is_page

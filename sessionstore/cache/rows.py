@@ -106,9 +106,9 @@ class CachedTable(SqlTable):
         with self._held([digest]):
             return super().bind(row_id, digest, device_key, now)
 
-    def unbind(self, row_id: bytes) -> None:
+    def unbind(self, row_id: bytes, bound_at: int) -> bool:
         with self._held(self._digests_of(self.objects.filter(pk=row_id)).values()):
-            super().unbind(row_id)
+            return super().unbind(row_id, bound_at)
 
     def pay_debts(self) -> bool:
         return self._cache.pay_debts()

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Djan
 from django.urls import NoReverseMatch, reverse
 
 from sessionstore.backends.base import SessionBackend
-from sessionstore.binding.requests import REFRESH
+from sessionstore.binding.requests import REFRESH, SAME_SITES
 from sessionstore.checks.engine import has_our_middleware, runs_on, site_table
 from sessionstore.conf import conf
 from sessionstore.core.binding import dbsc
@@ -65,7 +65,7 @@ def _faults_of_cookie() -> Iterator[tuple[str, str, str]]:
     if options.domain:
         told = "a session that SESSION_COOKIE_DOMAIN shares with other hosts cannot be bound."
         yield "sessionstore.E074", told, "Leave SESSION_COOKIE_DOMAIN at its default."
-    if str(options.samesite).lower() not in ("lax", "strict"):
+    if str(options.samesite).lower() not in SAME_SITES:
         told = f"SESSION_COOKIE_SAMESITE = {options.samesite!r}: other sites could have it renewed."
         yield "sessionstore.E075", told, "Use 'Lax' or 'Strict'."
 
@@ -79,7 +79,7 @@ def _faults_of_urls() -> Iterator[tuple[str, str, str]]:
         hint = "Include 'sessionstore.urls', or 'sessionstore.urls.devices', in your URLs."
         yield "sessionstore.E076", told, hint
         return
-    if not refresh.startswith(path):
+    if not refresh.startswith(path.rstrip("/") + "/"):
         told = f"{refresh} is outside SESSION_COOKIE_PATH = {path!r}: no session comes there."
         yield "sessionstore.E076", told, "Include the URLs below that path."
 

@@ -1,6 +1,6 @@
 """What one engine decides, and what crosses between it and the rest."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from inspect import isasyncgen, iscoroutine
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -173,7 +173,7 @@ if TYPE_CHECKING:
         """
 
         client: Client | None
-        device_cookie: str | None
+        device_cookies: Sequence[str]
         visitor_cookie: str | None
         adoption: Adoption
         slides: bool

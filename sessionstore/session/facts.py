@@ -3,6 +3,8 @@
 Questions only: none changes the data. One that says that it loads may cost a SELECT.
 """
 
+from collections.abc import Sequence
+
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.binding import tokens
@@ -24,8 +26,9 @@ _UNDER_WAY_MS = 60_000
 class Facts(DjangoSession):
     """The questions of ``store.SessionBackend``."""
 
-    # Set by the middleware: the browser's other two cookies, as far as it has them.
-    device_cookie: str | None = None
+    # Set by the middleware: what else the browser holds, as far as it does. Of several proofs one
+    # may be right: a sibling domain can set what comes beside the browser's own.
+    device_cookies: Sequence[str] = ()
     visitor_cookie: str | None = None
     # Whether the answer may ask the browser to bind the session: somebody has just signed in.
     may_bind = False
@@ -180,8 +183,12 @@ class Facts(DjangoSession):
         bound_at, age_ms = row.bound_at, conf.device_age_ms
         if bound_at is None or age_ms is None:
             return None
-        shown, now = self.device_cookie, expiry.now_ms()
-        return tokens.proved_at(conf.secrets, shown, row.id, bound_at, age_ms=age_ms, now=now)
+        now, about = expiry.now_ms(), (row.id, bound_at)
+        for shown in self.device_cookies:
+            at = tokens.proved_at(conf.secrets, shown, *about, age_ms=age_ms, now=now)
+            if at is not None:
+                return at
+        return None
 
     # --- whether there is something to save
 

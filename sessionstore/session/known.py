@@ -15,7 +15,7 @@ from django.contrib.sessions.backends.base import UpdateError
 
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.keys import Key, as_text
-from sessionstore.core.record import Record
+from sessionstore.core.record import Record, Version
 from sessionstore.table.receipts import Fate, Receipt
 
 
@@ -184,6 +184,11 @@ class Known:
     def touched(self, last_seen_at: int, expires_at: int) -> "Known":
         """The times in the row have moved on."""
         record = self.record and self.record.seen(last_seen_at, expires_at)
+        return replace(self, record=record)
+
+    def unbound(self, version: Version) -> "Known":
+        """The row is bound to no device any more, and has this version by that."""
+        record = self.record and replace(self.record, bound_at=None, version=version)
         return replace(self, record=record)
 
     def stamped(self, stamp: Stamp) -> "Known":

@@ -429,6 +429,13 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         """Remember that Django has signed this user in: the next save writes a login."""
         self._known = self._settled().signed_in(user_id)
 
+    def unbind(self) -> None:
+        """Take away the binding that this request has seen, and no newer one."""
+        row = self._settled().record
+        if row is None or row.bound_at is None or not self.table.unbind(row.id, row.bound_at):
+            return
+        self._known = self._known.unbound(self.table.next_version(row.version, b""))
+
     # --- the async names that Django does not hand over itself
 
     acycle_key = in_thread(cycle_key)

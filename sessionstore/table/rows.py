@@ -156,9 +156,16 @@ class SqlTable(RoutedTable):
         bound = {"device_key": device_key, "bound_at": now, "version": F("version") + 1}
         return bool(attempt(self.alias, WRITE, lambda: rows.update(**bound), row=row_id))
 
-    def device_of(self, digest: bytes, now: int) -> Device | None:
-        """Return which device the live row of a key is bound to; None when to none."""
-        rows = self.objects.filter(digest=digest, expires_at__gt=now).exclude(bound_at=None)
+    def device_of(self, digest: bytes, now: int, *, replaced_since: int) -> Device | None:
+        """Return which device the live row of a key is bound to; None when to none.
+
+        Also of a key that the row had until a moment ago.
+        """
+        live = self.objects.filter(expires_at__gt=now).exclude(bound_at=None)
+        had = live.filter(previous_digest=digest, cycled_at__gt=replaced_since)
+        return self._device(live.filter(digest=digest)) or self._device(had)
+
+    def _device(self, rows: Rows) -> Device | None:
         columns = rows.values_list("pk", "bound_at", "device_key")
         found = attempt(self.alias, READ, columns.first)
         if found is None:
@@ -166,11 +173,11 @@ class SqlTable(RoutedTable):
         row_id, bound_at, key = found
         return Device(bytes(row_id), expiry.to_ms(aware(bound_at)), bytes(key or b""))
 
-    def unbind(self, row_id: bytes) -> None:
-        """Let a row be what it was before it was bound."""
-        rows = self.objects.filter(pk=row_id)
+    def unbind(self, row_id: bytes, bound_at: int) -> bool:
+        """Let a row be what it was before it was bound at this moment; False when it is no more."""
+        rows = self.objects.filter(pk=row_id, bound_at=bound_at)
         unbound = {"device_key": None, "bound_at": None, "version": F("version") + 1}
-        attempt(self.alias, WRITE, lambda: rows.update(**unbound), row=row_id)
+        return bool(attempt(self.alias, WRITE, lambda: rows.update(**unbound), row=row_id))
 
     # --- many rows
 

@@ -2,8 +2,8 @@
 
 Their answers are more than pages: most 4xx, and any redirect, make a browser forget its key, and
 its user has to sign in again. So a refusal says ``continue: false`` only where the binding is over,
-403 where another proof may do, and a database that is down is a 5xx, which the browser takes for a
-moment's trouble.
+403 where another proof may do, and where nothing can be known, as when a database is down, it is a
+5xx, which the browser takes for a moment's trouble.
 """
 
 from django.contrib.auth.decorators import login_not_required
@@ -27,8 +27,11 @@ from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.binding import dbsc, tokens
 from sessionstore.core.binding.dbsc import Proof
+from sessionstore.core.crypto import HiddenText
+from sessionstore.core.headers import cookies
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Device
+from sessionstore.session.ending import REPLACED_MS
 from sessionstore.signals import Refusal, session_bound, session_refused
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.revocation import site_session
@@ -47,9 +50,11 @@ def register(request: HttpRequest) -> HttpResponse:
     no answer to.
     """
     text = request.headers.get(dbsc.PROOF)
-    if text is None:
+    if text is None or conf.device_age_ms is None:
         return HttpResponseForbidden()
-    proof = dbsc.read_proof(text, registers=True) if _binds() else None
+    if not dbsc.is_available():
+        return _in_trouble()
+    proof = dbsc.read_proof(text, registers=True)
     key, now = _key_of(request), expiry.now_ms()
     asked = proof and tokens.registered(conf.secrets, proof.challenge, now=now)
     if proof is None or proof.public_key is None or key is None or not asked:
@@ -61,9 +66,10 @@ def register(request: HttpRequest) -> HttpResponse:
     device = Device(row_id, now, proof.public_key)
     handle = table.handle_of(row_id)
     if table.bind(row_id, key.digest, proof.public_key, now):
-        session_bound.send(type(site_session()), handle=handle, request=request)
+        # What a receiver raises must not keep from the browser that the row is bound by now.
+        session_bound.send_robust(type(site_session()), handle=handle, request=request)
     else:
-        bound = table.device_of(key.digest, now)
+        bound = _device_of(table, key, now)
         if bound is None or (bound.row_id, bound.public_key) != (row_id, proof.public_key):
             return _refused(request, handle)
         device = bound
@@ -80,11 +86,15 @@ def refresh(request: HttpRequest) -> HttpResponse:
     if name is None:
         return HttpResponseForbidden()
     key, table, now = _key_of(request), _table(), expiry.now_ms()
-    if key is None or table is None:
+    if table is None or not _has_cookie(request):
         return _ended(name)
-    if not _binds():
+    if key is None:
+        return _in_trouble()
+    if conf.device_age_ms is None:
         _turn_off(table, key, name, now)
         return _ended(name)
+    if not dbsc.is_available():
+        return _in_trouble()
     text = request.headers.get(dbsc.PROOF)
     proof = dbsc.read_proof(text, registers=False)
     if text and proof is None:
@@ -92,24 +102,34 @@ def refresh(request: HttpRequest) -> HttpResponse:
     asked_at = proof and tokens.challenged_at(conf.secrets, proof.challenge, name, now=now)
     if proof is None or not asked_at:
         return _challenged(name, now)
-    device = table.device_of(key.digest, now)
+    device = _device_of(table, key, now)
     if device is None or not _is_of(device, name, proof):
         return _ended(name)
     return _proved(device, asked_at, now)
-
-
-def _binds() -> bool:
-    return conf.device_age_ms is not None and dbsc.is_available()
 
 
 def _key_of(request: HttpRequest) -> Key | None:
     return conf.keyring.open(request.COOKIES.get(conf.cookie_name))
 
 
+def _has_cookie(request: HttpRequest) -> bool:
+    """Tell whether the browser holds a session's cookie, also where nobody knows which it means."""
+    header = HiddenText(request.META.get("HTTP_COOKIE", ""))
+    return bool(cookies.named(header, conf.cookie_name))
+
+
 def _table() -> SqlTable | None:
     session = site_session()
     table = None if session is None else session.table
     return table if isinstance(table, SqlTable) else None
+
+
+def _device_of(table: SqlTable, key: Key, now: int) -> Device | None:
+    """Return which device the row of a key is bound to, or of one that it had a moment ago.
+
+    Browsers prove themselves beside a page that gives the session a new key.
+    """
+    return table.device_of(key.digest, now, replaced_since=now - REPLACED_MS)
 
 
 def _is_of(device: Device, name: str, proof: Proof) -> bool:
@@ -120,9 +140,9 @@ def _is_of(device: Device, name: str, proof: Proof) -> bool:
 
 def _turn_off(table: SqlTable, key: Key, name: str, now: int) -> None:
     """Forget the binding as the browser does, so that it may be turned on again some day."""
-    device = table.device_of(key.digest, now)
+    device = _device_of(table, key, now)
     if device is not None and tokens.identifier(device.row_id, device.bound_at) == name:
-        table.unbind(device.row_id)
+        table.unbind(device.row_id, device.bound_at)
 
 
 def _proved(device: Device, asked_at: int, now: int) -> HttpResponse:
@@ -156,6 +176,15 @@ def _ended(name: str) -> HttpResponse:
     response = JsonResponse(dbsc.end(name))
     patch_vary_headers(response, ("Cookie",))
     return response
+
+
+def _in_trouble() -> HttpResponse:
+    """Return what makes a browser keep its key, and ask again with its next request.
+
+    Nothing is known of the binding here: two cookies came under the session's name, or one that a
+    secret of another server has signed, or this server cannot check signatures.
+    """
+    return HttpResponse(status=503)
 
 
 def _refused(request: HttpRequest, handle: str | None) -> HttpResponse:

@@ -113,8 +113,9 @@ class Browser:
         headers["Sec-Fetch-Site"] = "cross-site" if is_link else "same-origin"
         response = self._send(method, path, options.pop("data", None), headers)
         self._obey(response)
-        if response.headers.get("Refresh") == "0":
-            return self.open(path)
+        again = response.headers.get("Refresh", "").partition("0; url=")[2]
+        if again:
+            return self.open(again)
         return response
 
     def sign_in(self, user: Any) -> HttpResponse:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from sessionstore import signals
 from sessionstore.checks import binding
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "device-binding.md").read_text()
-FOLDERS = [ROOT / "tests" / "binding", ROOT / "tests" / "browser" / "bound"]
+FOLDERS = [ROOT / "tests" / name for name in ("binding", "browser/bound", "ecosystem")]
 TESTS = "\n".join(path.read_text() for folder in FOLDERS for path in folder.glob("*.py"))
 
 
@@ -17,6 +18,13 @@ TESTS = "\n".join(path.read_text() for folder in FOLDERS for path in folder.glob
 def test_each_claim_names_a_test_that_exists(name):
     """A test that was renamed must not leave a claim without proof."""
     assert f"def {name}(" in TESTS
+
+
+def test_each_signal_of_it_exists():
+    """By the names in the table of what to look at."""
+    [names] = re.findall(r"^\| Signal, metric \|(.*)$", PAGE, re.MULTILINE)
+    found = [name for name in re.findall(r"`(\w+)`", names) if hasattr(signals, name)]
+    assert found == ["session_bound", "session_refused"]
 
 
 def test_each_check_of_it_is_explained():

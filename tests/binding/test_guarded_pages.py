@@ -46,7 +46,7 @@ def test_a_thief_sees_none_of_it(browser, page):
 def test_a_browser_that_is_asked_to_bind_comes_back_in_a_second(unbound, page):
     """The registration runs beside the page that follows the login."""
     response = unbound.open(page)
-    assert (response.status_code, response.headers["Refresh"]) == (403, "1")
+    assert (response.status_code, response.headers["Refresh"]) == (403, f"1; url={page}")
     assert b"comes in a moment" in response.content
 
 

@@ -6,12 +6,14 @@ each answer what Chromium does. What may sign out is named, and nothing else may
 
 import random
 from collections import Counter
+from unittest.mock import patch
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.http import HttpResponse
 from django.test import override_settings
 
+from sessionstore.core.binding import dbsc
 from sessionstore.models import Session
 from tests.binding.client import Browser
 from tests.harness.databases import ENGINES
@@ -46,6 +48,9 @@ class Program:
             response = send()
         elif fault == "dropped":
             response = None
+        elif fault == "no library":
+            with patch.object(dbsc, "ec", None):
+                response = send()
         elif fault == "503":
             response = HttpResponse(status=503)
         else:
@@ -79,6 +84,15 @@ class Program:
     def confirm(self):
         self.browser.open("/account/confirm/", "post", data={"password": PASSWORD})
 
+    def confirm_beside(self):
+        """The key changes while the browser proves itself with the former one."""
+        late = self.browser.copied("sessionid")
+        self.confirm()
+        late.bindings = self.browser.bindings
+        for bound in list(late.bindings):
+            late.refresh(bound)
+        self.browser.ends += late.ends
+
     def restart(self):
         self.browser.restart()
 
@@ -86,7 +100,7 @@ class Program:
         self.browser.client.cookies.pop("sessionid_device", None)
 
     def fail(self):
-        kinds = ["dropped", "answer dropped", "503", "502 after", "answered"]
+        kinds = ["dropped", "answer dropped", "503", "502 after", "no library", "answered"]
         self.faults = self.random.choices(kinds, k=self.random.randint(1, 4))
 
     def turn(self):
@@ -106,6 +120,7 @@ class Program:
         "wait": 8,
         "sign_in": 1,
         "confirm": 1,
+        "confirm_beside": 1,
         "restart": 1,
         "lose_cookie": 2,
         "fail": 3,

@@ -353,8 +353,8 @@ def test_a_link_that_works_once_is_whole(browser, clock):
     clock.advance(minutes=11)
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
     with record_statements() as seen:
-        response = browser._send("get", "/remember/", None, headers)
-    assert (response.headers["Refresh"], response.content) == ("0", b"")
+        response = browser._send("get", '/remember/?a="b"', None, headers)
+    assert (response.headers["Refresh"], response.content) == ("0; url=/remember/?a=%22b%22", b"")
     assert "no-store" in response.headers["Cache-Control"]
     assert len(seen) == 1
     assert "sessionid" not in response.cookies

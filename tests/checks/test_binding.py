@@ -43,6 +43,7 @@ def test_a_site_that_is_right_is_told_nothing():
         ("SESSION_COOKIE_SAMESITE", None, "E075"),
         ("SESSION_COOKIE_SAMESITE", False, "E075"),
         ("SESSION_COOKIE_PATH", "/shop/", "E076"),
+        ("SESSION_COOKIE_PATH", "/acc", "E076"),
         ("SESSIONSTORE_BIND_DEVICE", timedelta(seconds=299), "W070"),
         ("SESSIONSTORE_BIND_DEVICE", 3601, "W070"),
     ],
@@ -51,6 +52,13 @@ def test_what_keeps_a_browser_from_binding_is_told(settings, name, value, number
     """A browser that is refused says nothing."""
     setattr(settings, name, value)
     assert about_binding() == {f"sessionstore.{number}"}
+
+
+@pytest.mark.parametrize("path", ["/", "/account", "/account/"])
+def test_urls_below_the_path_of_the_cookie_are_right(settings, path):
+    """With or without the slash, as browsers match it."""
+    settings.SESSION_COOKIE_PATH = path
+    assert about_binding() == set()
 
 
 @pytest.mark.parametrize("value", [300, 3600, timedelta(minutes=10)])

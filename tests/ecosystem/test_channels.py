@@ -1,7 +1,9 @@
 """channels: the session in a websocket, and login in a consumer."""
 
 import json
+import re
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -13,8 +15,12 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from channels.sessions import SessionMiddlewareStack
 from django.contrib.auth.models import User
 
-from tests.ecosystem.conftest import Table
+from sessionstore.conf import conf
+from sessionstore.core.binding import tokens
+from sessionstore.core.expiry import now_ms
+from tests.ecosystem.conftest import OUR_STACKS, Table
 
+STACK = "BoundAuthMiddlewareStack"
 pytestmark = pytest.mark.usefixtures("close_other_threads")
 
 
@@ -65,8 +71,8 @@ def scope(kind: str, path: str, key: str | None) -> dict[str, Any]:
 class Browser:
     """A websocket that sends one order and waits for the answer."""
 
-    def __init__(self, key: str | None, *, users: bool = False) -> None:
-        stack = AuthMiddlewareStack if users else SessionMiddlewareStack
+    def __init__(self, key: str | None, *, users: bool = False, stack: Any = None) -> None:
+        stack = stack or (AuthMiddlewareStack if users else SessionMiddlewareStack)
         self.socket = ApplicationCommunicator(stack(Socket.as_asgi()), scope("websocket", "/", key))
 
     async def ask(self, do: str, **order: Any) -> Any:
@@ -159,3 +165,39 @@ async def test_channels_own_middleware_saves_and_sends_the_cookie(table: Table) 
     assert await sync_to_async(table.held)(key) == {"cart": "pear"}
     head, body = await get("/", key)
     assert (body, b"Set-Cookie" in head) == (b"pear", False)
+
+
+@pytest.mark.parametrize("stack", OUR_STACKS, indirect=True)
+async def test_a_socket_of_a_bound_session_takes_its_proof(
+    table: Table, ann: User, settings: Any
+) -> None:
+    """With the lines of docs/device-binding.md; without them, or a proof, it is a visitor's."""
+    shown: dict[str, Any] = {}
+    exec(bound_stack(), shown)  # noqa: S102 - our own page
+    settings.SESSIONSTORE_BIND_DEVICE = True
+    async with Browser(None, users=True) as browser:
+        key = await browser.ask("login", name="ann")
+    proof = await bind(table, key)
+    for stack, user in ((AuthMiddlewareStack, "AnonymousUser"), (shown[STACK], "ann")):
+        async with Browser(f"{key}; sessionid_device={proof}", stack=stack) as browser:
+            assert await browser.ask("user") == user
+    async with Browser(key, stack=shown[STACK]) as browser:
+        assert await browser.ask("user") == "AnonymousUser"
+
+
+def bound_stack() -> str:
+    """Return the page's lines for Channels."""
+    page = (Path(__file__).parents[2] / "docs" / "device-binding.md").read_text()
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    return next(block for block in blocks if STACK in block)
+
+
+@sync_to_async
+def bind(table: Table, key: str) -> str:
+    """Bind a session to some device, a while ago; return a proof of now."""
+    session: Any = table.store(key)
+    bound_at = now_ms() - 120_000
+    assert session.handle
+    digest = session.keyring.open(key).digest
+    assert session.table.bind(session.row_id, digest, b"\x04" * 65, bound_at)
+    return tokens.cookie(conf.secrets, session.row_id, bound_at, proved_at=now_ms())

@@ -21,10 +21,15 @@ _UNESCAPED = "/~:@!$&'()*+,="
 _LONGEST_PATH = 1024
 
 
-def is_plain(header: str, name: str) -> bool:
-    """Tell at a glance that there is one such cookie, under its exact name, or none at all."""
+def is_plain(header: str, name: str, *longer: str) -> bool:
+    """Tell at a glance that there is one such cookie, under its exact name, or none at all.
+
+    Cookies of ours whose ``longer`` names begin with this one may be there too.
+    """
     # Optimization: this is all that nearly every request costs.
     count = header.count(name)
+    if count > 1:
+        count -= sum(header.count(f"{one}=") for one in longer)
     begins = header.startswith(name + "=") or f"; {name}=" in header
     return count == 0 or (count == 1 and begins)
 

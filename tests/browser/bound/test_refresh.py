@@ -57,11 +57,11 @@ def test_a_form_is_sent_whole(bound, site):
 
 
 def test_a_link_from_another_site_finds_its_user(bound, site):
-    """Browsers do not refresh before it, so it is sent back once."""
+    """Browsers do not refresh before it, so it is sent back once; also where it has a fragment."""
     site.advance(minutes=11)
     bound.lose_proof()
     elsewhere = site.address.replace("app.test", "evil.test")
-    bound.page.goto(f"{elsewhere}/link/?to={site.address}/cart/")
+    bound.page.goto(f"{elsewhere}/link/?to={site.address}/cart/%23title")
     bound.page.get_by_role("link", name="there").click()
     bound.page.get_by_role("heading", name="Cart").wait_for()
     assert is_signed_in(bound.page)
