@@ -4,7 +4,7 @@ import re
 import warnings
 from datetime import datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from django import forms
 from django.contrib.auth import get_user_model
@@ -177,44 +177,46 @@ def user_key_of(user_id: Any) -> Any:
 _no_text_of_a_database = re.compile("[\0\ud800-\udfff]").search
 
 
+S = TypeVar("S", bound="AbstractSession")
+
 # An uncompressed point on P-256: 04, x, y.
 DEVICE_KEY_BYTES = 65
 # So many rows are read at once, where those of another site stand between one's own.
 _FURTHER_ROWS = 100
 
 
-class SessionQuerySet(models.QuerySet["AbstractSession"]):
+class SessionQuerySet(models.QuerySet[S]):
     """Queries for people who come from Django's own table."""
 
-    def live(self) -> "SessionQuerySet":
+    def live(self) -> Self:
         """Sessions that a request would still accept."""
         return self.filter(expires_at__gt=expiry.now_ms())
 
-    def expired(self) -> "SessionQuerySet":
+    def expired(self) -> Self:
         """Sessions that only wait for ``clearsessions``."""
         return self.filter(expires_at__lte=expiry.now_ms())
 
-    def for_user(self, user: Any) -> "SessionQuerySet":
+    def for_user(self, user: Any) -> Self:
         """Sessions of a user, given as an instance or as its primary key of any type."""
         return self.filter(user_id=user_id_of(user))
 
-    def by_key(self, key: str) -> "SessionQuerySet":
+    def by_key(self, key: str) -> Self:
         """The session that a cookie's value opens; none for a malformed or forged one."""
         opened = conf.keyring.open(as_text(key))
         return self.filter(digest=opened.digest) if opened else self.none()
 
-    def with_head(self) -> "SessionQuerySet":
+    def with_head(self) -> Self:
         """Leave the data out, but for what tells who has written them: ``is_foreign``."""
         head = Substr("data", 1, HEAD_BYTES, output_field=FixedBytesField(max_length=HEAD_BYTES))
         # Security: what is not read is in no error report.
         return self.defer("data", "digest", "previous_digest").annotate(data_head=head)
 
-    def own(self, most: int | None = None) -> list[Any]:
+    def own(self, most: int | None = None) -> list[S]:
         """Return the first ``most`` rows that this site has written; all of them without a number.
 
         Rows of another site, which shares the table, are left out, and cost a further query.
         """
-        rows, own, seen = self.with_head(), list[Any](), 0
+        rows, own, seen = self.with_head(), list[S](), 0
         if most is None:
             return [row for row in rows if not row.is_foreign]
         wanted = most
@@ -226,16 +228,37 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
             seen, wanted = seen + wanted, max(most, _FURTHER_ROWS)
         return own[:most]
 
-    def after(self, last: bytes) -> "SessionQuerySet":
+    def after(self, last: bytes) -> Self:
         """What follows an id, in the order of ids: for a loop that reads a page at a time."""
         return self.filter(pk__gt=last).order_by("pk")
 
-    def by_handle(self, handle: str) -> "SessionQuerySet":
+    def by_handle(self, handle: str) -> Self:
         """The session that a page, a log or a signal names; none for what is no handle."""
         try:
             return self.filter(pk=id_of(handle))
         except ValueError:
             return self.none()
+
+
+if TYPE_CHECKING:
+
+    class SessionManager(models.Manager[S]):
+        """What ``as_manager()`` makes of the queries: of type checkers only mypy's plugin knows."""
+
+        def get_queryset(self) -> SessionQuerySet[S]: ...
+        def all(self) -> SessionQuerySet[S]: ...
+        def filter(self, *args: Any, **kwargs: Any) -> SessionQuerySet[S]: ...
+        def exclude(self, *args: Any, **kwargs: Any) -> SessionQuerySet[S]: ...
+        def order_by(self, *field_names: Any) -> SessionQuerySet[S]: ...
+        def using(self, alias: str | None) -> SessionQuerySet[S]: ...
+        def live(self) -> SessionQuerySet[S]: ...
+        def expired(self) -> SessionQuerySet[S]: ...
+        def for_user(self, user: Any) -> SessionQuerySet[S]: ...
+        def by_key(self, key: str) -> SessionQuerySet[S]: ...
+        def by_handle(self, handle: str) -> SessionQuerySet[S]: ...
+        def with_head(self) -> SessionQuerySet[S]: ...
+        def own(self, most: int | None = None) -> list[S]: ...
+        def after(self, last: bytes) -> SessionQuerySet[S]: ...
 
 
 class AbstractSession(models.Model):
@@ -265,7 +288,7 @@ class AbstractSession(models.Model):
     ip = ClientField(_("address"), max_length=45, null=True)
     user_agent = ClientField(_("browser"), max_length=USER_AGENT_LENGTH, null=True)
 
-    objects = SessionQuerySet.as_manager()
+    objects: "ClassVar[SessionManager[Self]]" = cast("Any", SessionQuerySet.as_manager())
 
     class Meta:
         abstract = True
