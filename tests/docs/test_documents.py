@@ -110,7 +110,7 @@ def test_methods_that_are_named_exist():
             assert hasattr(SessionStore, method), method
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md"])
+@pytest.mark.parametrize("name", ["docs/quickstart.md"])
 def test_the_three_lines_make_a_project_that_works(tmp_path, name):
     """Its settings as printed, migrated, checked, and cleaned by the command that is named."""
     lines = next(block for block in blocks(name, "python") if "SESSION_ENGINE" in block)
