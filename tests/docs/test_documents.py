@@ -82,7 +82,8 @@ def test_every_target_that_is_named_exists(path):
 
 def test_every_tool_of_development_is_documented():
     """What one runs to keep the repository green, next year as well."""
-    for target in ("lock", "lock-check", "test-latest", "audit", "mysql"):
+    tools = ("lock", "lock-check", "test-latest", "audit", "mysql", "newest-python", "release")
+    for target in tools:
         assert f"`make {target}`" in text("docs/development.md")
 
 

@@ -11,7 +11,7 @@ from sessionstore import exceptions, signals
 from sessionstore.backends.base import SessionBackend
 
 NAMES = {
-    "backends.base": "SessionBackend",
+    "backends.base": "SessionBackend SessionRequest",
     "backends.sql": "SessionStore",
     "backends.cached_sql": "SessionStore",
     "backends.express": "SessionStore",
