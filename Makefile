@@ -15,7 +15,7 @@ LATEST := .venv-latest/bin/python
 NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-https demo-express docs test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor clean
+.PHONY: help demo demo-https demo-express docs test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor newest-python dist release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ types: .venv/dev-installed ## mypy, strict
 bench: .venv/dev-installed ## ours against the peers, on MariaDB and SQLite; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
+newest-python: ## Python 3.14 into .cache, for `make matrix` (Debian; apt fetches it from sid)
+	@.ci/newest-python
+
 mysql: ## MySQL proper into .cache, for the tests on it (Debian; apt fetches it from sid)
 	@.ci/mysql-server
 
@@ -128,6 +131,12 @@ lock-check: .venv/uv-installed ## uv.lock says what pyproject.toml asks for
 
 audit: .venv/uv-installed ## known vulnerabilities in what is locked; Error 1: there are, 75: not checked
 	@.ci/audit $(ARGS)
+
+dist: .venv/test-installed ## the source release and the wheel into dist/, each installed once and tried
+	@$(BIN)/python .ci/release.py dist
+
+release: .venv/dev-installed ## all of a release but the upload; refuses what would be a wrong one
+	@$(BIN)/python .ci/release.py release
 
 doctor: .venv/demo-installed ## what is wrong with the configuration of the demo
 	$(BIN)/python manage.py check --deploy --tag sessionstore --database default

@@ -5,15 +5,21 @@ from pathlib import Path
 
 import nox
 
-MATRIX = {"5.2": ["3.11", "3.12", "3.13"], "6.0": ["3.12", "3.13"], "6.1": ["3.12", "3.13"]}
+MATRIX = {
+    "5.2": ["3.11", "3.12", "3.13", "3.14"],
+    "6.0": ["3.12", "3.13", "3.14"],
+    "6.1": ["3.12", "3.13", "3.14"],
+}
 
 # pyenv's shims exist for interpreters that are not switched on; its own folders do not lie.
 PYENV = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+# What `make newest-python` brings, behind all others: it needs a loader of its own.
+NEWEST = Path(__file__).parent / ".cache" / "python" / "root" / "usr" / "bin"
 os.environ["PATH"] = os.pathsep.join(
-    [*map(str, sorted(PYENV.glob("versions/3.1[1-9]*/bin"))), os.environ["PATH"]]
+    [*map(str, sorted(PYENV.glob("versions/3.1[1-9]*/bin"))), os.environ["PATH"], str(NEWEST)]
 )
 UV = Path(__file__).parent / ".venv" / "bin" / "uv"
-EXTRAS = ("encryption", "devices", "redis", "progress", "telemetry")
+EXTRAS = ("mysql", "postgres", "encryption", "devices", "redis", "progress", "telemetry")
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests"]

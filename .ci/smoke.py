@@ -1,6 +1,6 @@
 """Set up a tiny project as the README tells, on the installed package, and log in over HTTP.
 
-Run by .ci/run with the interpreter of an environment that holds the wheel and nothing else.
+Run by .ci/release.py with the interpreter of an environment that holds the package and Django.
 """
 
 import http.cookiejar
@@ -85,7 +85,7 @@ def main() -> None:
             server.terminate()
             server.wait(10)
         assert "Site administration" in page, page
-        sys.stdout.write("The wheel serves a login.\n")
+        sys.stdout.write("What is installed serves a login.\n")
 
 
 if __name__ == "__main__":

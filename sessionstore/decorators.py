@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
@@ -45,6 +45,10 @@ def does_not_touch(view: Decorated) -> Decorated:
     return _after(hold_still, view)
 
 
+@overload
+def recent_login_required(view: Decorated, *, max_age: MaxAge = ...) -> Decorated: ...
+@overload
+def recent_login_required(*, max_age: MaxAge = ...) -> Callable[[Decorated], Decorated]: ...
 def recent_login_required(view: Any = None, *, max_age: MaxAge = RECENTLY) -> Any:
     """Ask for the password again when that was last done more than ``max_age`` (seconds) ago.
 

@@ -1,10 +1,11 @@
 """The session table, its fields and its queries."""
 
 import re
+import secrets
 import warnings
 from datetime import datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from django import forms
 from django.contrib.auth import get_user_model
@@ -18,7 +19,7 @@ from sessionstore.conf import conf
 from sessionstore.conf.zones import aware, shown
 from sessionstore.core import expiry
 from sessionstore.core.codec import HEAD_BYTES
-from sessionstore.core.keys import DIGEST_BYTES, ID_BYTES, as_text, handle_of, id_of
+from sessionstore.core.keys import DIGEST_BYTES, ID_BYTES, as_text, handle_of, id_of, new_id
 from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH, Record
 
 if TYPE_CHECKING:
@@ -45,6 +46,13 @@ class _ReadAs:
         if compiler.connection.vendor == "sqlite":
             sql = f"CAST({sql} AS {self.sqlite_type})"
         return sql, params
+
+    def deconstruct(self) -> Any:
+        """Leave the default out: it is for rows made in Python, and no migration has to name it."""
+        parent: Any = super()
+        name, path, args, options = parent.deconstruct()
+        options.pop("default", None)
+        return name, path, args, options
 
 
 class _Text(_ReadAs):
@@ -177,6 +185,31 @@ def user_key_of(user_id: Any) -> Any:
 _no_text_of_a_database = re.compile("[\0\ud800-\udfff]").search
 
 
+# What a row has that no engine wrote: the tests of a site make such, and no cookie opens them.
+
+
+def new_row_id() -> bytes:
+    """Return a primary key."""
+    return new_id(expiry.now_ms())
+
+
+def digest_of_no_key() -> bytes:
+    """Return a digest to which nobody knows a key."""
+    return secrets.token_bytes(DIGEST_BYTES)
+
+
+def this_moment() -> datetime:
+    """Return now, as the fields answer it."""
+    return _shown(expiry.now_ms())
+
+
+def end_by_age() -> datetime:
+    """Return when a cookie that is sent now ends."""
+    return _shown(expiry.now_ms() + conf.cookie_age * 1000)
+
+
+S = TypeVar("S", bound="AbstractSession")
+
 # An uncompressed point on P-256: 04, x, y.
 DEVICE_KEY_BYTES = 65
 DEVICE_NAME_LENGTH = 64
@@ -184,27 +217,27 @@ DEVICE_NAME_LENGTH = 64
 _FURTHER_ROWS = 100
 
 
-class SessionQuerySet(models.QuerySet["AbstractSession"]):
+class SessionQuerySet(models.QuerySet[S]):
     """Queries for people who come from Django's own table."""
 
-    def live(self) -> "SessionQuerySet":
+    def live(self) -> Self:
         """Sessions that a request would still accept."""
         return self.filter(expires_at__gt=expiry.now_ms())
 
-    def expired(self) -> "SessionQuerySet":
+    def expired(self) -> Self:
         """Sessions that only wait for ``clearsessions``."""
         return self.filter(expires_at__lte=expiry.now_ms())
 
-    def for_user(self, user: Any) -> "SessionQuerySet":
+    def for_user(self, user: Any) -> Self:
         """Sessions of a user, given as an instance or as its primary key of any type."""
         return self.filter(user_id=user_id_of(user))
 
-    def by_key(self, key: str) -> "SessionQuerySet":
+    def by_key(self, key: str) -> Self:
         """The session that a cookie's value opens; none for a malformed or forged one."""
         opened = conf.keyring.open(as_text(key))
         return self.filter(digest=opened.digest) if opened else self.none()
 
-    def with_head(self, *, ending: bool = False) -> "SessionQuerySet":
+    def with_head(self, *, ending: bool = False) -> Self:
         """Leave the data out, but for what tells who has written them: ``is_foreign``.
 
         Rows that are ``ending`` have their digest, by which whoever comes back is told why.
@@ -214,12 +247,12 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
         unread = ("data", "previous_digest") if ending else ("data", "digest", "previous_digest")
         return self.defer(*unread).annotate(data_head=head)
 
-    def own(self, most: int | None = None, *, ending: bool = False) -> list[Any]:
+    def own(self, most: int | None = None, *, ending: bool = False) -> list[S]:
         """Return the first ``most`` rows that this site has written; all of them without a number.
 
         Rows of another site, which shares the table, are left out, and cost a further query.
         """
-        rows, own, seen = self.with_head(ending=ending), list[Any](), 0
+        rows, own, seen = self.with_head(ending=ending), list[S](), 0
         if most is None:
             return [row for row in rows if not row.is_foreign]
         wanted = most
@@ -231,16 +264,37 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
             seen, wanted = seen + wanted, max(most, _FURTHER_ROWS)
         return own[:most]
 
-    def after(self, last: bytes) -> "SessionQuerySet":
+    def after(self, last: bytes) -> Self:
         """What follows an id, in the order of ids: for a loop that reads a page at a time."""
         return self.filter(pk__gt=last).order_by("pk")
 
-    def by_handle(self, handle: str) -> "SessionQuerySet":
+    def by_handle(self, handle: str) -> Self:
         """The session that a page, a log or a signal names; none for what is no handle."""
         try:
             return self.filter(pk=id_of(handle))
         except ValueError:
             return self.none()
+
+
+if TYPE_CHECKING:
+
+    class SessionManager(models.Manager[S]):
+        """What ``as_manager()`` makes of the queries: of type checkers only mypy's plugin knows."""
+
+        def get_queryset(self) -> SessionQuerySet[S]: ...
+        def all(self) -> SessionQuerySet[S]: ...
+        def filter(self, *args: Any, **kwargs: Any) -> SessionQuerySet[S]: ...
+        def exclude(self, *args: Any, **kwargs: Any) -> SessionQuerySet[S]: ...
+        def order_by(self, *field_names: Any) -> SessionQuerySet[S]: ...
+        def using(self, alias: str | None) -> SessionQuerySet[S]: ...
+        def live(self) -> SessionQuerySet[S]: ...
+        def expired(self) -> SessionQuerySet[S]: ...
+        def for_user(self, user: Any) -> SessionQuerySet[S]: ...
+        def by_key(self, key: str) -> SessionQuerySet[S]: ...
+        def by_handle(self, handle: str) -> SessionQuerySet[S]: ...
+        def with_head(self) -> SessionQuerySet[S]: ...
+        def own(self, most: int | None = None) -> list[S]: ...
+        def after(self, last: bytes) -> SessionQuerySet[S]: ...
 
 
 class AbstractSession(models.Model):
@@ -249,20 +303,22 @@ class AbstractSession(models.Model):
     # Lets SessionRouter recognise the tables of other apps.
     is_session_table = True
 
-    id = FixedBytesField(primary_key=True, max_length=ID_BYTES, editable=False)
-    digest = FixedBytesField(unique=True, max_length=DIGEST_BYTES, editable=False)
+    id = FixedBytesField(primary_key=True, max_length=ID_BYTES, editable=False, default=new_row_id)
+    digest = FixedBytesField(
+        unique=True, max_length=DIGEST_BYTES, editable=False, default=digest_of_no_key
+    )
     # What the digest was before the last change of key, and when that was.
     previous_digest = FixedBytesField(
         null=True, db_index=True, max_length=DIGEST_BYTES, editable=False
     )
     cycled_at = MillisecondsField(null=True, editable=False)
-    data = models.BinaryField()
-    version = models.BigIntegerField()
+    data = models.BinaryField(default=b"")
+    version = models.BigIntegerField(default=1)
     user_id = UserIdField(_("user"), max_length=USER_ID_LENGTH, null=True, db_index=True)
-    created_at = MillisecondsField(_("created"))
+    created_at = MillisecondsField(_("created"), default=this_moment)
     authenticated_at = MillisecondsField(_("signed in"), null=True)
-    last_seen_at = MillisecondsField(_("last seen"))
-    expires_at = MillisecondsField(_("expires"), db_index=True)
+    last_seen_at = MillisecondsField(_("last seen"), default=this_moment)
+    expires_at = MillisecondsField(_("expires"), db_index=True, default=end_by_age)
     # A browser that has bound the session to a key of its device.
     device_key = models.BinaryField(null=True, max_length=DEVICE_KEY_BYTES, editable=False)
     bound_at = MillisecondsField(null=True, editable=False)
@@ -272,7 +328,7 @@ class AbstractSession(models.Model):
     # What its user calls the device; in no statement of a request.
     device_name = ClientField(_("name"), max_length=DEVICE_NAME_LENGTH, null=True)
 
-    objects = SessionQuerySet.as_manager()
+    objects: "ClassVar[SessionManager[Self]]" = cast("Any", SessionQuerySet.as_manager())
 
     class Meta:
         abstract = True

@@ -26,8 +26,8 @@ class Migration(migrations.Migration):
                     FixedBytesField(db_index=True, editable=False, max_length=32, null=True),
                 ),
                 ("cycled_at", MillisecondsField(editable=False, null=True)),
-                ("data", models.BinaryField()),
-                ("version", models.BigIntegerField()),
+                ("data", models.BinaryField(default=b"")),
+                ("version", models.BigIntegerField(default=1)),
                 (
                     "user_id",
                     UserIdField(db_index=True, max_length=255, null=True, verbose_name="user"),

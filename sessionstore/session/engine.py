@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from inspect import isasyncgen, iscoroutine
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
@@ -17,7 +17,13 @@ from sessionstore.table.verbs import Table
 from .known import UNSET, Answer, Known, Stamp, Wish
 from .sealed import Opened
 
+P = ParamSpec("P")
+S = TypeVar("S", bound="DjangoSession")
 T = TypeVar("T")
+
+# The types of a method and of its async name: the same arguments.
+Method = Callable[Concatenate[S, P], T]
+AsyncMethod = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
 @dataclass(slots=True)
@@ -219,10 +225,10 @@ def answer_of(change: Callable[[Any], T], session: Any) -> T:
     raise TypeError(message)
 
 
-def in_thread(method: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
+def in_thread(method: Method[S, P, T]) -> AsyncMethod[S, P, T]:
     """Return the async name of a method: the same body in one thread hop cannot drift apart."""
 
-    async def called(session: object, *args: object, **named: object) -> T:
+    async def called(session: S, /, *args: P.args, **named: P.kwargs) -> T:
         # By its name: a subclass that overrides the method has overridden both.
         answer: T = await sync_to_async(getattr(session, method.__name__))(*args, **named)
         return answer
@@ -230,10 +236,10 @@ def in_thread(method: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]
     return called
 
 
-def after_load(method: Callable[..., T]) -> Callable[..., Coroutine[Any, Any, T]]:
+def after_load(method: Method[S, P, T]) -> AsyncMethod[S, P, T]:
     """Return the async name of a method that needs no thread once the data are there."""
 
-    async def called(session: "DjangoSession", *args: object, **named: object) -> T:
+    async def called(session: S, /, *args: P.args, **named: P.kwargs) -> T:
         await session._aget_session()
         answer: T = getattr(session, method.__name__)(*args, **named)
         return answer

@@ -55,7 +55,7 @@ class Expiry(DjangoSession):
     ``set_expiry()`` can only shorten what the site's policy allows.
     """
 
-    def get_expiry_date(self, **given: Any) -> datetime:
+    def get_expiry_date(self, /, **given: Any) -> datetime:
         """Return the moment at which the session ends; naive when USE_TZ is False.
 
         ``modification`` is the moment of last use (now, when not given), ``expiry`` stands in for
@@ -64,7 +64,7 @@ class Expiry(DjangoSession):
         end = self._ends_at(*self._seen_and_own(given))
         return shown(end)
 
-    def get_expiry_age(self, **given: Any) -> int:
+    def get_expiry_age(self, /, **given: Any) -> int:
         """Return the whole seconds until the session ends; the arguments as above."""
         seen, own = self._seen_and_own(given)
         # The row's times are cut to milliseconds, which must not cost the age a whole second.

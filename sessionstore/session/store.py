@@ -6,7 +6,7 @@ What the request knows of its row is one value (``known``); this is the only fil
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core.exceptions import SynchronousOnlyOperation
@@ -184,7 +184,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             self._wish = Wish.TOUCH
         return data.pop(key) if default is _not_given else data.pop(key, default)
 
-    apop = after_load(pop)
+    apop: Any = after_load(pop)
 
     def clear(self) -> None:
         """Drop all data and keep the row; the row is read when it was not, then or at the save."""
@@ -315,7 +315,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
     # --- one change that must not be lost
 
-    def transact(self, change: Callable[[Any], T]) -> T:
+    def transact(self, change: Callable[[Self], T]) -> T:
         """Run ``change(session)``, save, and run it again if somebody saved in between.
 
         For read-modify-write on one value, such as a counter. ``change`` may run several times,
@@ -339,7 +339,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         self._known = reading.known_of(self, known.unproved(), theirs, opened, key)
         put_in_place(self._session_cache, opened.data if opened else {})
 
-    def _run(self, change: Callable[[Any], T]) -> tuple[saving.Saved, T]:
+    def _run(self, change: Callable[[Self], T]) -> tuple[saving.Saved, T]:
         """Run ``change``; return what the row is to hold, and what it answers."""
         self._is_changing = True
         try:

@@ -65,8 +65,7 @@ def test_what_is_built_here_is_built_with_the_lock():
 
 def test_each_supported_django_is_locked():
     """Those of the noxfile, one group for each."""
-    matrix = re.search(r"^MATRIX = (.*)$", (ROOT / "noxfile.py").read_text(), re.MULTILINE)[1]
-    wanted = set(re.findall(r'"(\d\.\d)":', matrix))
+    wanted = set(re.findall(r'"(\d\.\d)":', (ROOT / "noxfile.py").read_text()))
     versions = [one["version"] for one in locked() if one["name"] == "django"]
     assert {version.rpartition(".")[0] for version in versions} == wanted
 

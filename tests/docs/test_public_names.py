@@ -13,7 +13,7 @@ from sessionstore.backends.base import SessionBackend
 from tests.docs.pages import DOCS
 
 NAMES = {
-    "backends.base": "SessionBackend",
+    "backends.base": "SessionBackend SessionRequest",
     "backends.sql": "SessionStore",
     "backends.cached_sql": "SessionStore",
     "backends.express": "SessionStore",

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -80,14 +79,6 @@ def test_every_translation_is_korean(app):
     for source, target in catalog.items():
         if source and target not in names and not units.match(str(target)):
             assert HANGUL.search(target), source
-
-
-def test_the_wheel_holds_the_translations():
-    """The patterns of package-data reach them."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    patterns = settings["tool"]["setuptools"]["package-data"]["sessionstore"]
-    held = {path for pattern in patterns for path in (ROOT / "sessionstore").glob(pattern)}
-    assert (ROOT / "sessionstore" / PO).with_suffix(".mo") in held
 
 
 def test_a_browser_that_asks_for_korean_gets_it(browser, user, settings):
