@@ -24,17 +24,22 @@ def runs_on(base: type[Any]) -> bool:
     return engine is not None and issubclass(engine, base)
 
 
-def session_middleware() -> list[tuple[str, type[Any]]]:
-    """Return what MIDDLEWARE has of session middleware: Django's, ours, and what is built on it."""
+def middleware_of_type(*bases: type[Any]) -> list[tuple[str, type[Any]]]:
+    """Return what MIDDLEWARE has of these classes and of what is built on them, in its order."""
     found = []
     for path in conf.middleware:
         try:
             one = import_string(path)
         except ImportError:  # Django tells.
             continue
-        if isinstance(one, type) and issubclass(one, DjangoSessionMiddleware):
+        if isinstance(one, type) and issubclass(one, bases):
             found.append((path, one))
     return found
+
+
+def session_middleware() -> list[tuple[str, type[Any]]]:
+    """Return what MIDDLEWARE has of session middleware: Django's, ours, and what is built on it."""
+    return middleware_of_type(DjangoSessionMiddleware)
 
 
 def has_our_middleware() -> bool:

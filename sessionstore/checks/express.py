@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's names
-from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connections
 from django.urls import NoReverseMatch, reverse
 
@@ -18,7 +17,7 @@ from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.cookies import disagreements_on
 from sessionstore.express.fitness.findings import Finding, Level
 from sessionstore.express.people import UserColumns
-from sessionstore.express.record import express_settings
+from sessionstore.express.record import MissingSetting, express_settings
 from sessionstore.express.schema import ExpressTable
 from sessionstore.table.refusals import told
 from sessionstore.table.verbs import Knows
@@ -33,7 +32,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         return []
     try:
         layout_needs_postgres = express_settings().is_postgres_layout
-    except ImproperlyConfigured as error:
+    except MissingSetting as error:
         hint = 'Set SESSIONSTORE_EXPRESS = {"secrets": ["the secret of express-session"]}.'
         return [Error(str(error), hint=hint, id="sessionstore.E050")]
     alias = site_table().alias
@@ -151,8 +150,6 @@ def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
         return []
     try:
         findings = ExpressTable(table.alias, express_settings()).findings()
-    except ImproperlyConfigured:
-        return []  # E050 tells.
     except (DatabaseError, InterfaceError) as error:
         if connections[table.alias].connection is None:
             return []  # E041 tells.
@@ -173,8 +170,6 @@ def check_cookies(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
         return []
     try:
         found = disagreements_on(table)
-    except ImproperlyConfigured:
-        return []  # E050 tells.
     except (DatabaseError, InterfaceError, SessionStoreUnavailable):
         return []  # E053 and E041 tell.
     return [Warning(f"{one.text}.", hint=one.hint, id="sessionstore.W056") for one in found]
@@ -188,8 +183,8 @@ def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     try:
         unsure = UserColumns(table.alias, express_settings()).why_unsure()
         knows = table.knows_users
-    except (ImproperlyConfigured, DatabaseError, InterfaceError, SessionStoreUnavailable):
-        return []  # E050, E041 or E053 tells.
+    except (DatabaseError, InterfaceError, SessionStoreUnavailable):
+        return []  # E041 or E053 tells.
     if unsure is not None:
         misses, why = "miss sessions", f"in {table.table} {unsure}"
         hint = "Run manage.py expresstable --add-user."

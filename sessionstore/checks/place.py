@@ -13,6 +13,7 @@ from sessionstore.backends.leaving import SessionStore as LeavingStore
 from sessionstore.checks.engine import runs_on, site_engine, site_table
 from sessionstore.conf import conf
 from sessionstore.express.rows import SharedTable
+from sessionstore.moving.importer import why_unusable
 from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.routers import twins_of
 from sessionstore.table.faults import code_of, is_missing_table
@@ -131,6 +132,22 @@ def check_leaving(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_adopt_from(**_: Any) -> list[CheckMessage]:
+    """E061: SESSIONSTORE_ADOPT_FROM names no engine that sessions can be moved from."""
+    path = conf.adopt_from
+    reason = why_unusable(path) if path else None
+    if reason is None:
+        return []
+    return [
+        Error(
+            f"SESSIONSTORE_ADOPT_FROM = {path!r}: {reason}.",
+            hint="Name the module of the old engine as SESSION_ENGINE named it, and leave its app "
+            "in INSTALLED_APPS.",
+            id="sessionstore.E061",
+        )
+    ]
+
+
 def check_reachable(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E041: a database of sessions cannot be reached, so that no other check has anything to say.
 
@@ -210,6 +227,6 @@ def _code(error: BaseException) -> str:
     return "" if code is None else f" (error {code})"
 
 
-CHECKS = [check_engine, check_alias, check_one_file, check_tenants, check_leaving]
+CHECKS = [check_engine, check_alias, check_one_file, check_tenants, check_leaving, check_adopt_from]
 DATABASE_CHECKS = [check_reachable]
 DEPLOYMENT_CHECKS = [check_tables]

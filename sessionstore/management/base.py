@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
 from sessionstore.cleaning import Clearable, Ending
-from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.management.arguments import HelpFormatter
 from sessionstore.table.refusals import Placed, told
 
@@ -34,6 +34,13 @@ class SessionCommand(BaseCommand):
         return super().create_parser(
             prog_name, subcommand, epilog=self.epilog, formatter_class=HelpFormatter, **kwargs
         )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run it; a setting that is wrong or missing is one line for whoever set it."""
+        try:
+            return super().execute(*args, **options)
+        except WrongSetting as error:
+            raise CommandError(str(error)) from error
 
 
 @contextmanager

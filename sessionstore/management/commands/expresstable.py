@@ -3,7 +3,6 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
@@ -66,10 +65,7 @@ class Command(SessionCommand):
         parser.add_argument("--dry-run", action="store_true", help="print the SQL, run nothing")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        try:
-            settings = express_settings()
-        except (ImproperlyConfigured, ValueError) as error:
-            raise CommandError(str(error)) from None
+        settings = express_settings()
         alias = options["database"]
         if alias is None:
             alias = conf.database or DEFAULT_DB_ALIAS
