@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.db import DatabaseError, InterfaceError, connections
 from django.utils.module_loading import import_string
 
 from sessionstore.conf import conf
@@ -56,7 +57,21 @@ def site_table() -> Any:
     return None if get_table is None else get_table()
 
 
+def why_unreachable(alias: str) -> Exception | None:
+    """Return what connecting to a database raises; None when it is there."""
+    try:
+        connections[alias].ensure_connection()
+    except (DatabaseError, InterfaceError) as error:
+        return error
+    return None
+
+
 def table_on(databases: Sequence[str] | None) -> Any:
-    """Return the session table if it lies on one of ``databases``, else None."""
+    """Return the session table if it lies on one of ``databases``, else None.
+
+    None too where that cannot be reached: E041 tells, and each question would wait and be logged.
+    """
     table = site_table() if databases else None
-    return table if table is not None and table.alias in (databases or ()) else None
+    if table is None or table.alias not in (databases or ()):
+        return None
+    return table if why_unreachable(table.alias) is None else None
