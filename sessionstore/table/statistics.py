@@ -48,13 +48,17 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many rows there are; ``signed_in`` and ``anonymous`` are parts of ``live``."""
+    """How many rows there are; ``signed_in`` and ``anonymous`` are parts of ``live``.
+
+    ``clearable`` is the part of ``expired`` that clearsessions deletes: what ended ten minutes ago.
+    """
 
     rows: Figure
     live: Figure
     signed_in: Figure
     anonymous: Figure
     expired: Figure
+    clearable: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,9 @@ def collect(table: SqlTable, *, exact: bool = False, top: int = 10) -> Statistic
         counts = _counted(objects)
     else:
         users = sum(row.user_id is not None for row in live)
-        parts = (len(live), users, len(live) - users, len(sample.rows) - len(live))
+        waited = expiry.to_datetime(expiry.now_ms() - expiry.CLOCKS_DIFFER_MS)
+        old = sum(row.expires_at < waited for row in sample.rows)
+        parts = (len(live), users, len(live) - users, len(sample.rows) - len(live), old)
         counts = Counts(sample.total, *map(sample.scaled, parts))
     is_whole = exact or sample.total.is_exact
     return Statistics(
@@ -178,14 +184,16 @@ def _oldest_end(objects: Rows) -> datetime | None:
 
 def _counted(objects: Rows) -> Counts:
     """Count by one scan of the table."""
-    live = Q(expires_at__gt=expiry.now_ms())
+    now = expiry.now_ms()
+    live = Q(expires_at__gt=now)
     found = objects.aggregate(
         rows=Count("pk"),
         live=Count("pk", filter=live),
         signed_in=Count("pk", filter=live & Q(user_id__isnull=False)),
+        clearable=Count("pk", filter=Q(expires_at__lt=now - expiry.CLOCKS_DIFFER_MS)),
     )
     rows, living, signed_in = found["rows"], found["live"], found["signed_in"]
-    numbers = (rows, living, signed_in, living - signed_in, rows - living)
+    numbers = (rows, living, signed_in, living - signed_in, rows - living, found["clearable"])
     return Counts(*(Figure(number, is_exact=True) for number in numbers))
 
 
