@@ -15,7 +15,7 @@ LATEST := .venv-latest/bin/python
 NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-express test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor clean
+.PHONY: help demo demo-https demo-express test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,13 @@ help: ## list these targets
 demo: .venv/demo-installed ## the demo shop: two servers, one session table, on PORT (8000) and the next
 	@$(BIN)/python -m demo_site $(PORT)
 
+.venv/https-installed: .venv/demo-installed
+	$(SYNC) --extra binding --group demo
+	@touch $@
+
+demo-https: .venv/https-installed ## the shop over HTTPS, where sessions are bound to their device: /theft/
+	@$(BIN)/python -m demo_site --https $(PORT)
+
 .venv/express-installed: pyproject.toml .venv/uv-installed .ci/packages
 	@PYTHON="$(PYTHON)" .ci/packages express
 	$(SYNC) --extra mysql --group demo
@@ -70,7 +77,7 @@ test-latest: pyproject.toml ## the suite with the newest releases of all; ends w
 	@PYTHON="$(PYTHON)" .ci/packages test
 	@test -x $(LATEST) || $(PYTHON) -m venv .venv-latest
 	$(LATEST) -m pip install $(NEWEST) pip
-	$(LATEST) -m pip install $(NEWEST) --editable '.[mysql,postgres,encryption,devices,redis,progress,telemetry]' \
+	$(LATEST) -m pip install $(NEWEST) --editable '.[mysql,postgres,encryption,binding,devices,redis,progress,telemetry]' \
 		--group test --group ecosystem --group bench --group demo
 	@rm -rf .cache/latest; mkdir -p .cache/latest; set -x; \
 	$(LATEST) -m pytest -q tests/ecosystem --ds=tests.ecosystem.settings --junitxml=.cache/latest/ecosystem.xml; \

@@ -13,10 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from sessionstore.models import Session
 
+# Only in `make demo-https`: by it a browser shows that it has the private key of its device.
+DEVICE_COOKIE = f"{settings.SESSION_COOKIE_NAME}_device"
 SHOWN = 6  # characters of a secret: enough to see that it changed, far too few to use it
 
 COOKIES = {
     settings.SESSION_COOKIE_NAME: _("the key of your session, signed: random, and nothing else"),
+    DEVICE_COOKIE: _("the proof that this is the device that signed in; it lasts for minutes"),
     settings.CSRF_COOKIE_NAME: _("against forged forms; says nothing about you"),
     settings.LANGUAGE_COOKIE_NAME: _("the language you chose"),
 }
@@ -58,6 +61,7 @@ def look(request: HttpRequest) -> Hood:
     # The name stays: to a browser 127.0.0.1 and localhost are two sites with a cookie each.
     name = request.get_host().rpartition(":")[0]
     path = request.get_full_path()
+    host = f"{request.scheme}://{name}"
     ports = os.environ.get("DEMO_PORTS", request.get_port()).split(",")
     return Hood(
         cookies=[
@@ -71,7 +75,7 @@ def look(request: HttpRequest) -> Hood:
         live=Session.objects.live().count(),
         process=os.getpid(),
         port=request.get_port(),
-        others=[f"http://{name}:{port}{path}" for port in ports if port != request.get_port()],
+        others=[f"{host}:{port}{path}" for port in ports if port != request.get_port()],
     )
 
 

@@ -10,6 +10,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # It is known to the world: a real site reads its own from the environment and has no default.
 SECRET_KEY = os.environ.get("SECRET_KEY", "django-insecure-demo-the-whole-world-knows-this-key")
 DEBUG = os.environ.get("DEBUG", "1") == "1"
+# `make demo-https` names one. A real site has HTTPS and nothing else.
+CERTIFICATE = os.environ.get("DEMO_CERTIFICATE")
+HTTPS = CERTIFICATE is not None
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 
 INSTALLED_APPS = [
@@ -41,9 +44,11 @@ MIDDLEWARE = [
 SESSION_ENGINE = "sessionstore.backends.sql"
 SESSION_COOKIE_AGE = 14 * 24 * 60 * 60
 SESSION_COOKIE_SAMESITE = "Lax"
-# The demo speaks plain HTTP on loopback. A real site says True here, and names the cookie
+# `make demo` speaks plain HTTP on loopback. A real site says True here, and names the cookie
 # "__Host-sessionid", which a browser takes from this host and over HTTPS only.
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS or not DEBUG
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+SESSIONSTORE_BIND_DEVICE = HTTPS
 SESSIONSTORE_IDLE_TIMEOUT = timedelta(minutes=30)
 SESSIONSTORE_ABSOLUTE_TIMEOUT = timedelta(days=30)
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from demo_site import hood, verbs, views
+from demo_site import hood, theft, verbs, views
 
 urlpatterns = [
     path("", views.shop, name="shop"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("hood/expire/", hood.expire_soon, name="expire_soon"),
     path("verbs/", verbs.verbs_page, name="verbs"),
     path("verbs/<slug:name>/", verbs.press, name="press"),
+    path("theft/", theft.theft, name="theft"),
     path("account/", include("sessionstore.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

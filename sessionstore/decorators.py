@@ -31,6 +31,8 @@ else:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 MaxAge = timedelta | float
 RECENTLY = timedelta(minutes=15)
+# Browsers bind a session beside the page that follows the login.
+_BINDS_WITHIN = timedelta(seconds=15)
 
 
 def does_not_touch(view: Decorated) -> Decorated:
@@ -64,18 +66,12 @@ class RecentLoginRequiredMixin(_AnyView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Ask first; an async view asks when it is awaited."""
-        go_on: Any = super().dispatch
 
         def ask() -> HttpResponse | None:
             age, come_back_to = self.recent_login_max_age, self.recent_login_next
             return refusal(request, max_age=age, come_back_to=come_back_to)
 
-        async def ask_and_go_on() -> Any:
-            return await sync_to_async(ask)() or await go_on(request, *args, **kwargs)
-
-        if self.view_is_async:
-            return ask_and_go_on()
-        return ask() or go_on(request, *args, **kwargs)
+        return _asked_first(self, super().dispatch, ask, request, args, kwargs)
 
 
 def refusal(
@@ -93,6 +89,55 @@ def refusal(
         # A header says who this is: a session without a login can keep no proof of it.
         return redirect_to_login(come_back)
     return redirect_to_login(come_back, resolve_url(conf.reauth_url or "sessionstore:confirm"))
+
+
+def bound_device_required(view: Decorated) -> Decorated:
+    """Let in only who proves to be the device that the session is bound to.
+
+    Whoever is not signed in is sent to sign in. A browser that was asked a moment ago to bind the
+    session is told to come back in a second; one that has not, to give the password again, which
+    asks it once more. Raises ImproperlyConfigured without SESSIONSTORE_BIND_DEVICE, rather than
+    letting everybody in.
+    """
+    return _after(unbound, view)
+
+
+class BoundDeviceRequiredMixin(_AnyView):
+    """The same for a class-based view, sync or async; put it first among the bases."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Ask first; an async view asks when it is awaited."""
+        return _asked_first(self, super().dispatch, lambda: unbound(request), request, args, kwargs)
+
+
+class BoundDeviceAdminMixin:
+    """The same for all pages of an ``AdminSite`` but its login; put it first among the bases."""
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Ask who may see the page first, then for the device."""
+        site: Any = super()
+        return site.admin_view(bound_device_required(view), cacheable)
+
+
+def unbound(request: HttpRequest) -> HttpResponse | None:
+    """Return the page for who does not prove to be the session's device; None to go on."""
+    if conf.device_age_ms is None:
+        message = "A page under @bound_device_required needs SESSIONSTORE_BIND_DEVICE."
+        raise ImproperlyConfigured(message)
+    if not request.user.is_authenticated:
+        return redirect_to_login(_page_of(request))
+    session = session_of(request)
+    if session.proved_at_ms is not None:
+        return None
+    is_under_way = is_recent(request, max_age=_BINDS_WITHIN)
+    context = {"title": _("This page needs your device"), "waits": is_under_way}
+    context["confirm_url"] = redirect_to_login(
+        _page_of(request), resolve_url(conf.reauth_url or "sessionstore:confirm")
+    ).url
+    response = render(request, "sessionstore/unbound.html", context, status=403)
+    if is_under_way and request.method == "GET":
+        response.headers["Refresh"] = "1"
+    return response
 
 
 def not_impersonated(view: Decorated) -> Decorated:
@@ -138,6 +183,24 @@ def _page_of(request: HttpRequest) -> str:
     if url_has_allowed_host_and_scheme(referer, {request.get_host()}, request.is_secure()):
         return urlunsplit(("", "", *urlsplit(referer)[2:4], "")) or "/"
     return "/"
+
+
+def _asked_first(
+    view: Any,
+    go_on: Callable[..., Any],
+    ask: Callable[[], HttpResponse | None],
+    request: HttpRequest,
+    args: Any,
+    kwargs: Any,
+) -> Any:
+    """Return what ``ask`` returns, else what a class-based view does."""
+
+    async def ask_and_go_on() -> Any:
+        return await sync_to_async(ask)() or await go_on(request, *args, **kwargs)
+
+    if view.view_is_async:
+        return ask_and_go_on()
+    return ask() or go_on(request, *args, **kwargs)
 
 
 def _after(step: Callable[[HttpRequest], HttpResponse | None], view: Decorated) -> Decorated:

@@ -17,6 +17,7 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import http_date
 
 from sessionstore.backends.base import SessionBackend
+from sessionstore.binding import requests as binding
 from sessionstore.cleaning.background import cleaner
 from sessionstore.clients import client_of
 from sessionstore.conf import conf
@@ -84,11 +85,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
         header = HiddenText(request.META.get("HTTP_COOKIE", ""))
         return not cookies.is_plain(header, conf.cookie_name)
 
-    def process_request(self, request: HttpRequest) -> None:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
         super().process_request(request)
         journal.begin(request)  # Also for whoever calls this method alone.
-        if isinstance(request.session, SessionBackend):
-            request.session.client = client_of(request)
+        if not isinstance(request.session, SessionBackend):
+            return None
+        instead = binding.receive(request)
+        request.session.client = client_of(request)
+        return instead
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         """Answer 400 when a view itself meets the end of its session, as when the save does."""
@@ -106,9 +110,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 response = super().process_response(request, response)
             elif events.failure is not None and response.status_code >= _SERVER_ERROR:
                 response = _unavailable(response)
-            elif not session.failed_to_load:
+            elif not session.failed_to_load and not binding.concerns_binding(request):
                 end_if_account_is_lost(request)
                 self._finish(request, response, session, left=events.left)
+                binding.answer(request, response, session)
             if getattr(request, _AMBIGUOUS, False):
                 _delete_elsewhere(request, response)
         except SessionStoreUnavailable:
@@ -135,16 +140,17 @@ class SessionMiddleware(DjangoSessionMiddleware):
             session.keys()  # A valid key whose row is gone makes the session empty.
         if session.is_empty():
             # A late answer to an old request must not wipe the cookie of a newer login.
-            if left is not None and conf.cookie_name in request.COOKIES:
-                response.cookies[conf.cookie_name] = _deletion(left)
+            if left is not None and session.cookie_name in request.COOKIES:
+                response.cookies[session.cookie_name] = _deletion(session.cookie_name, left)
                 patch_vary_headers(response, ("Cookie",))
         elif response.status_code >= _SERVER_ERROR:
             # The changes of a request that failed are dropped, but not a key that is in the table.
-            if session.session_key != request.COOKIES.get(conf.cookie_name) and session.is_stored():
+            held = request.COOKIES.get(session.cookie_name)
+            if session.session_key != held and session.is_stored():
                 _send_key(response, session, left)
         elif wants_save:
             _save(session)
-            is_new = session.session_key != request.COOKIES.get(conf.cookie_name)
+            is_new = session.session_key != request.COOKIES.get(session.cookie_name)
             is_wanted = is_new or conf.save_every_request or session.cookie_is_due()
             if is_wanted and (not was_loaded or session.may_send_key()):
                 _send_key(response, session, left)
@@ -205,11 +211,11 @@ def _send_key(
     response: HttpResponseBase, session: SessionBackend, left: CookieOptions | None
 ) -> None:
     max_age = expires = None
-    name, cookie = conf.cookie_name, session.cookie_options
+    name, cookie = session.cookie_name, session.cookie_options
     before = left or session.cookie_options_before
     if cookie.place != before.place:
         # Ahead of the new one: should both be one place to the browser, the new one stays.
-        response.cookies[f"{name} before"] = _deletion(before)
+        response.cookies[f"{name} before"] = _deletion(name, before)
     if not session.get_expire_at_browser_close():
         max_age = session.get_expiry_age()
         expires = http_date(time.time() + max_age)
@@ -225,16 +231,16 @@ def _send_key(
     patch_vary_headers(response, ("Cookie",))
 
 
-def _deletion(cookie: CookieOptions) -> Morsel[str]:
+def _deletion(name: str, cookie: CookieOptions) -> Morsel[str]:
     """Return what deletes the session's cookie from where it is.
 
     Django keeps one cookie under each name of ``response.cookies``; what is sent is the name in the
     cookie itself.
     """
     response = HttpResponse()
-    response.delete_cookie(conf.cookie_name, **cookie.scope())
-    extend(response, conf.cookie_name, cookie)
-    deletion = response.cookies[conf.cookie_name]
+    response.delete_cookie(name, **cookie.scope())
+    extend(response, name, cookie)
+    deletion = response.cookies[name]
     if cookie.partitioned:
         deletion["secure"] = True  # Without it Chrome drops the whole line.
     return deletion
@@ -261,7 +267,7 @@ def _delete_elsewhere(request: HttpRequest, response: HttpResponseBase) -> None:
     )
     for number, (domain, path) in enumerate(cookies.as_many_as_fit(places)):
         place = replace(right, domain=domain, path=path)
-        response.cookies[f"{name} {number}"] = _deletion(place)
+        response.cookies[f"{name} {number}"] = _deletion(name, place)
     patch_vary_headers(response, ("Cookie",))
 
 

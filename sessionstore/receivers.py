@@ -16,6 +16,7 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from sessionstore.binding.logins import bind_anew
 from sessionstore.clients import client_of
 from sessionstore.core import journal
 from sessionstore.core.merge import USER_KEY
@@ -51,6 +52,7 @@ def remember_login(request: HttpRequest | None = None, user: Any = None, **_: An
     if not came_from_another(session):
         session.mark_authenticated()
     user_id = session.get(USER_KEY)
+    bind_anew(session, user_id)
     session_logged_in.send(type(session), handle=session.handle, user_id=user_id, request=request)
 
 

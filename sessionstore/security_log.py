@@ -65,6 +65,11 @@ def log_refused(reason: str, handle: str | None, client: Any, **_: Any) -> None:
         tell("refused", handle, level=logging.WARNING, **facts)
 
 
+@receiver(signals.session_bound, dispatch_uid="sessionstore.log.bound")
+def log_bound(handle: str, request: Any, **_: Any) -> None:
+    tell("bound", handle, address=_address(getattr(request.session, "client", None)))
+
+
 class Flood:
     """Counts refusals, and lets one record a second out: a flood of cookies fills no disk.
 

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a reason
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_DELETED = "account_deleted"
+    REPLACED = "replaced"  # a login in a browser that could not prove to be the bound device
 
 
 class Refusal(StrEnum):
@@ -30,6 +31,7 @@ class Refusal(StrEnum):
     FORGED = "forged"  # malformed, or not signed by us
     UNKNOWN = "unknown"  # signed by us, but there is no such row (any more)
     DISGUISED = "disguised"  # under a name that is only nearly the session cookie's
+    UNPROVED = "unproved"  # bound to a device, and nobody has shown that it is this one
     AMBIGUOUS = "ambiguous"  # several under that name, and no single one can be ours
 
 
@@ -47,7 +49,9 @@ session_merged = Signal()
 session_revoked = Signal(use_caching=True)
 # handle, user_id: a cookie came whose session had reached its end.
 session_expired = Signal()
-# handle (always None: there is no row), reason, client: a cookie came that opens nothing.
+# handle (None but for UNPROVED), reason, client: a cookie came that opens nothing.
 session_refused = Signal()
+# handle, request: a browser has bound its session to a key of its device.
+session_bound = Signal()
 # handle, user_id: a request wanted to save a session that had been ended meanwhile.
 session_interrupted = Signal()

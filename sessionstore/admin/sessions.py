@@ -61,7 +61,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     list_display = (
         *("session", "user", "state", "device", "address"),
-        *("signed_in", "last_seen", "expires", "size"),
+        *("signed_in", "bound", "last_seen", "expires", "size"),
     )
     list_display_links = None
     list_filter = (StateFilter, LastSeenFilter, OwnerFilter)
@@ -158,6 +158,10 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.display(description=_("signed in"), ordering="authenticated_at")
     def signed_in(self, obj: Any) -> str | None:
         return _time(obj.authenticated_at)
+
+    @admin.display(description=_("bound to the device"), ordering="bound_at")
+    def bound(self, obj: Any) -> str | None:
+        return _time(obj.bound_at)
 
     @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, obj: Any) -> str | None:

@@ -102,6 +102,14 @@ class CachedTable(SqlTable):
         self._hold(self._digests_of(self.objects.filter(pk=row_id)).values())
         return started
 
+    def bind(self, row_id: bytes, digest: bytes, device_key: bytes, now: int) -> bool:
+        with self._held([digest]):
+            return super().bind(row_id, digest, device_key, now)
+
+    def unbind(self, row_id: bytes) -> None:
+        with self._held(self._digests_of(self.objects.filter(pk=row_id)).values()):
+            super().unbind(row_id)
+
     def pay_debts(self) -> bool:
         return self._cache.pay_debts()
 

@@ -12,11 +12,11 @@ from django.core.checks import CheckMessage, Tags
 from django.core.checks import register as register_at_django
 
 from sessionstore.checks import (
+    binding,
     caching,
     cleanup,
     databases,
     deployment,
-    encryption,
     express,
     pages,
     place,
@@ -44,7 +44,7 @@ def register(check: Check, *tags: str, deploy: bool = False) -> None:
 for check in (
     *settings.CHECKS,
     *express.CHECKS,
-    *encryption.CHECKS,
+    *binding.CHECKS,
     *caching.CHECKS,
     *pages.CHECKS,
     *place.CHECKS,

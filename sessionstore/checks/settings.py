@@ -20,6 +20,7 @@ from sessionstore.checks.engine import (
 from sessionstore.clients import remote_addr
 from sessionstore.conf import Conf, conf
 from sessionstore.conf.setting import UNSET
+from sessionstore.core import encryption
 from sessionstore.session.sealed import writes_anew
 
 
@@ -87,6 +88,19 @@ def check_serializer(**_: Any) -> list[CheckMessage]:
             f"SESSION_SERIALIZER = {path!r} would run code that it finds in the session table.",
             hint="Use 'django.contrib.sessions.serializers.JSONSerializer'.",
             id="sessionstore.E002",
+        )
+    ]
+
+
+def check_library(**_: Any) -> list[CheckMessage]:
+    """E060: sessions should be encrypted and the library for it is missing."""
+    if not conf.encrypt or encryption.is_available():
+        return []
+    return [
+        Error(
+            "SESSIONSTORE_ENCRYPT is True, and the library for it is not installed.",
+            hint="pip install 'django-sessionstore[encryption]', on every server.",
+            id="sessionstore.E060",
         )
     ]
 
@@ -224,6 +238,7 @@ CHECKS = [
     check_addresses,
     check_app_order,
     check_serializer,
+    check_library,
     check_comparison,
     check_middleware,
     check_one_middleware,

@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 from sessionstore.conf.express import express
 from sessionstore.conf.setting import UNSET, Setting
 from sessionstore.conf.values import (
+    device_age_ms,
     dotted,
     duration_ms,
     flag,
@@ -131,6 +132,13 @@ class Conf:
         False,
         flag,
         "Encrypt the data of each session under a key that only its cookie completes.",
+    )
+    device_age_ms = Setting(
+        "BIND_DEVICE",
+        False,
+        device_age_ms,
+        "Bind each login to a key that does not leave the browser's device, where the browser can "
+        "(experimental): True, or for how long a proof of the key counts, which is 10 minutes.",
     )
     express = Setting(
         "EXPRESS",
@@ -252,6 +260,16 @@ class Conf:
     @property
     def cookie_name(self) -> str:
         return settings.SESSION_COOKIE_NAME
+
+    @cached_property
+    def device_cookie_name(self) -> str:
+        """The cookie that a browser gets for a proof that it has the key of its device."""
+        return f"{settings.SESSION_COOKIE_NAME}_device"
+
+    @cached_property
+    def visitor_cookie_name(self) -> str:
+        """The cookie of a visitor who has given no such proof: it must not replace the other."""
+        return f"{settings.SESSION_COOKIE_NAME}_visitor"
 
     @property
     def cookie_age(self) -> int:

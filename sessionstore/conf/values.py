@@ -10,9 +10,11 @@ from typing import Any, TypeVar, cast
 
 from django.utils.module_loading import import_string
 
+from sessionstore.core.expiry import MINUTE_MS
 from sessionstore.core.headers.forwarded import FORWARDED, X_FORWARDED_FOR, Network, Proxies
 
 T = TypeVar("T")
+_DEVICE_AGE_MS = 10 * MINUTE_MS
 Callback = Callable[..., Any]
 
 
@@ -49,6 +51,17 @@ def duration_ms(value: Any) -> int:
         message = "a timedelta or whole seconds, above 0"
         raise ValueError(message)
     return cast("int", value)
+
+
+def device_age_ms(value: Any) -> int | None:
+    """Return for how long a proof counts; None where no session is bound to a device."""
+    if isinstance(value, bool):
+        return _DEVICE_AGE_MS if value else None
+    try:
+        return duration_ms(value)
+    except ValueError as error:
+        message = f"True, False, or {error}"
+        raise ValueError(message) from None
 
 
 def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:

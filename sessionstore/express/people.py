@@ -73,6 +73,7 @@ class OwnedRow:
     # Neither half keeps them.
     ip: None = None
     user_agent: None = None
+    bound_at: None = None
 
     @property
     def handle(self) -> str:

@@ -118,7 +118,6 @@ class SealedEngine(DjangoSession):
         """
         payload, now = payload or checked_dumps(data), expiry.now_ms()
         created_at, authenticated_at, seen = _times(row, marks, now, inserts=inserts)
-        started = authenticated_at or created_at
         ip, user_agent = _client_columns(data, row, marks.client)
         known = None if inserts else row
         record = Record(
@@ -130,9 +129,10 @@ class SealedEngine(DjangoSession):
             created_at,
             authenticated_at,
             seen,
-            self.end_of(data, seen=seen, started=started),
+            self.end_of(data, seen=seen, started=authenticated_at or created_at),
             ip,
             user_agent,
+            None if known is None else known.bound_at,
             self.extra_columns(data),
         )
         record.data = self.seal(payload, record, key)

@@ -114,6 +114,7 @@ class Engine(Protocol):
     """
 
     client: Client | None
+    visitor_cookie: str | None
     adoption: Adoption
 
     @property
@@ -129,6 +130,9 @@ class Engine(Protocol):
 
     def has_ended(self, record: Record, opened: Opened) -> bool:
         """Tell whether today's policy ends a row: a timeout that was tightened counts at once."""
+
+    def withholds(self, record: Record) -> bool:
+        """Tell whether a row is bound to a device, and nobody has shown that it is this one."""
 
     def seal(self, payload: bytes, record: Record, key: Key) -> Any:
         """Return what stands in the row for serialised data."""
@@ -169,6 +173,8 @@ if TYPE_CHECKING:
         """
 
         client: Client | None
+        device_cookie: str | None
+        visitor_cookie: str | None
         adoption: Adoption
         slides: bool
         records_client: bool

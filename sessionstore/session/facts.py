@@ -3,9 +3,12 @@
 Questions only: none changes the data. One that says that it loads may cost a SELECT.
 """
 
+from sessionstore.conf import conf
 from sessionstore.core import expiry
+from sessionstore.core.binding import tokens
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import as_text
+from sessionstore.core.record import Record
 from sessionstore.table.receipts import Receipt, receipt_for
 
 from .drafts import client_differs
@@ -14,9 +17,20 @@ from .expiring import policy_of
 from .known import UNSET, Answer, Known, Standing, Wish
 from .sealed import differs, dumps
 
+# Requests that were under way while the browser was bound have no proof yet, for so long.
+_UNDER_WAY_MS = 60_000
+
 
 class Facts(DjangoSession):
     """The questions of ``store.SessionBackend``."""
+
+    # Set by the middleware: the browser's other two cookies, as far as it has them.
+    device_cookie: str | None = None
+    visitor_cookie: str | None = None
+    # Whether the answer may ask the browser to bind the session: somebody has just signed in.
+    may_bind = False
+    # The row that the key opens and this request is not given, without its data.
+    withheld: Record | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.known_handle or 'without a row'}>"
@@ -47,6 +61,30 @@ class Facts(DjangoSession):
         """The row's primary key, as far as it has been read; it never changes. Never loads."""
         row = self._known.record
         return None if row is None else row.id
+
+    @property
+    def bound_at_ms(self) -> int | None:
+        """Since when the row is bound to a device, in milliseconds; None when it is not. Loads."""
+        self._get_session()
+        row = self._settled().record
+        return None if row is None or conf.device_age_ms is None else row.bound_at
+
+    @property
+    def proved_at_ms(self) -> int | None:
+        """When the browser has proved lately to be the device that the row is bound to. Loads."""
+        self._get_session()
+        row = self._settled().record
+        return None if row is None else self._proved_at(row)
+
+    @property
+    def cookie_name(self) -> str:
+        """The name of the cookie that the key belongs into.
+
+        Whoever is a visitor because a session is withheld has a cookie of another name: the own one
+        has to be there when the browser proves that it may have the session.
+        """
+        stands_in = self.withheld is not None and self.user_id is None
+        return conf.visitor_cookie_name if stands_in else conf.cookie_name
 
     @property
     def authenticated_at_ms(self) -> int | None:
@@ -121,6 +159,22 @@ class Facts(DjangoSession):
             return False
         opened = self.read_row(record, key)
         return opened is not None and not self.has_ended(record, opened)
+
+    # --- whether the browser may have the session
+
+    def withholds(self, record: Record) -> bool:
+        """Tell whether a row is bound to a device, and nobody has shown that it is this one."""
+        if record.bound_at is None or conf.device_age_ms is None:
+            return False
+        is_under_way = expiry.now_ms() - record.bound_at <= _UNDER_WAY_MS
+        return not is_under_way and self._proved_at(record) is None
+
+    def _proved_at(self, row: Record) -> int | None:
+        bound_at, age_ms = row.bound_at, conf.device_age_ms
+        if bound_at is None or age_ms is None:
+            return None
+        shown, now = self.device_cookie, expiry.now_ms()
+        return tokens.proved_at(conf.secrets, shown, row.id, bound_at, age_ms=age_ms, now=now)
 
     # --- whether there is something to save
 

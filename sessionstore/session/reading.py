@@ -6,6 +6,7 @@ is known after the look goes out.
 
 from dataclasses import dataclass
 
+from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.keys import Key
 from sessionstore.core.record import Record
@@ -19,10 +20,14 @@ from .sealed import Opened
 
 @dataclass(slots=True)
 class Look:
-    """What is known after a look at the table, and what the row holds; None for no row."""
+    """What is known after a look at the table, and what the row holds; None for no row.
+
+    ``withheld`` is a row that the cookie opens, and that this request is not given.
+    """
 
     known: Known
     opened: Opened | None
+    withheld: Record | None = None
 
 
 def read(engine: Engine, known: Known) -> Look:
@@ -33,6 +38,8 @@ def read(engine: Engine, known: Known) -> Look:
     if key is None or record is None:
         _tell_refused(engine, known.key)
         return Look(known.missing(), None)
+    if engine.withholds(record):
+        return _in_place_of(engine, record)
     opened = engine.read_row(record, key)
     if opened is None:
         # Whoever could write to the table must not get a session that goes on under their key.
@@ -43,10 +50,38 @@ def read(engine: Engine, known: Known) -> Look:
     return Look(known_of(engine, known, record, opened, key), opened)
 
 
+def withheld(engine: Engine, known: Known) -> Record | None:
+    """Return the row that a session would not be given which nobody has read; one SELECT."""
+    is_read = known.standing is not Standing.UNREAD
+    if known.key is None or is_read or conf.device_age_ms is None:
+        return None
+    record = engine.table.fetch(known.key.digest, expiry.now_ms())
+    return record if record is not None and engine.withholds(record) else None
+
+
+def _in_place_of(engine: Engine, record: Record) -> Look:
+    """Return what a visitor has in place of a session that is withheld.
+
+    It may have a session of its own, as any visitor has. Security: never one of a user, whose
+    cookie is the other one.
+    """
+    nobody = Look(Known.arriving(None), None, record.without_data())
+    known = Known.arriving(engine.visitor_cookie)
+    key = engine.keyring.open(known.text)
+    found = None if key is None else engine.table.fetch(key.digest, expiry.now_ms())
+    if key is None or found is None or found.user_id is not None:
+        return nobody
+    opened = engine.read_row(found, key)
+    if opened is None or engine.has_ended(found, opened):
+        return nobody
+    known = known_of(engine, known.opened(key), found, opened, key)
+    return Look(known, opened, nobody.withheld)
+
+
 def find_row(engine: Engine, known: Known) -> Known | None:
     """Return what is known of the row of a session whose data are there already."""
     key, record = look_up(engine, known)
-    if key is None or record is None:
+    if key is None or record is None or engine.withholds(record):
         return None
     return known_of(engine, known, record, engine.read_row(record, key), key)
 

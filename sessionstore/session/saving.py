@@ -19,11 +19,12 @@ from sessionstore.core.keys import Key
 from sessionstore.core.merge import Merged, is_same, merge
 from sessionstore.core.record import Data, Record
 from sessionstore.exceptions import TakenId
-from sessionstore.signals import session_merged
+from sessionstore.signals import session_created, session_cycled, session_merged
 from sessionstore.table.retry import jitter, losses, unavailable
 from sessionstore.table.verbs import Table
 
 from .drafts import client_differs
+from .ending import was_replaced_lately
 from .engine import Draft, Engine, Marks
 from .known import UNSET, Gone, Known
 from .sealed import checked_dumps, data_of, loads
@@ -49,9 +50,15 @@ class Saved:
     is_late: bool = False
 
 
-def insert(engine: Engine, data: Data, key: Key, row: Record | None, marks: Marks) -> Saved | None:
-    """Insert a row under ``key``, as old as ``row``; None when the key is somebody else's."""
-    saved = Saved(engine.draft(data, key, row, marks, inserts=True), key)
+def insert(engine: Engine, known: Known, data: Data, key: Key, marks: Marks) -> Saved | None:
+    """Insert a row under ``key``, as old as the one known; None when the key is somebody else's.
+
+    Raises Gone for a request whose own key was replaced a moment ago: the cookie of a new session
+    would sign out the browser that has just signed in.
+    """
+    if known.missed is not None and was_replaced_lately(engine.table, known.missed):
+        raise Gone
+    saved = Saved(engine.draft(data, key, known.record, marks, inserts=True), key)
     record = saved.draft.record
     try:
         engine.table.insert(record)
@@ -185,6 +192,13 @@ def live_row(engine: Engine, known: Known, new_key: Key | None = None, *, lock: 
     return theirs
 
 
+def touch(engine: Engine, known: Known, data: Data) -> Known | None:
+    """Move the time of last use on, and return what is known then; None when others just wrote."""
+    row, now = known.row, expiry.now_ms()
+    ends_at = engine.end_of(data, seen=now, started=row.started_at)
+    return known.touched(now, ends_at) if engine.table.touch(row, now, ends_at) else None
+
+
 def rounds(table: Table, *, optimistic: int = 1) -> Iterator[bool]:
     """Yield for each round whether it locks the row: first not, then once, then it is enough.
 
@@ -289,6 +303,20 @@ def _try(
     last = run()
     tries.note(last)
     return last if put(engine, known().row, last[0]) else None
+
+
+def tell_created(engine: Engine, saved: Saved) -> None:
+    """Tell of a new row."""
+    row = saved.draft.record
+    handle = engine.table.handle_of(row.id)
+    session_created.send(type(engine), handle=handle, user_id=row.user_id)
+
+
+def tell_cycled(engine: Engine, known: Known, before: Record | None) -> None:
+    """Tell of a new key of the row that is known, and whose that was ``before``."""
+    handle = None if known.record is None else engine.table.handle_of(known.record.id)
+    user_id = None if before is None else before.user_id
+    session_cycled.send(type(engine), handle=handle, user_id=user_id)
 
 
 def tell_merged(engine: Engine, saved: Saved) -> None:

@@ -20,7 +20,7 @@ from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY, put_in_place
 from sessionstore.core.record import Client, Data, Record
 from sessionstore.exceptions import SessionStoreUnavailable
-from sessionstore.signals import Reason, session_created, session_cycled
+from sessionstore.signals import Reason
 
 from . import ending, reading, saving
 from .drafts import SealedEngine
@@ -121,6 +121,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     def _read(self) -> Opened | None:
         """Look what the cookie opens. A second look at a loaded session changes nothing."""
         look = reading.read(self, self._opened())
+        self.withheld = look.withheld or self.withheld
         if not self.is_loaded or look.opened is None:
             self._know_found(look.known)
         if self._came_with is None and look.opened is not None:
@@ -266,24 +267,15 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         raise CreateError
 
     def _insert(self, key: Key) -> bool:
-        """Insert a row under ``key``; False when that is somebody else's.
-
-        Raises Gone for a request whose own key was replaced a moment ago: the cookie of a new
-        session would sign out the browser that has just signed in.
-        """
-        known = self._settled()
-        if known.missed is not None and ending.was_replaced_lately(self.table, known.missed):
-            raise Gone
-        data = self._get_session(no_load=True)
-        saved = saving.insert(self, data, key, known.record, self._marks)
+        """Insert a row under ``key``; False when that is somebody else's."""
+        known, data = self._settled(), self._get_session(no_load=True)
+        saved = saving.insert(self, known, data, key, self._marks)
         if saved is None:
             return False
         if known.standing is not Standing.NEW:
             self._known = known.taking(key)
         self._accept(saved)
-        row = saved.draft.record
-        handle = self.table.handle_of(row.id)
-        session_created.send(type(self), handle=handle, user_id=row.user_id)
+        saving.tell_created(self, saved)
         return True
 
     def _accept(self, saved: saving.Saved) -> None:
@@ -312,18 +304,14 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
         False when there was nothing to do: no row, an expired one, one that others just wrote.
         """
-        data = self._get_session()
-        row = self._settled().record
-        if row is None or self._known.standing is not Standing.STORED:
+        data, known = self._get_session(), self._settled()
+        if known.standing is not Standing.STORED:
             return False
-        now = expiry.now_ms()
-        ends_at = self.end_of(data, seen=now, started=row.started_at)
-        touched = bool(self.table.touch(row, now, ends_at))
-        if touched:
-            self._known = self._known.touched(now, ends_at)
+        touched = saving.touch(self, known, data)
+        self._known = touched or known
         self._wish = Wish.NOTHING
-        self._answer = Answer.KEY if touched else Answer.IF_STORED
-        return touched
+        self._answer = Answer.IF_STORED if touched is None else Answer.KEY
+        return touched is not None
 
     # --- one change that must not be lost
 
@@ -393,13 +381,11 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             self._wish = Wish.TOUCH
         self.has_new_key = True
         if self._known.shown is new:  # else another request has changed it at the same time
-            user_id = None if old is None else old.user_id
-            session_cycled.send(type(self), handle=self.known_handle, user_id=user_id)
+            saving.tell_cycled(self, self._known, old)
 
     def delete(self, session_key: str | None = None) -> None:
         """Delete the row of a key (forged: ignored), or this session's; session_revoked follows."""
-        self._opened()
-        known = self._settled()
+        known = self._endable()
         if session_key is not None and session_key != known.shown_text:
             known = Known.arriving(session_key)
             known = known.opened(self.keyring.open(session_key))
@@ -415,8 +401,9 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         if self.is_loaded:
             self.left_user_id = self._session_cache.get(USER_KEY, self.left_user_id)
         events, left = journal.current(), self.cookie_options_before
-        self._opened()
-        ending.end(self, self._settled(), self.ends_because)
+        ending.end(self, self._endable(), self.ends_because)
+        if self.ends_because is Reason.LOGOUT:
+            self.withheld = None  # The user wants this browser to forget it, whosever it is.
         self._forget()
         self._known, self._answer = Known.arriving(None), Answer.NO_KEY
         self._session_cache = {}
@@ -425,8 +412,16 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         if events is not None:
             events.left = events.left or left
 
+    def _endable(self) -> Known:
+        """Return what is known of a row that may be ended: not of one that is withheld."""
+        withheld = reading.withheld(self, self._opened())
+        if withheld is not None:
+            self.withheld, self._known = withheld, Known.arriving(None)
+        return self._settled()
+
     def mark_authenticated(self) -> None:
         """Stamp this moment as the one at which the user proved who they are."""
+        self.may_bind = True
         self._known = self._settled().stamped(expiry.now_ms())
         self.modified = True
 

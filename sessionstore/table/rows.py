@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.models import (
     Case,
     Exists,
+    F,
     Model,
     OuterRef,
     ProtectedError,
@@ -26,7 +27,7 @@ from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.keys import handle_of
-from sessionstore.core.record import IMPORTED, Record, Version
+from sessionstore.core.record import IMPORTED, Device, Record, Version
 
 from .retry import READ, WRITE, attempt, in_transaction
 from .routed import BATCH, RoutedTable, Values
@@ -142,6 +143,34 @@ class SqlTable(RoutedTable):
         started = self.objects.filter(pk=record.id).values_list("cycled_at", flat=True)
         moment = attempt(self.alias, READ, started.first, row=record.id)
         return record.created_at if moment is None else expiry.to_ms(aware(moment))
+
+    # --- rows that are bound to a device
+
+    def bind(self, row_id: bytes, digest: bytes, device_key: bytes, now: int) -> bool:
+        """Bind a live row of a user whose key has this digest; False when one has done so before.
+
+        The version goes on, so that whoever has read the row before writes no older binding.
+        """
+        rows = self.objects.filter(pk=row_id, digest=digest, expires_at__gt=now)
+        rows = rows.filter(bound_at=None).exclude(user_id=None)
+        bound = {"device_key": device_key, "bound_at": now, "version": F("version") + 1}
+        return bool(attempt(self.alias, WRITE, lambda: rows.update(**bound), row=row_id))
+
+    def device_of(self, digest: bytes, now: int) -> Device | None:
+        """Return which device the live row of a key is bound to; None when to none."""
+        rows = self.objects.filter(digest=digest, expires_at__gt=now).exclude(bound_at=None)
+        columns = rows.values_list("pk", "bound_at", "device_key")
+        found = attempt(self.alias, READ, columns.first)
+        if found is None:
+            return None
+        row_id, bound_at, key = found
+        return Device(bytes(row_id), expiry.to_ms(aware(bound_at)), bytes(key or b""))
+
+    def unbind(self, row_id: bytes) -> None:
+        """Let a row be what it was before it was bound."""
+        rows = self.objects.filter(pk=row_id)
+        unbound = {"device_key": None, "bound_at": None, "version": F("version") + 1}
+        attempt(self.alias, WRITE, lambda: rows.update(**unbound), row=row_id)
 
     # --- many rows
 

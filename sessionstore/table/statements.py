@@ -16,7 +16,7 @@ from django.db import connections
 
 FETCHED = (
     *("id", "digest", "data", "version", "user_id", "created_at", "authenticated_at"),
-    *("last_seen_at", "expires_at", "ip", "user_agent"),
+    *("last_seen_at", "expires_at", "ip", "user_agent", "bound_at"),
 )
 CHANGED = (
     *("data", "version", "user_id", "authenticated_at", "last_seen_at", "expires_at"),

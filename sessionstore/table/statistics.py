@@ -50,7 +50,8 @@ class Spread:
 class Counts:
     """How many rows there are; ``signed_in`` and ``anonymous`` are parts of ``live``.
 
-    ``clearable`` is the part of ``expired`` that clearsessions deletes: what ended ten minutes ago.
+    ``bound`` are those of ``signed_in`` that need a key of a device, ``clearable`` those of
+    ``expired`` that clearsessions deletes: what ended ten minutes ago.
     """
 
     rows: Figure
@@ -58,6 +59,7 @@ class Counts:
     signed_in: Figure
     anonymous: Figure
     expired: Figure
+    bound: Figure
     clearable: Figure
 
 
@@ -88,6 +90,7 @@ class Row:
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    is_bound: bool
     version: int
     user_agent: str | None
     size: int
@@ -121,9 +124,11 @@ def collect(table: SqlTable, *, exact: bool = False, top: int = 10) -> Statistic
         counts = _counted(objects)
     else:
         users = sum(row.user_id is not None for row in live)
+        bound = sum(row.is_bound for row in live)
         waited = expiry.to_datetime(expiry.now_ms() - expiry.CLOCKS_DIFFER_MS)
         old = sum(row.expires_at < waited for row in sample.rows)
-        parts = (len(live), users, len(live) - users, len(sample.rows) - len(live), old)
+        over = len(sample.rows) - len(live)
+        parts = (len(live), users, len(live) - users, over, bound, old)
         counts = Counts(sample.total, *map(sample.scaled, parts))
     is_whole = exact or sample.total.is_exact
     return Statistics(
@@ -155,8 +160,8 @@ def take_sample(objects: Rows) -> Sample:
         )
         .order_by("digest")
         .values_list(
-            *("digest", "user_id", "created_at", "last_seen_at", "expires_at", "writes"),
-            *("user_agent", "size", "header"),
+            *("digest", "user_id", "created_at", "last_seen_at", "expires_at", "bound_at"),
+            *("writes", "user_agent", "size", "header"),
         )
     )
     found = list(ordered.filter(digest__gte=start)[:SAMPLE])
@@ -172,8 +177,9 @@ def take_sample(objects: Rows) -> Sample:
 
 def _row(user_id: str | None, *values: Any) -> Row:
     # Ages are differences, which naive times have wrong when the clock has changed in between.
-    times: list[Any] = [aware(at) for at in values[:3]]
-    return Row(user_id, *times, *values[3:])
+    columns: list[Any] = [aware(at) for at in values[:3]]
+    columns += [values[3] is not None, *values[4:]]
+    return Row(user_id, *columns)
 
 
 def _oldest_end(objects: Rows) -> datetime | None:
@@ -190,10 +196,12 @@ def _counted(objects: Rows) -> Counts:
         rows=Count("pk"),
         live=Count("pk", filter=live),
         signed_in=Count("pk", filter=live & Q(user_id__isnull=False)),
+        bound=Count("pk", filter=live & Q(bound_at__isnull=False)),
         clearable=Count("pk", filter=Q(expires_at__lt=now - expiry.CLOCKS_DIFFER_MS)),
     )
     rows, living, signed_in = found["rows"], found["live"], found["signed_in"]
-    numbers = (rows, living, signed_in, living - signed_in, rows - living, found["clearable"])
+    parts = (signed_in, living - signed_in, rows - living, found["bound"], found["clearable"])
+    numbers = (rows, living, *parts)
     return Counts(*(Figure(number, is_exact=True) for number in numbers))
 
 

@@ -8,6 +8,8 @@ from sessionstore.views import (
     RevokeOthersView,
     RevokeView,
     extend,
+    refresh,
+    register,
     status,
 )
 
@@ -17,6 +19,8 @@ urlpatterns = [
     path("devices/revoke/", RevokeView.as_view(), name="revoke"),
     path("devices/revoke-others/", RevokeOthersView.as_view(), name="revoke_others"),
     path("confirm/", ConfirmView.as_view(), name="confirm"),
+    path("device/register/", register, name="device_register"),
+    path("device/refresh/", refresh, name="device_refresh"),
     path("session/status/", status, name="status"),
     path("session/extend/", extend, name="extend"),
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
+from sessionstore.conf import conf
 from sessionstore.models import user_id_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
@@ -34,6 +35,7 @@ class Device:
     place: str
     signed_in_at: datetime | None
     last_seen_at: datetime | None
+    bound_at: datetime | None
     is_this: bool
     signed_in_by: str = ""
 
@@ -133,6 +135,7 @@ def _described(row: Any, *, is_this: bool) -> Device:
         place=place_of(row.ip),
         signed_in_at=row.authenticated_at or row.created_at,
         last_seen_at=row.last_seen_at,
+        bound_at=None if conf.device_age_ms is None else row.bound_at,
         is_this=is_this,
         signed_in_by=getattr(row, "signed_in_by", ""),
     )

@@ -1,5 +1,6 @@
 """The pages, one module for each subject."""
 
+from sessionstore.views.binding import refresh, register
 from sessionstore.views.devices import DevicesView, RevokeOthersView, RevokeView
 from sessionstore.views.idle import extend, status
 from sessionstore.views.login import ConfirmView, LoginView
@@ -13,5 +14,7 @@ __all__ = [
     "RevokeOthersView",
     "RevokeView",
     "extend",
+    "refresh",
+    "register",
     "status",
 ]

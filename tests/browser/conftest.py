@@ -1,6 +1,7 @@
 """A real Chromium, a server of the demo site, and visitors with windows of their own."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from demo_site.accounts import PASSWORD
 from tests.harness.process import Launched, ServerEndedError, free_port, launch
@@ -48,30 +56,58 @@ class Site:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    certificate: Path | None = None
+    binds: bool = True
     server: Launched | None = None
     ahead: float = 0
 
     @property
     def address(self) -> str:
         """Where it is."""
-        return f"http://127.0.0.1:{self.port}"
+        return (
+            f"https://app.test:{self.port}" if self.certificate else f"http://127.0.0.1:{self.port}"
+        )
 
     def start(self) -> None:
         """Start the server, unless it runs."""
         if self.server is not None and self.server.ending() is None:
             return
-        clock = self.advance(minutes=0)
+        self.advance(minutes=0)
         words = ["env", f"DEMO_DATABASE={self.folder / 'demo.sqlite3'}", "DEBUG=1"]
+        words += [f"DEMO_CERTIFICATE={self.certificate}"] if self.certificate else []
+        words += [] if self.binds else ["SESSIONSTORE_TEST_BINDS=no"]
         words += [f"PYTHONPATH={ROOT}", sys.executable, "-m", "tests.browser.serve"]
-        self.server = launch("demo", [*words, str(self.port), clock], log=self.folder / "log")
+        words += [str(self.port), str(self.folder)]
+        words += [str(self.certificate)] if self.certificate else []
+        self.server = launch("demo", words, log=self.folder / "log")
         self.server.wait_for_port(self.port)
 
-    def advance(self, *, minutes: float) -> Path:
+    def advance(self, *, minutes: float) -> None:
         """Let the server's clock go on; it takes effect with its next request."""
         self.ahead += minutes * 60
-        clock = self.folder / "clock"
-        clock.write_text(str(self.ahead))
-        return clock
+        (self.folder / "clock").write_text(str(self.ahead))
+
+    def restart(self, *, binds: bool) -> None:
+        """Start the server anew, with the feature or without."""
+        if self.binds != binds:
+            self.binds = binds
+            self.server and self.server.stop()
+            self.start()
+
+    def arrived(self, *paths: str) -> list[dict[str, Any]]:
+        """Return what has arrived at these paths, or at any, and what was answered."""
+        file = self.folder / "requests"
+        seen = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        return [one for one in seen if not paths or one["path"] in paths]
+
+    def answer(self, faults: dict[str, int]) -> None:
+        """Let the server answer these paths by a status, without looking."""
+        (self.folder / "faults").write_text(json.dumps(faults))
+
+    def forget(self) -> None:
+        """Begin anew: no faults, nothing has arrived."""
+        self.answer({})
+        (self.folder / "requests").unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
@@ -99,18 +135,27 @@ def site(kept_site: Site) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium without a window, with an empty profile.
+def playwright() -> Iterator[Playwright]:
+    """What drives browsers; one per module: its loop must not run while other tests want one."""
+    with sync_playwright() as running:
+        yield running
 
-    One per module: its event loop must not run while other tests want one.
-    """
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Debian's Chromium."""
     path = shutil.which("chromium")
     if path is None:
         give_up("chromium is not installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield browser
-        browser.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright, chromium_path) -> Iterator[Browser]:
+    """Chromium without a window, with an empty profile."""
+    browser = playwright.chromium.launch(executable_path=chromium_path, args=list(FLAGS))
+    yield browser
+    browser.close()
 
 
 @dataclass
@@ -123,7 +168,10 @@ class Visitor:
 
     def open(self, path: str = "/") -> Page:
         """Open a tab."""
-        page = self.context.new_page()
+        return self.watch(self.context.new_page(), path)
+
+    def watch(self, page: Page, path: str) -> Page:
+        """Note the errors of a tab, and go there."""
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(self.site.address + path)
@@ -144,7 +192,7 @@ class Visitor:
         page.fill("#id_password", PASSWORD)
         if choice:
             page.check(f"#id_{choice}")
-        page.click("form button[type=submit]:has-text('Sign in')")
+        page.click("form:has(#id_password) button[type=submit]")
         page.wait_for_url(self.site.address + next_)
         return page
 

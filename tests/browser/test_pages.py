@@ -12,6 +12,7 @@ PAGES = {
     "cart": "/cart/",
     "login": "/account/login/",
     "verbs": "/verbs/",
+    "theft": "/theft/",
     "logged-out": "/account/logout/",
 }
 SIGNED_IN = {
@@ -21,6 +22,7 @@ SIGNED_IN = {
     "confirm": "/account/confirm/",
     "logout": "/account/logout/",
     "verbs-signed-in": "/verbs/",
+    "theft-signed-in": "/theft/",
     "admin-sessions": "/admin/sessionstore/session/",
     "admin-statistics": "/admin/sessionstore/session/statistics/",
 }

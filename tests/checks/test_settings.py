@@ -7,6 +7,7 @@ from django.db import connections
 from django.test.utils import modify_settings, override_settings
 
 from sessionstore.conf import Conf
+from sessionstore.core import encryption
 from sessionstore.middleware import SessionMiddleware
 from tests.checks.messages import Router, checked, found
 
@@ -26,6 +27,7 @@ RIGHT = {
     "SESSIONSTORE_ADOPT_FROM": "django.contrib.sessions.backends.db",
     "SESSIONSTORE_CLEANUP_INTERVAL": 900,
     "SESSIONSTORE_ENCRYPT": False,
+    "SESSIONSTORE_BIND_DEVICE": timedelta(minutes=5),
     "SESSIONSTORE_EXPRESS": None,
 }
 WRONG = {
@@ -47,6 +49,7 @@ WRONG = {
     "SESSIONSTORE_ADOPT_FROM": ["", 3],
     "SESSIONSTORE_CLEANUP_INTERVAL": ["hourly", 0],
     "SESSIONSTORE_ENCRYPT": ["yes", None],
+    "SESSIONSTORE_BIND_DEVICE": ["yes", 0, None, 1.5],
     "SESSIONSTORE_EXPRESS": ["secret", []],
 }
 
@@ -184,3 +187,11 @@ def test_atomic_requests_count_on_the_alias_of_the_sessions(settings, monkeypatc
     assert "sessionstore.W047" not in found()
     settings.DATABASE_ROUTERS = [Router("atomic")]
     assert "sessionstore.W047" in found()
+
+
+def test_encryption_without_its_library_is_an_error(settings, monkeypatch):
+    """Said before the first request fails."""
+    settings.SESSIONSTORE_ENCRYPT = True
+    assert "sessionstore.E060" not in found()
+    monkeypatch.setattr(encryption, "AESGCM", None)
+    assert "sessionstore.E060" in found()

@@ -18,7 +18,10 @@ NAMES = {
     "backends.leaving": "SessionStore",
     "caches": "RedisCache",
     "clients": "client_of forwarded_for remote_addr",
-    "decorators": "RecentLoginRequiredMixin does_not_touch recent_login_required",
+    "decorators": (
+        "BoundDeviceAdminMixin BoundDeviceRequiredMixin RecentLoginRequiredMixin "
+        "bound_device_required does_not_touch recent_login_required"
+    ),
     "forms": "ConfirmForm LoginForm",
     "middleware": "SessionMiddleware",
     "models": "AbstractSession Session",
@@ -30,6 +33,7 @@ NAMES = {
     ),
 }
 SIGNALS = {
+    "session_bound",
     "session_created",
     "session_cycled",
     "session_expired",
@@ -65,9 +69,12 @@ TEMPLATES = [
     "logged_out.html",
     "login.html",
     "logout.html",
+    "unbound.html",
 ]
 PAGES = [
     "confirm",
+    "device_refresh",
+    "device_register",
     "devices",
     "extend",
     "login",

@@ -56,6 +56,7 @@ def test_a_small_table_is_counted(database, rows):
         "signed_in": (3, True),
         "anonymous": (3, True),
         "expired": (4, True),
+        "bound": (0, True),
         "clearable": (4, True),
     }
 
@@ -118,6 +119,7 @@ def test_exact_counts_every_row(database, monkeypatch):
         "signed_in": (0, True),
         "anonymous": (30, True),
         "expired": (20, True),
+        "bound": (0, True),
         "clearable": (20, True),
     }
 

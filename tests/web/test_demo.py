@@ -6,33 +6,36 @@ import re
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, ProxyHandler, build_opener
+from urllib.request import HTTPCookieProcessor, HTTPSHandler, ProxyHandler, Request, build_opener
 
 import pytest
 
+from demo_site import https
 from demo_site.accounts import PASSWORD
 from tests.harness.process import free_port
 
 
-def command(port: int) -> list[str]:
+def command(port: int, *options: str) -> list[str]:
     """What the Makefile runs."""
-    return [sys.executable, "-m", "demo_site", str(port)]
+    return [sys.executable, "-m", "demo_site", *options, str(port)]
 
 
 class Demo:
     """The running demo."""
 
-    def __init__(self, port: int, environment: dict[str, str]) -> None:
+    def __init__(self, port: int, environment: dict[str, str], *options: str) -> None:
         self.first, self.second = (f"http://127.0.0.1:{each}" for each in (port, port + 1))
         self.port = port
         self.process = subprocess.Popen(
-            command(port), env=environment, stdout=subprocess.PIPE, text=True
+            command(port, *options), env=environment, stdout=subprocess.PIPE, text=True
         )
         lines = iter(self.process.stdout.readline, "")
         self.said = "".join(line for line in until_ready(lines))
@@ -56,9 +59,10 @@ def until_ready(lines: Iterator[str]) -> Iterator[str]:
 class Visitor:
     """A browser, without a picture."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, trusts: Path | None = None) -> None:
         self.jar = CookieJar()
-        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.jar))
+        tls = HTTPSHandler(context=ssl.create_default_context(cafile=trusts))
+        self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.jar), tls)
 
     def get(self, url: str) -> str:
         """The page."""
@@ -69,7 +73,8 @@ class Visitor:
         """Press the button of a form on the page `form_on`."""
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.get(form_on))[1]
         body = urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
-        with self.opener.open(url, body, timeout=10) as answer:
+        form = Request(url, body, {"Referer": form_on})  # noqa: S310 - our own address
+        with self.opener.open(form, timeout=10) as answer:
             return answer.read().decode()
 
     @property
@@ -184,7 +189,7 @@ def test_the_buttons_of_the_panel_do_what_they_say(demo):
 def test_pages_bring_along_all_that_they_use(demo):
     """Nothing is inline and nothing comes from elsewhere, so that a strict policy holds."""
     visitor = Visitor()
-    for path in ("/", "/cart/", "/verbs/", "/account/login/", "/account/logout/"):
+    for path in ("/", "/cart/", "/verbs/", "/theft/", "/account/login/", "/account/logout/"):
         page = visitor.get(f"{demo.first}{path}")
         assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", page)
         assert set(re.findall(r'(?:src|href)="https?://([^/"]+)', page)) <= {
@@ -239,3 +244,34 @@ def test_each_verb_changes_what_it_says(demo, verb, changed):
 def test_a_forged_comparison_is_not_shown(demo):
     """What the address carries is signed."""
     assert "Before" not in Visitor().get(f"{demo.first}/verbs/?pressed=forged")
+
+
+def test_a_stolen_cookie_is_the_login_where_nothing_is_bound(demo):
+    """The page that copies it says so, and shows no key."""
+    visitor = Visitor()
+    assert "nothing to steal" in visitor.get(f"{demo.first}/theft/")
+    login = f"{demo.first}/account/login/?next=/theft/"
+    page = visitor.post(login, form_on=login, username="alice", password=PASSWORD)
+    assert "over HTTP" in page
+    page = visitor.post(f"{demo.first}/theft/", form_on=f"{demo.first}/theft/")
+    assert "signed in as alice</strong>" in page
+    assert visitor.key not in page
+
+
+def test_over_https_the_demo_brings_its_certificate(environment, tmp_path):
+    """One server, an answer to who trusts that certificate, and the line that starts a browser."""
+    path = tmp_path / "demo.pem"
+    demo = Demo(free_port(), {**environment, "DEMO_CERTIFICATE": str(path)}, "--https")
+    address = f"https://127.0.0.1:{demo.port}"
+    visitor = Visitor(trusts=path)
+    try:
+        login = f"{address}/account/login/?next=/theft/"
+        visitor.post(login, form_on=login, username="alice", password=PASSWORD)
+        page = visitor.post(f"{address}/theft/", form_on=f"{address}/theft/")
+    finally:
+        assert demo.stop() == 0, demo.said
+    assert "has not answered" in page
+    assert "signed in as alice</strong>" in page
+    assert f"{address}/theft/" in demo.said
+    assert f"--ignore-certificate-errors-spki-list={https.public_key_hash(path)}" in demo.said
+    assert path.stat().st_mode & 0o077 == 0

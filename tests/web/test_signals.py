@@ -29,6 +29,7 @@ ARGUMENTS = {
     "session_expired": {"handle", "user_id"},
     "session_refused": {"handle", "reason", "client"},
     "session_interrupted": {"handle", "user_id"},
+    "session_bound": {"handle", "request"},
 }
 
 

@@ -88,6 +88,7 @@ def _lines(found: Statistics, names: dict[str, str]) -> list[str]:
         ("rows", _count(counts.rows)),
         ("  live", _count(counts.live)),
         ("    signed in", _count(counts.signed_in)),
+        ("      bound", _count(counts.bound)),
         ("    anonymous", _count(counts.anonymous)),
         ("  expired", _count(counts.expired) + _since(found.oldest_end)),
         ("    clearable", _clearable(counts.expired, counts.clearable)),
