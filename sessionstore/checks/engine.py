@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import DatabaseError, InterfaceError, connections
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from sessionstore.conf import conf
@@ -46,6 +47,14 @@ def session_middleware() -> list[tuple[str, type[Any]]]:
 def has_our_middleware() -> bool:
     """Tell whether the site uses our middleware, or one that is built on it."""
     return any(issubclass(one, SessionMiddleware) for _, one in session_middleware())
+
+
+def address_of(name: str) -> str | None:
+    """Return the address of a URL by its name; None when the site has none, or no URLs at all."""
+    try:
+        return None if conf.urlconf is None else reverse(name)
+    except NoReverseMatch:
+        return None
 
 
 def site_table() -> Any:

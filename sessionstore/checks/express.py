@@ -7,11 +7,10 @@ from urllib.parse import quote
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's names
 from django.db import DatabaseError, InterfaceError, connections
-from django.urls import NoReverseMatch, reverse
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.checks.deployment import key_columns
-from sessionstore.checks.engine import has_our_middleware, runs_on, site_table, table_on
+from sessionstore.checks.engine import address_of, has_our_middleware, runs_on, site_table, table_on
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.cookies import disagreements_on
@@ -188,7 +187,7 @@ def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     if unsure is not None:
         misses, why = "miss sessions", f"in {table.table} {unsure}"
         hint = "Run manage.py expresstable --add-user."
-    elif knows is Knows.NONE and _has_device_pages():
+    elif knows is Knows.NONE and address_of("sessionstore:devices") is not None:
         misses, why = "see none", f"{table.table} does not tell whose its sessions are"
         hint = "Run manage.py expresstable --add-user, or include only login and logout."
     elif knows is Knows.SOME:
@@ -221,14 +220,6 @@ def _is_set(attribute: str) -> bool:
         return bool(getattr(conf, attribute))
     except WrongSetting:
         return False  # E001 tells.
-
-
-def _has_device_pages() -> bool:
-    try:
-        reverse("sessionstore:devices")
-    except NoReverseMatch:
-        return False
-    return True
 
 
 CHECKS = [

@@ -179,6 +179,7 @@ GOOD = {
             "INSTALLED_APPS": [one for one in APPS if "admin" not in one],
         },
     ),
+    "sessions bound to a device": ("all", {**OURS_THERE, "SESSIONSTORE_BIND_DEVICE": True}),
     "leaving": ("none", {"SESSION_ENGINE": "sessionstore.backends.leaving"}),
     "no URLs": ("none", {"ROOT_URLCONF": DEFAULT}),
 }
@@ -203,6 +204,7 @@ def test_a_good_site_is_told_nothing(name):
             "all",
             {**OURS_THERE, "MIDDLEWARE": [CSRF, OURS, AUTH], "CSRF_USE_SESSIONS": True},
         ),
+        (["E076"], "none", {"SESSIONSTORE_BIND_DEVICE": True, "ROOT_URLCONF": DEFAULT}),
         (["W080"], "all", {**OURS_THERE, "without": CSRF}),
         (["W080"], "devices", {"LOGIN_URL": "signin", "without": CSRF}),
         (["W081", "W081"], "all", {}),
