@@ -5,7 +5,9 @@ import json
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError
+from django.test import override_settings
 
+from sessionstore.backends.sql import SessionStore
 from sessionstore.models import Session
 from tests.harness.commands import run
 from tests.ops.rows import add_rows
@@ -105,8 +107,19 @@ def test_the_statistics_name_users(database, ann):
     """An id says little to people; JSON has the names apart."""
     add_rows(1, expires_in_s=3600, alias=database, user_id="gone")
     lines = run("sessionstats").splitlines()
-    assert f"  {ann.pk:<16}5 ann" in lines
+    assert f"  {f'{ann.pk} (ann)':<15} 5" in lines
     assert "  gone            1" in lines
     told = json.loads(run("sessionstats", "--json"))
     assert told["top_users"] == [[str(ann.pk), 5], ["gone", 1]]
     assert told["user_names"] == {str(ann.pk): "ann"}
+
+
+@pytest.mark.only_on("sqlite")
+def test_no_name_is_put_to_the_sessions_of_another_site(database, ann):
+    """Its users have the same ids, where it shares the table."""
+    with override_settings(SECRET_KEY="of another site " * 4):
+        session = SessionStore()
+        session["_auth_user_id"] = str(ann.pk)
+        session.save()
+    assert "(ann)" not in run("sessionstats")
+    assert f"  {ann.pk:<15} 6" in run("sessionstats").splitlines()

@@ -29,6 +29,8 @@ Live sessions are those whose end is to come by the clock of this host. The othe
 expired: nobody gets in by them, and clearsessions deletes them ten minutes later, for
 the clocks of other hosts may be behind.
 """
+# So many rows tell whether another site shares the table.
+_LOOKED_AT = 500
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -55,7 +57,7 @@ class Command(SessionCommand):
         with database_errors(table):
             if isinstance(table, SqlTable):
                 found = statistics.collect(table, exact=options["exact"], top=options["top"])
-                names = names_of(user_id for user_id, _ in found.top_users)
+                names = _names(table, found)
                 as_json, lines = {**asdict(found), "user_names": names}, _lines(found, names)
             else:
                 as_json, lines = _express(table)
@@ -102,14 +104,28 @@ def _lines(found: Statistics, names: dict[str, str]) -> list[str]:
     if found.top_users:
         lines.append("users with most live sessions")
         lines += [
-            f"  {printable(user_id):<16}{sessions:,} {printable(names.get(user_id, ''))}".rstrip()
-            for user_id, sessions in found.top_users
+            f"  {_user(user_id, names):<15} {sessions:,}" for user_id, sessions in found.top_users
         ]
         if not found.top_is_complete:
             lines.append("  (of the users in the sample; their counts are exact)")
     if not counts.rows.is_exact:
         lines.append(f'"about" is estimated from {found.looked_at:,} rows; --exact counts.')
     return lines
+
+
+def _names(table: SqlTable, found: Statistics) -> dict[str, str]:
+    """Return the login names of the users with most sessions, where they can be only ours.
+
+    Another site that shares the table has users of its own under the same ids.
+    """
+    ids = [user_id for user_id, _ in found.top_users]
+    rows = table.objects.filter(user_id__in=ids).with_head()[:_LOOKED_AT]
+    return {} if any(row.is_foreign for row in rows) else names_of(ids)
+
+
+def _user(user_id: str, names: dict[str, str]) -> str:
+    name = f" ({names[user_id]})" if user_id in names else ""
+    return printable(f"{user_id}{name}")
 
 
 def _clearable(expired: Figure, clearable: Figure) -> str:
