@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.apps import apps
 from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
+from django.core.exceptions import ImproperlyConfigured
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist, TemplateSyntaxError
@@ -17,6 +18,7 @@ from django.utils.translation import get_language, get_language_from_path, overr
 
 from sessionstore.checks.engine import middleware_of_type, site_engine
 from sessionstore.conf import conf
+from sessionstore.moving.importer import why_unusable
 
 # By their names: views stand beside checks, and forms want the model of the users when imported.
 _VIEWS, _LOGIN = "sessionstore.views.", "sessionstore.views.login.LoginView"
@@ -25,7 +27,6 @@ _FRAME, _STYLES = "sessionstore/base.html", "sessionstore/sessionstore.css"
 _PACKAGE = Path(__file__).parents[1]
 # A login by password alone gets past what these ask for at their own pages.
 SECOND_FACTORS = ("allauth.mfa", "two_factor", "django_otp", "mfa", "trench")
-_DJANGOS_ENGINE = "django.contrib.sessions.backends.db"
 
 
 def check_forgotten_engine(**_: Any) -> list[CheckMessage]:
@@ -34,20 +35,20 @@ def check_forgotten_engine(**_: Any) -> list[CheckMessage]:
     if engine is None or hasattr(engine, "get_table"):
         return []
     if not conf.is_set("SESSION_ENGINE"):
-        told = "SESSION_ENGINE is not set"
+        told = (
+            "SESSION_ENGINE is not set: Django keeps the sessions, and sessionstore does nothing."
+        )
     elif next(_our_views(), None) is not None:
         # Whoever installs the app ahead of the switch has no pages of it yet.
-        told = f"SESSION_ENGINE = {conf.engine_path!r} is not of sessionstore"
+        told = (
+            f"Our pages are errors: SESSION_ENGINE = {conf.engine_path!r} is not of sessionstore."
+        )
     else:
         return []
-    return [
-        Warning(
-            f"{told}: sessions stay in the old table, and our pages are errors.",
-            hint="Set SESSION_ENGINE = 'sessionstore.backends.sql'; to log nobody out, with "
-            f"SESSIONSTORE_ADOPT_FROM = {conf.engine_path!r}.",
-            id="sessionstore.W006",
-        )
-    ]
+    hint = "Set SESSION_ENGINE = 'sessionstore.backends.sql'."
+    if why_unusable(conf.engine_path) is None:
+        hint += f" SESSIONSTORE_ADOPT_FROM = {conf.engine_path!r} beside it logs nobody out."
+    return [Warning(told, hint=hint, id="sessionstore.W006")]
 
 
 def check_csrf(**_: Any) -> list[CheckMessage]:
@@ -106,7 +107,7 @@ def check_files(**_: Any) -> list[CheckMessage]:
         told = f"The template {_FRAME} is not found: our pages are errors."
         hint = "Set APP_DIRS to True in TEMPLATES, or name the loader of the apps' templates."
         return [Warning(told, hint=hint, id="sessionstore.W082")]
-    except TemplateSyntaxError:  # of the site's own, which tells at the first request
+    except (TemplateSyntaxError, ImproperlyConfigured):  # of the site's own: each page tells
         return []
     if not Path(str(frame.origin.name)).is_relative_to(_PACKAGE):
         return []  # A frame of the site's own has the styles that it wants.

@@ -249,6 +249,10 @@ def test_the_forgotten_engine_is_told_with_the_line_that_keeps_the_logins():
         [warning] = checked()
     assert "SESSION_ENGINE is not set" in warning.msg
     assert f"SESSIONSTORE_ADOPT_FROM = '{DJANGO}'" in warning.hint
+    cookies = "django.contrib.sessions.backends.signed_cookies"
+    with site_of("all", **OURS_THERE, SESSION_ENGINE=cookies):
+        [warning] = checked()
+    assert "ADOPT_FROM" not in warning.hint  # They can be read nowhere else.
 
 
 def test_the_order_of_middleware_is_told_with_what_to_move():
