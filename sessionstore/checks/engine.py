@@ -76,11 +76,15 @@ def why_unreachable(alias: str) -> Exception | None:
 
 
 def table_on(databases: Sequence[str] | None) -> Any:
-    """Return the session table if it lies on one of ``databases``, else None.
-
-    None too where that cannot be reached: E041 tells, and each question would wait and be logged.
-    """
+    """Return the session table if it lies on one of ``databases``, else None."""
     table = site_table() if databases else None
-    if table is None or table.alias not in (databases or ()):
-        return None
-    return table if why_unreachable(table.alias) is None else None
+    return table if table is not None and table.alias in (databases or ()) else None
+
+
+def open_table_on(databases: Sequence[str] | None) -> Any:
+    """Return the same, and None where the database cannot be reached.
+
+    E041 tells; the table would try again, and log that it gave up.
+    """
+    table = table_on(databases)
+    return table if table is not None and why_unreachable(table.alias) is None else None

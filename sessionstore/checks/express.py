@@ -10,7 +10,13 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.checks.deployment import key_columns
-from sessionstore.checks.engine import address_of, has_our_middleware, runs_on, site_table, table_on
+from sessionstore.checks.engine import (
+    address_of,
+    has_our_middleware,
+    open_table_on,
+    runs_on,
+    site_table,
+)
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.cookies import disagreements_on
@@ -200,7 +206,7 @@ def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
 
 
 def _shared_table_on(databases: Sequence[str] | None) -> Any:
-    return table_on(databases) if runs_on(SessionStore) else None
+    return open_table_on(databases) if runs_on(SessionStore) else None
 
 
 def _hint(finding: Finding) -> str:
