@@ -15,7 +15,7 @@ LATEST := .venv-latest/bin/python
 NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-https demo-express test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor clean
+.PHONY: help demo demo-https demo-express docs test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ help: ## list these targets
 # One missing server package must not stop the run: its tests are skipped and listed.
 .venv/test-installed: pyproject.toml .venv/uv-installed .ci/packages
 	@PYTHON="$(PYTHON)" .ci/packages test
-	$(SYNC) --all-extras --group test --group ecosystem --group bench --group demo
+	$(SYNC) --all-extras --group test --group ecosystem --group bench --group demo --group docs
 	@touch $@
 
 .venv/dev-installed: .venv/test-installed
@@ -62,6 +62,14 @@ demo-https: .venv/https-installed ## the shop over HTTPS, where sessions are bou
 demo-express: .venv/express-installed ## the shop on Django (PORT) and on Express (the next), one MariaDB
 	@$(BIN)/python -m examples.express $(PORT)
 
+.venv/docs-installed: pyproject.toml .venv/uv-installed
+	$(SYNC) --group docs
+	@touch $@
+
+docs: .venv/docs-installed ## the documentation as a site, in .cache/docs; a warning is an error
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --doctree-dir .cache/doctrees docs .cache/docs
+	@echo "Open .cache/docs/index.html"
+
 # The neighbours need a site of their own, hence two runs; the second ends with what neither ran.
 # Optimization: theirs has one database, SQLite, so it does not start the servers of the others.
 test: .venv/test-installed ## everything, on private servers; ends with what was skipped and why
@@ -78,7 +86,7 @@ test-latest: pyproject.toml ## the suite with the newest releases of all; ends w
 	@test -x $(LATEST) || $(PYTHON) -m venv .venv-latest
 	$(LATEST) -m pip install $(NEWEST) pip
 	$(LATEST) -m pip install $(NEWEST) --editable '.[mysql,postgres,encryption,binding,devices,redis,progress,telemetry]' \
-		--group test --group ecosystem --group bench --group demo
+		--group test --group ecosystem --group bench --group demo --group docs
 	@rm -rf .cache/latest; mkdir -p .cache/latest; set -x; \
 	$(LATEST) -m pytest -q tests/ecosystem --ds=tests.ecosystem.settings --junitxml=.cache/latest/ecosystem.xml; \
 	$(LATEST) -m pytest -q -n $(JOBS) --dist loadscope -m "not soak" --junitxml=.cache/latest/suite.xml $(ARGS); \

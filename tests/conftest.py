@@ -1,8 +1,10 @@
 """Fixtures for all tests; tests/README.md shows how to use them."""
 
+import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 
 import hypothesis
@@ -10,10 +12,12 @@ import pytest
 import redis
 import time_machine
 from django.core.cache import caches
+from django.db import connections
 
 from tests.harness.cleaning import emptying_only_what_was_written
 from tests.harness.clock import Clock
 from tests.harness.databases import ALIASES, ENGINES, Beside, running, wanted
+from tests.harness.tracing import mark_repeats, measured_once
 
 # Its limits of time would judge the machine: on a new one the first text takes seconds to draw.
 hypothesis.settings.register_profile(
@@ -57,6 +61,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             options = {"transaction": True} | (own.kwargs if own else {})
             options["databases"] = sorted({"default", ALIASES[name], *options.get("databases", ())})
             item.add_marker(pytest.mark.django_db(**options), append=False)
+    mark_repeats(items)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Measure the lines of each test once, wherever else it runs."""
+    with measured_once(item):
+        return (yield)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Keep the SQLite file open as long as it is there.
+
+    Optimization: whoever closes it as the last one waits until the disk has the whole of it.
+    """
+    path = connections["default"].settings_dict["NAME"]
+    with contextlib.closing(sqlite3.connect(path)) as kept:
+        kept.execute("SELECT name FROM sqlite_master").fetchall()
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

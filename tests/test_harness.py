@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import coverage
 import pytest
 import redis
 from django.apps import apps
@@ -23,6 +24,7 @@ from tests.harness.process import ServerFailedError, launch
 from tests.harness.servers import ServerMissingError, Servers, find_mysql
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
+from tests.harness.tracing import REPEATS
 
 
 def test_each_database_stores_rows(database):
@@ -31,6 +33,15 @@ def test_each_database_stores_rows(database):
     store["a"] = 1
     store.create()
     assert type(store)(store.session_key)["a"] == 1
+
+
+def test_each_test_is_measured_on_one_of_its_databases(request, database, engine):
+    """Coverage pauses for the others, and one and the same remains in each worker."""
+    name = request.node.originalname
+    runs = [item for item in request.session.items if item.name.startswith(f"{name}[")]
+    assert [item.stash[REPEATS] for item in runs].count(False) == 1
+    measured = coverage.Coverage.current() is not None
+    assert (measured and request.node.stash[REPEATS]) is False
 
 
 @pytest.mark.parametrize("round_number", [1, 2])

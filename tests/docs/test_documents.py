@@ -1,21 +1,29 @@
 """What README and docs/ claim is true: a document that lies fails here."""
 
 import re
+import shlex
+from ast import literal_eval
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands
+from django.core.checks import run_checks
+from django.core.management import get_commands, load_command_class
+from django.test import override_settings
 
 from sessionstore.backends.sql import SessionStore
 from sessionstore.conf import Conf
 from sessionstore.conf.setting import UNSET
+from tests.docs import pages
+from tests.docs.pages import PAGES, ROOT
+from tests.harness.databases import ALIASES
 from tests.harness.projects import run_python
 
-ROOT = Path(__file__).parents[2]
-DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES]
 SOURCE = "\n".join(path.read_text() for path in (ROOT / "sessionstore").rglob("*.py"))
-each_document = pytest.mark.parametrize("path", DOCS, ids=[path.name for path in DOCS])
+each_document = pytest.mark.parametrize(
+    "path", DOCS, ids=[str(path.relative_to(ROOT)) for path in DOCS]
+)
 
 
 def text(name):
@@ -94,8 +102,45 @@ def test_every_check_is_documented():
 
 
 def test_every_document_is_within_reach():
-    """The README leads to each page."""
-    assert not [path.name for path in DOCS[2:] if f"docs/{path.name}" not in text("README.md")]
+    """The README leads to the first page, whose table of contents has each of the others once."""
+    assert "(docs/index.md)" in text("README.md")
+    contents = "\n".join(blocks("docs/index.md", "{toctree}"))
+    listed = re.findall(r"^(?:.+ <)?([\w/-]+)>?$", contents, re.MULTILINE)
+    written = [str(path.relative_to(pages.DOCS).with_suffix("")) for path in PAGES]
+    assert sorted([*listed, "index"]) == sorted(written)
+
+
+@each_document
+def test_every_command_line_parses(path):
+    """By the command's own parser; the alias is one of the tests'."""
+    owners = get_commands()
+    for code in pages.blocks(path, "console"):
+        for name, words in re.findall(r"manage\.py (\w+)(.*)$", code, re.MULTILINE):
+            parser = load_command_class(owners[name], name).create_parser("manage.py", name)
+            parser.parse_args(shlex.split(words.replace("--database sessions", "")))
+
+
+def test_the_settings_that_are_shown_are_right(monkeypatch):
+    """No check has anything against their names and values."""
+    page = ROOT / "docs" / "settings.md"
+    pages.Shop(page, monkeypatch)
+    wrong = {"sessionstore.E001", "sessionstore.W001", "sessionstore.W025"}
+    shown = [pages.settings_of(code) for code in pages.blocks(page, "python")]
+    assert len([one for one in shown if one]) >= 7
+    for one in shown:
+        with override_settings(**one):
+            told = [told for told in run_checks(tags=["sessionstore"]) if told.id in wrong]
+        assert told == []
+
+
+def test_the_supported_versions_are_those_that_are_run():
+    """By `make matrix`, and by the suite."""
+    matrix = re.search(r"^MATRIX = ({.+})$", text("noxfile.py"), re.MULTILINE)
+    page = text("docs/versions.md")
+    shown = re.findall(r"^\| (\d\.\d) \| ([\d., ]+) \|$", page, re.MULTILINE)
+    assert {django: pythons.split(", ") for django, pythons in shown} == literal_eval(matrix[1])
+    databases = re.findall(r"^\| (\w+) \| (?:of|my|ps)", page, re.MULTILINE)
+    assert {name.lower() for name in databases} == set(ALIASES)
 
 
 def test_the_readme_is_short():
@@ -105,8 +150,8 @@ def test_the_readme_is_short():
 
 def test_methods_that_are_named_exist():
     """On the session that a view gets."""
-    for name in ("docs/express-names.md", "docs/how-it-works.md", "README.md"):
-        for method in re.findall(r"request\.session\.(\w+)", text(name)):
+    for path in DOCS:
+        for method in re.findall(r"request\.session\.(\w+)", path.read_text()):
             assert hasattr(SessionStore, method), method
 
 

@@ -74,7 +74,7 @@ def another_alias(
 @pytest.fixture(params=["mariadb", "postgresql"])
 def own(request, site, settings, db) -> Iterator[tuple[str, Own]]:
     """The alias of a server of its own, with the tables of both engines."""
-    servers = Own(private_folder())
+    servers = Own(private_folder(in_memory=True))
     try:
         for _ in STARTERS[request.param](servers):
             pass

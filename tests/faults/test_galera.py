@@ -56,7 +56,7 @@ def at(alias: str) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def running_cluster() -> Iterator[Galera]:
     """One cluster for the module."""
-    cluster = Galera(private_folder())
+    cluster = Galera(private_folder(in_memory=True))
     try:
         cluster.start()
         cluster.nodes[0].ask("CREATE DATABASE sessionstore CHARACTER SET utf8mb4")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "sessionstore-tests-"
+MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own
+_GIB = 1 << 30
 
 
 class ServerFailedError(Exception):
@@ -45,19 +47,36 @@ def _is_free(port: int) -> bool:
     return False
 
 
-def private_folder() -> Path:
+def private_folder(*, in_memory: bool = False) -> Path:
     """Make the folder of this run, and remove those of runs that were killed.
 
     Server accounts must be able to walk through it, so it is world-readable; its name carries
     our process id, by which a later run sees that nobody uses it any more.
+
+    Optimization: in memory, where there is room, the last connection to an SQLite file closes in
+    less than 1 ms instead of 20, and MariaDB makes a table in 1 ms instead of 40.
     """
-    for left_over in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
-        owner = left_over.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(left_over, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    for place in (Path(tempfile.gettempdir()), MEMORY):
+        for left_over in place.glob(f"{PREFIX}*-*"):
+            owner = left_over.name.removeprefix(PREFIX).partition("-")[0]
+            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+                shutil.rmtree(left_over, ignore_errors=True)
+    place = MEMORY if in_memory and _has_room() else None
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
     folder.chmod(0o755)
     return folder
+
+
+def _has_room() -> bool:
+    """Tell whether memory has room for the data of all servers (0.5 GiB) and for much else."""
+    try:
+        kept = os.statvfs(MEMORY)
+        told = Path("/proc/meminfo").read_text()
+    except OSError:
+        return False
+    available = int(re.search(r"MemAvailable: *(\d+)", told)[1]) << 10
+    can_run_files = not kept.f_flag & os.ST_NOEXEC
+    return can_run_files and kept.f_bavail * kept.f_frsize > 2 * _GIB and available > 4 * _GIB
 
 
 def account_for(name: str) -> str | None:

@@ -35,6 +35,7 @@ _INNODB = [
     "--skip-log-bin",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=0",
+    "--innodb-flush-method=nosync",
     "--innodb-buffer-pool-size=128M",
     "--max-connections=400",
     "--character-set-server=utf8mb4",
@@ -172,6 +173,7 @@ def _start_postgresql(servers):
         "fsync": "off",
         "synchronous_commit": "off",
         "full_page_writes": "off",
+        "max_wal_size": "128MB",
         "max_connections": 400,
     }
     flags = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]

@@ -424,7 +424,7 @@ class WithBinaryLog(Own):
 @pytest.mark.parametrize("server", ["mariadb", "mysql"])
 def test_a_guard_where_a_binary_log_is_kept(db, on, capsys, server, settings):
     """Error 1419: it is not a grant on the table that is lacking."""
-    servers = WithBinaryLog(private_folder())
+    servers = WithBinaryLog(private_folder(in_memory=True))
     try:
         for _ in STARTERS[server](servers):
             pass
