@@ -18,19 +18,20 @@ NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 .PHONY: help demo demo-https demo-express docs test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor newest-python dist release clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON="; exit 1; }
 	@PYTHON="$(PYTHON)" .ci/packages demo
-	$(PYTHON) -m venv .venv
+	@echo "Installing into .venv, once: it takes a minute or two."
+	@$(PYTHON) -m venv .venv
 
 .venv/uv-installed: uv.lock .ci/install_uv.py | .venv/bin/python
-	$(BIN)/python .ci/install_uv.py
+	@$(BIN)/python .ci/install_uv.py
 	@touch $@
 
 .venv/demo-installed: pyproject.toml .venv/uv-installed
-	$(SYNC) --group demo
+	@$(SYNC) --group demo
 	@touch $@
 
 # One missing server package must not stop the run: its tests are skipped and listed.

@@ -18,7 +18,7 @@ from sessionstore.checks import (
     databases,
     deployment,
     express,
-    moving,
+    pages,
     place,
     settings,
 )
@@ -29,7 +29,7 @@ Check = Callable[..., list[CheckMessage]]
 
 
 def register(check: Check, *tags: str, deploy: bool = False) -> None:
-    """Register a check that has nothing to add while a setting it reads is wrong: E001 tells."""
+    """Register a check. A setting that it reads may be wrong or missing: E001 or E050 tells."""
 
     @wraps(check)
     def run(**options: Any) -> list[CheckMessage]:
@@ -46,7 +46,7 @@ for check in (
     *express.CHECKS,
     *binding.CHECKS,
     *caching.CHECKS,
-    *moving.CHECKS,
+    *pages.CHECKS,
     *place.CHECKS,
 ):
     register(check)

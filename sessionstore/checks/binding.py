@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
-from django.urls import NoReverseMatch, reverse
 
 from sessionstore.backends.base import SessionBackend
 from sessionstore.binding.requests import REFRESH, SAME_SITES
-from sessionstore.checks.engine import has_our_middleware, runs_on, site_table
+from sessionstore.checks.engine import address_of, has_our_middleware, runs_on, site_table
 from sessionstore.conf import conf
 from sessionstore.core.binding import dbsc
 from sessionstore.core.expiry import HOUR_MS, MINUTE_MS
@@ -72,9 +71,8 @@ def _faults_of_cookie() -> Iterator[tuple[str, str, str]]:
 
 def _faults_of_urls() -> Iterator[tuple[str, str, str]]:
     path = conf.cookie_options.path or "/"
-    try:
-        refresh = reverse(REFRESH)
-    except NoReverseMatch:
+    refresh = address_of(REFRESH)
+    if refresh is None:
         told = "the browser has no address to prove itself at."
         hint = "Include 'sessionstore.urls', or 'sessionstore.urls.devices', in your URLs."
         yield "sessionstore.E076", told, hint

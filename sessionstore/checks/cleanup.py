@@ -6,7 +6,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.db import DatabaseError, InterfaceError, connections
 
-from sessionstore.checks.engine import table_on
+from sessionstore.checks.engine import open_table_on, table_on
 from sessionstore.core import expiry
 from sessionstore.core.expiry import DAY_MS
 from sessionstore.exceptions import SessionStoreError
@@ -19,7 +19,7 @@ BACKLOG_AGE_MS = 7 * DAY_MS
 
 def check_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W030: many sessions ended long ago, and their rows are still there."""
-    table = table_on(databases)
+    table = open_table_on(databases)
     if table is None:
         return []
     try:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.db import DatabaseError, InterfaceError, connections
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from sessionstore.conf import conf
@@ -24,22 +26,35 @@ def runs_on(base: type[Any]) -> bool:
     return engine is not None and issubclass(engine, base)
 
 
-def session_middleware() -> list[tuple[str, type[Any]]]:
-    """Return what MIDDLEWARE has of session middleware: Django's, ours, and what is built on it."""
+def middleware_of_type(*bases: type[Any]) -> list[tuple[str, type[Any]]]:
+    """Return what MIDDLEWARE has of these classes and of what is built on them, in its order."""
     found = []
     for path in conf.middleware:
         try:
             one = import_string(path)
         except ImportError:  # Django tells.
             continue
-        if isinstance(one, type) and issubclass(one, DjangoSessionMiddleware):
+        if isinstance(one, type) and issubclass(one, bases):
             found.append((path, one))
     return found
+
+
+def session_middleware() -> list[tuple[str, type[Any]]]:
+    """Return what MIDDLEWARE has of session middleware: Django's, ours, and what is built on it."""
+    return middleware_of_type(DjangoSessionMiddleware)
 
 
 def has_our_middleware() -> bool:
     """Tell whether the site uses our middleware, or one that is built on it."""
     return any(issubclass(one, SessionMiddleware) for _, one in session_middleware())
+
+
+def address_of(name: str) -> str | None:
+    """Return the address of a URL by its name; None when the site has none, or no URLs at all."""
+    try:
+        return None if conf.urlconf is None else reverse(name)
+    except NoReverseMatch:
+        return None
 
 
 def site_table() -> Any:
@@ -51,7 +66,25 @@ def site_table() -> Any:
     return None if get_table is None else get_table()
 
 
+def why_unreachable(alias: str) -> Exception | None:
+    """Return what connecting to a database raises; None when it is there."""
+    try:
+        connections[alias].ensure_connection()
+    except (DatabaseError, InterfaceError) as error:
+        return error
+    return None
+
+
 def table_on(databases: Sequence[str] | None) -> Any:
     """Return the session table if it lies on one of ``databases``, else None."""
     table = site_table() if databases else None
     return table if table is not None and table.alias in (databases or ()) else None
+
+
+def open_table_on(databases: Sequence[str] | None) -> Any:
+    """Return the same, and None where the database cannot be reached.
+
+    E041 tells; the table would try again, and log that it gave up.
+    """
+    table = table_on(databases)
+    return table if table is not None and why_unreachable(table.alias) is None else None

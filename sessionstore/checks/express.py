@@ -6,18 +6,22 @@ from urllib.parse import quote
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004 - Django's names
-from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connections
-from django.urls import NoReverseMatch, reverse
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.checks.deployment import key_columns
-from sessionstore.checks.engine import has_our_middleware, runs_on, site_table, table_on
+from sessionstore.checks.engine import (
+    address_of,
+    has_our_middleware,
+    open_table_on,
+    runs_on,
+    site_table,
+)
 from sessionstore.conf import conf
 from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.express.fitness.cookies import disagreements_on
 from sessionstore.express.fitness.findings import Finding, Level
-from sessionstore.express.record import express_settings
+from sessionstore.express.record import MissingSetting, express_settings
 from sessionstore.express.table.schema import ExpressTable
 from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.table.refusals import told
@@ -33,7 +37,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         return []
     try:
         layout_needs_postgres = express_settings().is_postgres_layout
-    except ImproperlyConfigured as error:
+    except MissingSetting as error:
         hint = 'Set SESSIONSTORE_EXPRESS = {"secrets": ["the secret of express-session"]}.'
         return [Error(str(error), hint=hint, id="sessionstore.E050")]
     alias = site_table().alias
@@ -161,8 +165,6 @@ def check_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
         return []
     try:
         findings = ExpressTable(table.alias, express_settings()).findings()
-    except ImproperlyConfigured:
-        return []  # E050 tells.
     except (DatabaseError, InterfaceError) as error:
         if connections[table.alias].connection is None:
             return []  # E041 tells.
@@ -183,8 +185,6 @@ def check_cookies(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
         return []
     try:
         found = disagreements_on(table)
-    except ImproperlyConfigured:
-        return []  # E050 tells.
     except (DatabaseError, InterfaceError, SessionStoreUnavailable):
         return []  # E053 and E041 tell.
     return [Warning(f"{one.text}.", hint=one.hint, id="sessionstore.W056") for one in found]
@@ -198,12 +198,12 @@ def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     try:
         unsure = UserColumns(table.alias, express_settings()).why_unsure()
         knows = table.knows_users
-    except (ImproperlyConfigured, DatabaseError, InterfaceError, SessionStoreUnavailable):
-        return []  # E050, E041 or E053 tells.
+    except (DatabaseError, InterfaceError, SessionStoreUnavailable):
+        return []  # E041 or E053 tells.
     if unsure is not None:
         misses, why = "miss sessions", f"in {table.table} {unsure}"
         hint = "Run manage.py expresstable --add-user."
-    elif knows is Knows.NONE and _has_device_pages():
+    elif knows is Knows.NONE and address_of("sessionstore:devices") is not None:
         misses, why = "see none", f"{table.table} does not tell whose its sessions are"
         hint = "Run manage.py expresstable --add-user, or include only login and logout."
     elif knows is Knows.SOME:
@@ -216,7 +216,7 @@ def check_pages(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
 
 
 def _shared_table_on(databases: Sequence[str] | None) -> Any:
-    return table_on(databases) if runs_on(SessionStore) else None
+    return open_table_on(databases) if runs_on(SessionStore) else None
 
 
 def _hint(finding: Finding) -> str:
@@ -243,14 +243,6 @@ def _is_set(attribute: str) -> bool:
         return bool(getattr(conf, attribute))
     except WrongSetting:
         return False  # E001 tells.
-
-
-def _has_device_pages() -> bool:
-    try:
-        reverse("sessionstore:devices")
-    except NoReverseMatch:
-        return False
-    return True
 
 
 CHECKS = [

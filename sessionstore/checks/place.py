@@ -1,22 +1,23 @@
 """Checks of the place of the session table: its engine, its alias, and whether it is there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError, connections, transaction
 
 from sessionstore.backends.leaving import SessionStore as LeavingStore
-from sessionstore.checks.engine import runs_on, site_engine, site_table
+from sessionstore.checks.engine import runs_on, site_engine, site_table, why_unreachable
 from sessionstore.conf import conf
 from sessionstore.express.rows import SharedTable
+from sessionstore.moving.importer import why_unusable
 from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.routers import twins_of
-from sessionstore.table.faults import code_of, is_missing_table
-from sessionstore.table.refusals import place_of
+from sessionstore.table.faults import Fault, classify, is_missing_table
+from sessionstore.table.refusals import place_of, told
 from sessionstore.table.rows import SqlTable
 
 
@@ -131,6 +132,22 @@ def check_leaving(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_adopt_from(**_: Any) -> list[CheckMessage]:
+    """E061: SESSIONSTORE_ADOPT_FROM names no engine that sessions can be moved from."""
+    path = conf.adopt_from
+    reason = why_unusable(path) if path else None
+    if reason is None:
+        return []
+    return [
+        Error(
+            f"SESSIONSTORE_ADOPT_FROM = {path!r}: {reason}.",
+            hint="Name the module of the old engine as SESSION_ENGINE named it, and leave its app "
+            "in INSTALLED_APPS.",
+            id="sessionstore.E061",
+        )
+    ]
+
+
 def check_reachable(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E041: a database of sessions cannot be reached, so that no other check has anything to say.
 
@@ -138,30 +155,24 @@ def check_reachable(databases: Sequence[str] | None = None, **_: Any) -> list[Ch
     """
     if not databases or site_table() is None:
         return []
-    aliases = dict.fromkeys(table.alias for table in _tables() if table.alias in databases)
-    return [error for error in map(_no_connection, aliases) if error is not None]
-
-
-def _no_connection(alias: str) -> CheckMessage | None:
-    """Return why there is no connection. Security: never in the words of the driver."""
-    try:
-        connections[alias].ensure_connection()
-    except (DatabaseError, InterfaceError) as error:
-        place = place_of(alias)
-        message = f"Django cannot connect to the database {alias!r} at {place}{_code(error)}."
-        hint = "Is it running, and are its address and password in DATABASES right?"
-        return Error(message, hint=hint, id="sessionstore.E041")
-    return None
+    places: dict[str, list[Any]] = {}
+    for table in _tables():
+        places.setdefault(table.alias, []).append(table)
+    return [
+        Error(told(error, tables), id="sessionstore.E041")
+        for alias, tables in places.items()
+        if alias in databases and (error := why_unreachable(alias)) is not None
+    ]
 
 
 def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """E040, E041, W048: a table is not there or cannot be read, or its database was not asked."""
+    """E040, E041, W048: a table is not there or cannot be used, or its database was not asked."""
     own = site_table()
     if not databases or own is None:
         return []
     found: list[CheckMessage] = []
     for table in _tables():
-        if table.alias in databases and _no_connection(table.alias) is None:
+        if table.alias in databases and why_unreachable(table.alias) is None:
             found += _refusals(table)
     if own.alias in connections and own.alias not in databases:
         found.append(
@@ -186,30 +197,42 @@ def _tables() -> list[Any]:
 
 
 def _refusals(table: Any) -> list[CheckMessage]:
-    """Return why a table cannot be read. Security: never in the words of the driver."""
-    connection = connections[table.alias]
+    """Return why a table cannot be read or written, by statements that change nothing."""
     if isinstance(table, SharedTable):
         return []  # E053 tells.
+    alias = table.alias
     try:
-        with connection.cursor() as cursor:
-            name = connection.ops.quote_name(table.table)
-            cursor.execute(f"SELECT 1 FROM {name} WHERE 1 = 0")  # noqa: S608 - quoted, of a model
+        for statement in _trials(table):
+            with transaction.atomic(alias), connections[alias].cursor() as cursor:
+                cursor.execute(statement)
     except (DatabaseError, InterfaceError) as error:
-        where = f"table {table.table} in the database {table.alias!r}"
         if is_missing_table(error):
-            message = f"There is no {where}."
+            where = f"{table.table} in database {alias!r} ({place_of(alias)})"
+            message = f"There is no table {where}."
             return [Error(message, hint=table.how_to_make(), id="sessionstore.E040")]
-        hint = "May the database's user SELECT, INSERT, UPDATE and DELETE there?"
-        message = f"Django cannot read the {where}{_code(error)}."
-        return [Error(message, hint=hint, id="sessionstore.E041")]
+        if classify(error) is Fault.TRANSIENT:
+            return []  # Somebody holds a lock: the table is there, and in use.
+        return [Error(told(error, [table]), id="sessionstore.E041")]
     return []
 
 
-def _code(error: BaseException) -> str:
-    code = code_of(error)
-    return "" if code is None else f" (error {code})"
+def _trials(table: Any) -> Iterator[str]:
+    """Yield statements that ask for the rights that a table needs, and touch no row.
+
+    Of the table that sessions come from, rows are read and removed.
+    """
+    quote, options = connections[table.alias].ops.quote_name, table.model._meta
+    name, none = quote(options.db_table), "WHERE 1 = 0"
+    yield f"SELECT 1 FROM {name} {none}"  # noqa: S608 - the names are a model's, and quoted
+    yield f"DELETE FROM {name} {none}"  # noqa: S608
+    if isinstance(table, SqlTable):
+        written = [one for one in options.concrete_fields if not getattr(one, "generated", False)]
+        columns = ", ".join(quote(one.column) for one in written)
+        yield f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {name} {none}"  # noqa: S608
+        key = quote(options.pk.column)
+        yield f"UPDATE {name} SET {key} = {key} {none}"  # noqa: S608
 
 
-CHECKS = [check_engine, check_alias, check_one_file, check_tenants, check_leaving]
+CHECKS = [check_engine, check_alias, check_one_file, check_tenants, check_leaving, check_adopt_from]
 DATABASE_CHECKS = [check_reachable]
 DEPLOYMENT_CHECKS = [check_tables]

@@ -3,12 +3,16 @@
 from typing import Any
 
 from django.apps import apps
+from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's names
 from django.db import connections
+from django.middleware.csrf import CsrfViewMiddleware
 
 from sessionstore.backends.base import SessionBackend
 from sessionstore.checks.engine import (
     has_our_middleware,
+    middleware_of_type,
     runs_on,
     session_middleware,
     site_table,
@@ -159,6 +163,28 @@ def check_one_middleware(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_middleware_order(**_: Any) -> list[CheckMessage]:
+    """E007: a middleware wants the session before there is one, so that each request fails."""
+    readers = [AuthenticationMiddleware, LoginRequiredMiddleware, MessageMiddleware]
+    if conf.csrf_uses_sessions:
+        readers.append(CsrfViewMiddleware)
+    givers, order = {path for path, _ in session_middleware()}, list(conf.middleware)
+    early = [
+        repr(path)
+        for path, _ in middleware_of_type(*readers)
+        if givers and order.index(path) < min(map(order.index, givers))
+    ]
+    if not early:
+        return []
+    return [
+        Error(
+            f"The session middleware stands behind {', '.join(early)}, which needs the session.",
+            hint=f"Move {min(givers, key=order.index)!r} before it.",
+            id="sessionstore.E007",
+        )
+    ]
+
+
 def check_rollbacks(**_: Any) -> list[CheckMessage]:
     """W047: a failed view's rollback brings back a session whose user has signed out."""
     if not runs_on(SessionBackend) or has_our_middleware():
@@ -216,6 +242,7 @@ CHECKS = [
     check_comparison,
     check_middleware,
     check_one_middleware,
+    check_middleware_order,
     check_rollbacks,
     check_touch_interval,
 ]

@@ -41,12 +41,16 @@ class Ending(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What a clean-up did, or other work in batches: ``removed`` is what the limit counts."""
+    """What a clean-up did, or other work in batches: ``removed`` is what the limit counts.
+
+    ``kept`` have expired too, and stay for now; only a dry run counts them.
+    """
 
     removed: int
     batches: int
     seconds: float
     ending: Ending
+    kept: int = 0
 
 
 def clear_expired(

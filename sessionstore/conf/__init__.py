@@ -226,6 +226,32 @@ class Conf:
     def names_with_prefix() -> list[str]:
         return sorted(name for name in dir(settings) if name.startswith("SESSIONSTORE_"))
 
+    @staticmethod
+    def is_set(name: str) -> bool:
+        """Tell whether the project has set a setting of Django's, whatever to."""
+        lazy: Any = settings  # django-stubs do not know the method
+        return bool(lazy.is_overridden(name))
+
+    @property
+    def urlconf(self) -> str | None:
+        return getattr(settings, "ROOT_URLCONF", None)
+
+    @property
+    def login_url(self) -> Any:
+        return settings.LOGIN_URL
+
+    @property
+    def login_redirect_url(self) -> Any:
+        return settings.LOGIN_REDIRECT_URL
+
+    @property
+    def static_url(self) -> str | None:
+        return settings.STATIC_URL
+
+    @property
+    def csrf_uses_sessions(self) -> bool:
+        return settings.CSRF_USE_SESSIONS
+
     @property
     def save_every_request(self) -> bool:
         return settings.SESSION_SAVE_EVERY_REQUEST
@@ -274,10 +300,6 @@ class Conf:
     def public_schema(self) -> str:
         """The schema that its tenants share."""
         return getattr(settings, "PUBLIC_SCHEMA_NAME", "public")
-
-    @property
-    def login_url(self) -> str:
-        return settings.LOGIN_URL
 
     @property
     def language(self) -> str:

@@ -17,7 +17,7 @@ from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.express_format import LAST_DATE_MS, Stored, decode, lifetime_ms
 from sessionstore.core.record import Record
-from sessionstore.exceptions import SessionUnreadable
+from sessionstore.exceptions import SessionUnreadable, WrongSetting
 from sessionstore.express import seal
 from sessionstore.express.users import Said, said_in, stored_id
 from sessionstore.session.expiring import EXPIRY_KEY, IDLE_KEY, policy_of
@@ -99,11 +99,15 @@ class JsonValue(HiddenText):
     __hash__ = HiddenText.__hash__
 
 
+class MissingSetting(WrongSetting, ImproperlyConfigured):
+    """The Express engine has no SESSIONSTORE_EXPRESS; E050 tells so before a request does."""
+
+
 def express_settings() -> ExpressSettings:
-    """Return SESSIONSTORE_EXPRESS, which the engine cannot do without."""
+    """Return SESSIONSTORE_EXPRESS. Raises MissingSetting: the engine cannot do without."""
     if conf.express is None:
         message = 'The engine "express" needs SESSIONSTORE_EXPRESS = {"secrets": [...]}.'
-        raise ImproperlyConfigured(message)
+        raise MissingSetting(message)
     return conf.express
 
 

@@ -8,12 +8,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 
-from sessionstore.cleaning import Clearable, Ending
-from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.cleaning import GRACE_MS, Clearable, Ending
+from sessionstore.core.expiry import MINUTE_MS
+from sessionstore.exceptions import SessionStoreUnavailable, WrongSetting
 from sessionstore.management.arguments import HelpFormatter
 from sessionstore.table.refusals import Placed, told
 
 ROWS_LEFT = 3
+GRACE_MINUTES = GRACE_MS // MINUTE_MS
 _WHY = {
     Ending.LIMIT: "--limit is reached",
     Ending.TIME: "--max-seconds have passed",
@@ -34,6 +36,13 @@ class SessionCommand(BaseCommand):
         return super().create_parser(
             prog_name, subcommand, epilog=self.epilog, formatter_class=HelpFormatter, **kwargs
         )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run it; a setting that is wrong or missing is one line for whoever set it."""
+        try:
+            return super().execute(*args, **options)
+        except WrongSetting as error:
+            raise CommandError(str(error)) from error
 
 
 @contextmanager

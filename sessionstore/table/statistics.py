@@ -50,7 +50,8 @@ class Spread:
 class Counts:
     """How many rows there are; ``signed_in`` and ``anonymous`` are parts of ``live``.
 
-    ``bound`` are those of ``signed_in`` that need a key of a device.
+    ``bound`` are those of ``signed_in`` that need a key of a device, ``clearable`` those of
+    ``expired`` that clearsessions deletes: what ended ten minutes ago.
     """
 
     rows: Figure
@@ -59,6 +60,7 @@ class Counts:
     anonymous: Figure
     expired: Figure
     bound: Figure
+    clearable: Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,10 @@ def collect(table: SqlTable, *, exact: bool = False, top: int = 10) -> Statistic
     else:
         users = sum(row.user_id is not None for row in live)
         bound = sum(row.is_bound for row in live)
-        parts = (len(live), users, len(live) - users, len(sample.rows) - len(live), bound)
+        waited = expiry.to_datetime(expiry.now_ms() - expiry.CLOCKS_DIFFER_MS)
+        old = sum(row.expires_at < waited for row in sample.rows)
+        over = len(sample.rows) - len(live)
+        parts = (len(live), users, len(live) - users, over, bound, old)
         counts = Counts(sample.total, *map(sample.scaled, parts))
     is_whole = exact or sample.total.is_exact
     return Statistics(
@@ -185,15 +190,18 @@ def _oldest_end(objects: Rows) -> datetime | None:
 
 def _counted(objects: Rows) -> Counts:
     """Count by one scan of the table."""
-    live = Q(expires_at__gt=expiry.now_ms())
+    now = expiry.now_ms()
+    live = Q(expires_at__gt=now)
     found = objects.aggregate(
         rows=Count("pk"),
         live=Count("pk", filter=live),
         signed_in=Count("pk", filter=live & Q(user_id__isnull=False)),
         bound=Count("pk", filter=live & Q(bound_at__isnull=False)),
+        clearable=Count("pk", filter=Q(expires_at__lt=now - expiry.CLOCKS_DIFFER_MS)),
     )
     rows, living, signed_in = found["rows"], found["live"], found["signed_in"]
-    numbers = (rows, living, signed_in, living - signed_in, rows - living, found["bound"])
+    parts = (signed_in, living - signed_in, rows - living, found["bound"], found["clearable"])
+    numbers = (rows, living, *parts)
     return Counts(*(Figure(number, is_exact=True) for number in numbers))
 
 

@@ -5,6 +5,7 @@ manager may filter, another tenant may have no such user. So the account itself 
 it is written, by its primary key, past the site's managers.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, get_user_model, load_backend
@@ -15,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 
 from sessionstore.conf import conf
 from sessionstore.core.merge import USER_KEY
-from sessionstore.models import user_key_of
+from sessionstore.models import user_id_of, user_key_of
 from sessionstore.routers import SessionRouter
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
@@ -25,6 +26,22 @@ def accounts() -> Any:
     """Return all users as the write side has them: no manager of the site's filters these."""
     model: Any = get_user_model()
     return QuerySet(model, using=router.db_for_write(model))
+
+
+def account_with(user_id: str) -> Any:
+    """Return the user whose primary key a text means; None when there is none."""
+    key = user_key_of(user_id)
+    return None if key is None else accounts().filter(pk=key).first()
+
+
+def names_of(user_ids: Iterable[str]) -> dict[str, str]:
+    """Return the login names of those of these users who are there."""
+    keys = [key for key in map(user_key_of, user_ids) if key is not None]
+    try:
+        found = accounts().filter(pk__in=keys) if keys else []
+        return {user_id_of(user): user.get_username() for user in found}
+    except (DatabaseError, InterfaceError):
+        return {}
 
 
 def end_if_account_is_lost(request: Any) -> None:

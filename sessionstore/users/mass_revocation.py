@@ -5,6 +5,8 @@ Never by one big DELETE: it would stall live traffic.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
@@ -42,8 +44,24 @@ class Which:
     handle: str | None = None
 
 
-def of_user(user_id: str) -> Which:
-    words = f"of the user with the id {printable(user_id)}"
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """How many sessions end, and how many rows go besides that had expired already."""
+
+    live: int = 0
+    expired: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.live + self.expired
+
+    def __add__(self, other: "Ends") -> "Ends":
+        return Ends(self.live + other.live, self.expired + other.expired)
+
+
+def of_user(user_id: str, name: str = "") -> Which:
+    named = f" {printable(name)}" if name else ""
+    words = f"of the user{named} with the id {printable(user_id)}"
     return Which(words, Q(user_id=user_id), of_ours=True, user_id=user_id)
 
 
@@ -79,15 +97,24 @@ def of_handle(handle: str) -> Which:
     return Which(f"with the handle {handle}", Q(pk=id_of(handle)), handle=handle)
 
 
-def count(session: SessionBackend, which: Which) -> int:
-    """Count those in the table of ``session``, an empty one of the engine to use."""
+def count(session: SessionBackend, which: Which) -> Ends:
+    """Count those in the table of ``session``, an empty one of the engine to use.
+
+    A table of Express counts the live ones alone.
+    """
     table = session.table
     if not isinstance(table, SqlTable):
         if which.handle is not None:
-            return len(table.with_handle(which.handle))
-        return int(table.count()) if which.user_id is None else len(table.live_of(which.user_id))
+            return Ends(len(table.with_handle(which.handle)))
+        return Ends(
+            int(table.count()) if which.user_id is None else len(table.live_of(which.user_id))
+        )
     chosen = session.table.objects.filter(which.condition)
-    return len(chosen.only("pk").own()) if which.of_ours else int(chosen.count())
+    if which.of_ours:
+        rows = chosen.only("expires_at").own()
+        live = sum(row.is_live for row in rows)
+        return Ends(live, len(rows) - live)
+    return Ends(int(chosen.live().count()), int(chosen.expired().count()))
 
 
 def revoke(
@@ -96,7 +123,7 @@ def revoke(
     *,
     stop: Callable[[], bool] = lambda: False,
     on_batch: Callable[[int], object] = lambda _: None,
-) -> int:
+) -> Ends:
     """End sessions; return how many. What a stop leaves is still there.
 
     Ends with a pass that ends nothing, for a row may come to lie among those that were read
@@ -105,12 +132,13 @@ def revoke(
     if not isinstance(session.table, SqlTable) and (which.user_id or which.handle):
         ended = _end_found(session, which)
         on_batch(ended)
-        return ended
-    last, passes, ended_in_pass = b"", 1, 0
+        return Ends(ended)
+    total, last, passes, ended_in_pass = Ends(), b"", 1, 0
 
     def end(size: int) -> tuple[int, int]:
-        nonlocal last, passes, ended_in_pass
-        ids, ended = _end_after(last, size, session, which)
+        nonlocal total, last, passes, ended_in_pass
+        ids, ends = _end_after(last, size, session, which)
+        total, ended = total + ends, ends.rows
         ended_in_pass += ended
         if len(ids) == size:
             last = ids[-1]
@@ -121,7 +149,8 @@ def revoke(
         last, passes, ended_in_pass = b"", passes + 1, 0
         return size, ended  # The next pass may find as many.
 
-    return in_batches(end, session.table, pace=Pace(), stop=stop, on_batch=on_batch).removed
+    in_batches(end, session.table, pace=Pace(), stop=stop, on_batch=on_batch)
+    return total
 
 
 def inactive_user_ids(session: SessionBackend) -> Iterator[str]:
@@ -167,7 +196,7 @@ def _end_found(session: SessionBackend, which: Which) -> int:
 
 def _end_after(
     last: bytes, size: int, session: SessionBackend, which: Which
-) -> tuple[list[bytes], int]:
+) -> tuple[list[bytes], Ends]:
     """End the next page of them; return its ids, and how many have ended.
 
     By primary key: a table of any size is read once in a pass.
@@ -175,8 +204,14 @@ def _end_after(
     table = session.table
     if not isinstance(table, SqlTable):
         ids = table.live_after(last, size)
-        return ids, table.remove_many(ids) if ids else 0
-    chosen = table.objects.filter(which.condition).only("user_id", "digest").after(last)
+        return ids, Ends(table.remove_many(ids) if ids else 0)
+    chosen = (
+        table.objects.filter(which.condition).only("user_id", "digest", "expires_at").after(last)
+    )
     found = chosen.own(size, ending=True) if which.of_ours else list(chosen[:size])
-    ended = revoke_each(found, reason=Reason.COMMAND, session=session)
-    return [bytes(row.pk) for row in found], ended
+    by_life: dict[bool, list[Any]] = {True: [], False: []}
+    for row in found:
+        by_life[row.is_live].append(row)
+    end = partial(revoke_each, reason=Reason.COMMAND, session=session)
+    ends = Ends(live=end(by_life[True]), expired=end(by_life[False]))
+    return [bytes(row.pk) for row in found], ends

@@ -8,9 +8,13 @@ from django.db import connections
 from django.test.utils import modify_settings, override_settings
 
 from sessionstore.models import Session
+from sessionstore.table.refusals import place_of
 from tests.checks.test_settings import WRONG
 from tests.faults.conftest import another_alias
 from tests.harness.databases import Beside
+from tests.ops.rows import add_rows
+from tests.ops.test_refusals import OURS as OUR_TABLE
+from tests.ops.test_refusals import grant, lacking
 
 LEAVING, DJANGO = "sessionstore.backends.leaving", "django.contrib.sessions.backends.db"
 DJANGOS_MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware"]
@@ -80,7 +84,8 @@ def test_a_missing_table_is_an_error(database, monkeypatch):
     monkeypatch.setattr(Session._meta, "db_table", "not_there")
     assert messages(database, deploy=False) == {}
     error = messages(database)["E040"]
-    assert error.msg == f"There is no table not_there in the database {database!r}."
+    place = place_of(database)
+    assert error.msg == f"There is no table not_there in database {database!r} ({place})."
     assert error.hint.startswith("The table django_migrations there says that it is made. Run ")
 
 
@@ -162,9 +167,17 @@ UNREACHABLE = {
 }
 
 
+SAYS = {
+    "default": ("the file cannot be opened", "(error 14: unable to open database file)"),
+    "postgresql": ("the server cannot be reached", "(connection failed: connection to server at "),
+}
+
+
 @pytest.mark.parametrize("engine", ["sql", "express", "leaving"])
-def test_a_database_that_is_down_is_an_error_without_the_drivers_words(database, settings, engine):
-    """It tells which one and where; and the other checks, E053 too, have nothing to add."""
+def test_a_database_that_is_down_is_told_in_its_own_words(
+    database, settings, caplog, capsys, engine
+):
+    """Which one and where, what the server says and the way out; nobody adds to it, nor logs."""
     settings.SESSION_ENGINE = f"sessionstore.backends.{engine}"
     settings.SESSIONSTORE_EXPRESS = {"secrets": ["s"]}
     vendor = "sqlite" if database == "default" else database
@@ -173,12 +186,11 @@ def test_a_database_that_is_down_is_an_error_without_the_drivers_words(database,
         assert list(messages(alias)) == ["E041"]
         found = run_checks(tags=["sessionstore"], databases=[alias])
         [error] = [one for one in found if one.id in ("sessionstore.E041", "sessionstore.E053")]
-    code = {"default": " (error 14)", "postgresql": ""}.get(database, " (error 2002)")
     place = UNREACHABLE[vendor].get("NAME", "127.0.0.1:1")
-    assert error.msg.removesuffix(".") in (
-        f"Django cannot connect to the database 'down' at {place}{code}",
-        f"Django cannot connect to the database 'down' at {place} (error 2003)",
-    )
+    what, words = SAYS.get(database, ("the server cannot be reached", "(error 200"))
+    assert f" in database 'down' ({place}): {what} {words}" in error.msg
+    assert "DATABASES['down']" in error.msg
+    assert caplog.records == []
 
 
 @pytest.mark.only_on("sqlite")
@@ -194,15 +206,47 @@ def test_a_database_that_is_down_is_told_once(database, settings):
 
 @pytest.mark.only_on("sqlite")
 def test_a_table_that_cannot_be_read_is_an_error(database, settings, tmp_path):
-    """By its code too; here the file is no database."""
+    """In the words of the driver too; here the file is no database."""
     (tmp_path / "text").write_text("no database, but a text that is longer than its header. " * 9)
     other = {"NAME": str(tmp_path / "text"), "OPTIONS": {}}
     with another_alias(database, "odd", replace=other) as alias:
         settings.SESSIONSTORE_DATABASE = alias
         error = messages(alias)["E041"]
-    assert error.msg == (
-        "Django cannot read the table sessionstore_session in the database 'odd' (error 26)."
-    )
+    assert error.msg.startswith("Table sessionstore_session in database 'odd' (")
+    assert "the file is something else (error 26: file is not a database)" in error.msg
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+@pytest.mark.parametrize("right", ["SELECT", "INSERT", "UPDATE", "DELETE"])
+def test_a_right_that_is_lacking_is_told_with_the_statement_that_gives_it(
+    database, settings, right
+):
+    """Before the first login fails; the trial changes nothing."""
+    settings.SESSIONSTORE_ADOPT_FROM = DJANGO
+    settings.DATABASE_ROUTERS = [Beside(database), *settings.DATABASE_ROUTERS]
+    [row] = add_rows(1, expires_in_s=60, alias=database)
+    with lacking(database, right, OUR_TABLE) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        settings.DATABASE_ROUTERS = [Beside(alias), "sessionstore.routers.SessionRouter"]
+        error = messages(alias)["E041"]
+        statement = grant(database, right, OUR_TABLE)
+        assert error.msg.endswith(f"Let an administrator run {statement}")
+        with connections[database].cursor() as cursor:
+            cursor.execute(statement)
+        assert messages(alias) == {}
+    assert Session.objects.using(database).filter(pk=row.pk).exists()
+
+
+@pytest.mark.only_on("sqlite", "postgresql")
+def test_a_database_that_takes_no_writes_is_told(database, settings):
+    """A standby, or a file that only others may write."""
+    only_reads = {
+        "default": {"init_command": "PRAGMA query_only = 1"},
+        "postgresql": {"options": "-c default_transaction_read_only=on"},
+    }[database]
+    with another_alias(database, "standby", OPTIONS=only_reads) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert "it takes no writes" in messages(alias)["E041"].msg
 
 
 @pytest.mark.only_on("sqlite")

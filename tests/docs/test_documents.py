@@ -17,7 +17,6 @@ from sessionstore.conf.setting import UNSET
 from tests.docs import pages
 from tests.docs.pages import PAGES, ROOT
 from tests.harness.databases import ALIASES
-from tests.harness.projects import run_python
 
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES]
 SOURCE = "\n".join(path.read_text() for path in (ROOT / "sessionstore").rglob("*.py"))
@@ -154,39 +153,6 @@ def test_methods_that_are_named_exist():
     for path in DOCS:
         for method in re.findall(r"request\.session\.(\w+)", path.read_text()):
             assert hasattr(SessionStore, method), method
-
-
-@pytest.mark.parametrize("name", ["docs/quickstart.md"])
-def test_the_three_lines_make_a_project_that_works(tmp_path, name):
-    """Its settings as printed, migrated, checked, and cleaned by the command that is named."""
-    lines = next(block for block in blocks(name, "python") if "SESSION_ENGINE" in block)
-    (tmp_path / "settings.py").write_text(
-        f"{lines}\n"
-        "SECRET_KEY = 'only for this test' * 4\n"
-        "INSTALLED_APPS += ['django.contrib.auth', 'django.contrib.contenttypes']\n"
-        "INSTALLED_APPS = list(dict.fromkeys(INSTALLED_APPS))\n"
-        "TEMPLATES = [{'BACKEND': 'django.template.backends.django.DjangoTemplates', 'OPTIONS': "
-        "{'context_processors': ['django.template.context_processors.request', "
-        "'django.contrib.auth.context_processors.auth', "
-        "'django.contrib.messages.context_processors.messages']}}]\n"
-        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db'}}\n"
-    )
-    (tmp_path / "use.py").write_text(
-        "import django; django.setup()\n"
-        "from django.conf import settings\n"
-        "from importlib import import_module\n"
-        "store = import_module(settings.SESSION_ENGINE).SessionStore\n"
-        "session = store(); session['a'] = 1; session.save()\n"
-        "assert store(session.session_key)['a'] == 1\n"
-    )
-    for command in (
-        ["-m", "django", "check", "--fail-level", "WARNING"],
-        ["-m", "django", "migrate"],
-        ["use.py"],
-        ["-m", "django", "clearsessions"],
-    ):
-        code, told = run_python(tmp_path, "-W", "error", *command)
-        assert code == 0, told
 
 
 def test_the_table_of_ones_own_is_the_tested_one():

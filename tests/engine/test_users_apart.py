@@ -50,7 +50,7 @@ def by_limit(name, store, sessions, settings):
 
 
 def by_command(name, store, sessions):
-    assert mass_revocation.count(store(), mass_revocation.of_user(name)) == 2
+    assert mass_revocation.count(store(), mass_revocation.of_user(name)).live == 2
     mass_revocation.revoke(store(), mass_revocation.of_user(name))
 
 

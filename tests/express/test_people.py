@@ -232,7 +232,7 @@ class TestWithExpress:
         """Counted, asked for and ended as with any other engine."""
         phone = site()
         phone.express(["login", ann.pk])
-        words = f"1 session of the user with the id {ann.pk}"
+        words = f"1 session of the user {ann} with the id {ann.pk}"
         assert run("revokesessions", "--user=ann", "--dry-run") == f"Would end {words}.\n"
         assert run("revokesessions", "--user=ann", "--no-input") == f"Ended {words}.\n"
         assert phone.express()["user"] is None

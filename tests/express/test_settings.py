@@ -147,6 +147,14 @@ class TestChecks:
         with pytest.raises(ImproperlyConfigured, match="SESSIONSTORE_EXPRESS"):
             SessionStore("a key of some length").load()
 
+    @pytest.mark.django_db
+    def test_without_its_setting_no_check_of_the_table_has_anything_to_say(self, settings):
+        """Nor does one fail: migrate and each deployment run them."""
+        settings.SESSIONSTORE_EXPRESS = None
+        found = run_checks(databases=["default"], include_deployment_checks=True)
+        ours = {one.id for one in found if "sessionstore.E" in one.id}
+        assert ours == {"sessionstore.E050"}
+
     def test_the_layout_of_postgresql_needs_postgresql(self, settings):
         """E051: the columns json and timestamp are PostgreSQL's."""
         settings.SESSIONSTORE_EXPRESS = {"secrets": SECRETS, "layout": "connect-pg-simple"}

@@ -83,4 +83,4 @@ def test_a_stop_ends_a_revocation_before_the_next_batch(database, naps):
     ended = mass_revocation.revoke(
         SessionStore(), which, stop=lambda: bool(done), on_batch=done.append
     )
-    assert (ended, done) == (200, [200])
+    assert (ended.rows, done) == (200, [200])

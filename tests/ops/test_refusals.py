@@ -241,6 +241,21 @@ def test_a_missing_table_of_express(database, on, capsys, settings, what):
     assert "expresstable --create." in line
 
 
+@every_command
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("name", ["SESSIONSTORE_EXPRESS", "SESSIONSTORE_DATABASE"])
+def test_a_setting_that_is_wrong_or_missing(database, capsys, settings, command, name):
+    """It is named, in one line, as the check names it."""
+    settings.SESSION_ENGINE = EXPRESS
+    settings.SESSIONSTORE_EXPRESS = None if "EXPRESS" in name else {"secrets": ["s"]}
+    settings.SESSIONSTORE_DATABASE = 7 if "DATABASE" in name else None
+    assert shell(command) == 1
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("CommandError: ")
+    assert "\n" not in line
+    assert name in line or command == "importsessions"
+
+
 # --- rights
 
 

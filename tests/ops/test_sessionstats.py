@@ -42,7 +42,7 @@ def test_a_user_key_cannot_steer_the_terminal(database):
     """What cannot be printed is replaced, in words; JSON escapes it and keeps it exact."""
     add_rows(1, expires_in_s=IN_AN_HOUR, alias=database, user_id=HOSTILE)
     line = run().split("users with most live sessions\n")[1]
-    assert line == "  ann?]0;owned??2J????live 01\n"
+    assert line == "  ann?]0;owned??2J????live 0 1\n"
     as_json = run("--json")
     assert as_json.rstrip("\n").isprintable()
     assert json.loads(as_json)["top_users"] == [[HOSTILE, 1]]
@@ -57,6 +57,7 @@ def test_a_small_table_is_counted(database, rows):
         "anonymous": (3, True),
         "expired": (4, True),
         "bound": (0, True),
+        "clearable": (4, True),
     }
 
 
@@ -119,6 +120,7 @@ def test_exact_counts_every_row(database, monkeypatch):
         "anonymous": (30, True),
         "expired": (20, True),
         "bound": (0, True),
+        "clearable": (20, True),
     }
 
 

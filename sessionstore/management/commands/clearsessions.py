@@ -11,6 +11,7 @@ from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
 from sessionstore.management.base import (
+    GRACE_MINUTES,
     ROWS_LEFT,
     SessionCommand,
     database_errors,
@@ -144,14 +145,15 @@ def _clear(tables: list[Clearable], options: dict[str, Any]) -> Done:
 
 def _count(tables: list[Clearable], limit: int | None) -> Done:
     """Return what ``_clear`` would delete, if it had the time."""
-    cutoff = expiry.now_ms() - GRACE_MS
+    now = expiry.now_ms()
     done = []
     for table in tables:
-        found = table.count_expired(cutoff)
+        found = table.count_expired(now - GRACE_MS)
         if limit is not None and found >= limit:
             done.append((table, Cleaned(limit, 0, 0.0, Ending.LIMIT)))
             break
-        done.append((table, Cleaned(found, 0, 0.0, Ending.DONE)))
+        kept = max(0, table.count_expired(now) - found)
+        done.append((table, Cleaned(found, 0, 0.0, Ending.DONE, kept)))
         limit = None if limit is None else limit - found
     return done
 
@@ -183,6 +185,7 @@ def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
                 "batches": cleaned.batches,
                 "seconds": round(cleaned.seconds, 3),
                 "ending": cleaned.ending.value,
+                **({"kept": cleaned.kept} if dry_run else {}),
             }
             for table, cleaned in done
         ],
@@ -191,4 +194,8 @@ def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
 
 def _as_text(table: Clearable, cleaned: Cleaned, *, dry_run: bool) -> str:
     what = f"{sessions(cleaned.removed, 'expired')} from {where(table)}"
-    return f"Would delete {what}." if dry_run else f"Deleted {what} in {cleaned.seconds:.1f} s."
+    if not dry_run:
+        return f"Deleted {what} in {cleaned.seconds:.1f} s."
+    are = "is" if cleaned.kept == 1 else "are"
+    kept = f" {cleaned.kept:,} more ended in the last {GRACE_MINUTES} minutes and {are} kept"
+    return f"Would delete {what}.{f'{kept}, for clocks differ.' if cleaned.kept else ''}"

@@ -4,7 +4,6 @@ from argparse import ArgumentParser
 from itertools import count
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
@@ -71,10 +70,7 @@ class Command(SessionCommand):
         if options["check"] and options["dry_run"]:
             message = "--dry-run goes with what changes the table, and --check changes nothing."
             raise CommandError(message)
-        try:
-            settings = express_settings()
-        except (ImproperlyConfigured, ValueError) as error:
-            raise CommandError(str(error)) from None
+        settings = express_settings()
         alias = options["database"]
         if alias is None:
             alias = conf.database or DEFAULT_DB_ALIAS

@@ -31,7 +31,8 @@ from sessionstore.table.refusals import Named, Placed
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Knows
 from sessionstore.users import mass_revocation
-from sessionstore.users.mass_revocation import Which, of_users
+from sessionstore.users.accounts import account_with
+from sessionstore.users.mass_revocation import Ends, Which, of_users
 
 NOT_TOLD = 4
 # So many users' sessions are chosen at once: each choice is a loop with pauses.
@@ -54,7 +55,9 @@ class Command(SessionCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("--user", metavar="NAME", help="of the user with this login name")
+        which.add_argument(
+            "--user", metavar="NAME", help="of the user with this login name or primary key"
+        )
         which.add_argument(
             "--user-id", metavar="ID", help="of the user with this primary key, also if it is gone"
         )
@@ -87,29 +90,29 @@ class Command(SessionCommand):
         self, session: SessionBackend, chosen: list[Which], options: dict[str, Any]
     ) -> None:
         old = old_engine(conf.adopt_from) if conf.adopt_from else None
-        count = sum(mass_revocation.count(session, which) for which in chosen)
+        count = sum((mass_revocation.count(session, which) for which in chosen), Ends())
         if old is not None and old.model is not None and options["all"]:
-            count += old.count_maybe_live()
+            count += Ends(old.count_maybe_live())
         words = "of users who are disabled or gone" if options["inactive"] else chosen[0].words
-        if options["handle"] is not None and not count:
+        if options["handle"] is not None and not count.rows:
             message = f"There is no session {words} (any more)."
             raise CommandError(message)
         shows = options["verbosity"] > 0
         if options["dry_run"]:
             if shows:
-                self.stdout.write(f"Would end {sessions(count)} {words}.")
+                self.stdout.write(f"Would end {_told(count, words, 'delete')}")
             return
-        if count and not options["no_input"]:
-            _ask(f"This ends {sessions(count)} {words}.")
-        with asked_to_stop() as stop, progress(lambda: count, wanted=shows) as tell:
+        if count.rows and not options["no_input"]:
+            _ask(f"This ends {_told(count, words, 'deletes')}")
+        with asked_to_stop() as stop, progress(lambda: count.rows, wanted=shows) as tell:
             # What has not moved goes first, for what moves in meanwhile is ended here.
-            ended = _end_old(old, stop, tell) if old and old.model and options["all"] else 0
+            ended = Ends(_end_old(old, stop, tell) if old and old.model and options["all"] else 0)
             for which in chosen:
                 ended += mass_revocation.revoke(session, which, stop=stop, on_batch=tell)
             stopped = stop()
         is_told = session.table.pay_debts()
         if shows:
-            self.stdout.write(f"Ended {sessions(ended)} {words}.")
+            self.stdout.write(f"Ended {_told(ended, words, 'deleted')}")
         if old is not None and options["handle"] is None:
             self._tell_of_what_has_not_moved(old, ends_all=options["all"])
         if not is_told:
@@ -199,21 +202,40 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
         return [mass_revocation.started_before(expiry.now_ms() - age_ms)]
     if options["user_id"] is not None:
         return [mass_revocation.of_user(options["user_id"])]
-    return [mass_revocation.of_user(_id_of(options["user"]))]
+    return [_of_user_named(options["user"])]
 
 
-def _id_of(name: str) -> str:
-    """Return the primary key of a user as sessions hold it."""
+def _of_user_named(name: str) -> Which:
+    """Return the sessions of a user who is named by login name or by primary key.
+
+    Raises CommandError where these are two users: neither wins, for the other one would be meant.
+    """
     model: Any = get_user_model()
+    by_id = account_with(name)
     try:
-        user = model._default_manager.get_by_natural_key(name)
+        by_name = model._default_manager.get_by_natural_key(name)
     except model.DoesNotExist:
+        by_name = None
+    user = by_name or by_id
+    if user is None:
         message = (
-            f"There is no user {name!r}. If the account is deleted, use --user-id with its primary "
-            f"key, or --inactive."
+            f"There is no user {name!r}, by name or by id. If the account is deleted, use "
+            f"--user-id with its primary key, or --inactive."
         )
-        raise CommandError(message) from None
-    return user_id_of(user)
+        raise CommandError(message)
+    if by_name and by_id and by_name.pk != by_id.pk:
+        message = (
+            f"{name!r} is the name of the user with the id {by_name.pk}, and the id of the user "
+            f"{by_id.get_username()}. Say which: --user-id={by_name.pk} or --user-id={by_id.pk}."
+        )
+        raise CommandError(message)
+    return mass_revocation.of_user(user_id_of(user), user.get_username())
+
+
+def _told(ends: Ends, words: str, deletes: str) -> str:
+    """Return how many sessions end, and how many rows go that are no sessions any more."""
+    besides = f", and {deletes} {sessions(ends.expired, 'expired')}" if ends.expired else ""
+    return f"{sessions(ends.live)} {words}{besides}."
 
 
 def _ask(question: str) -> None:

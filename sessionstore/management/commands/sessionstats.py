@@ -8,21 +8,29 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.template.defaultfilters import filesizeformat
 
+from sessionstore.cleaning import GRACE_MS
 from sessionstore.core import expiry
 from sessionstore.core.text import printable
 from sessionstore.management.arguments import add_engine, positive
-from sessionstore.management.base import SessionCommand, database_errors, where
+from sessionstore.management.base import GRACE_MINUTES, SessionCommand, database_errors, where
 from sessionstore.management.engines import engine_named, table_of
 from sessionstore.table import statistics
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.statistics import Figure, Spread, Statistics
+from sessionstore.users.accounts import names_of
 
 _EPILOG = f"""\
 A table of fewer than {statistics.SAMPLE:,} rows is counted. Of a larger one so many
 random rows are read, and what is computed from them is marked "about": right
 within 2 % of the rows, 19 times of 20. JSON says "is_exact" beside each count.
 Sizes, ages and formats always describe the rows that were read.
+
+Live sessions are those whose end is to come by the clock of this host. The others have
+expired: nobody gets in by them, and clearsessions deletes them ten minutes later, for
+the clocks of other hosts may be behind.
 """
+# So many rows tell whether another site shares the table.
+_LOOKED_AT = 500
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -49,7 +57,8 @@ class Command(SessionCommand):
         with database_errors(table):
             if isinstance(table, SqlTable):
                 found = statistics.collect(table, exact=options["exact"], top=options["top"])
-                as_json, lines = asdict(found), _lines(found)
+                names = _names(table, found)
+                as_json, lines = {**asdict(found), "user_names": names}, _lines(found, names)
             else:
                 as_json, lines = _express(table)
         # json.dumps escapes all that is not printed but DEL, which is ASCII.
@@ -59,17 +68,20 @@ class Command(SessionCommand):
 
 def _express(table: Any) -> tuple[dict[str, Any], list[str]]:
     """Count what an Express table can tell: it has a column for the end and no other."""
+    now = expiry.now_ms()
     counts = {
         "live": Figure(table.count(), is_exact=True),
-        "expired": Figure(table.count_expired(expiry.now_ms()), is_exact=True),
+        "expired": Figure(table.count_expired(now), is_exact=True),
+        "clearable": Figure(table.count_expired(now - GRACE_MS), is_exact=True),
     }
     told = {name: asdict(figure) for name, figure in counts.items()}
     pairs = [("table", where(table)), *((name, _count(one)) for name, one in counts.items())]
+    pairs[-1] = ("  clearable", _clearable(counts["expired"], counts["clearable"]))
     as_json = {"table": table.table, "database": table.alias, "counts": told}
-    return as_json, [f"{name:<18}{value}" for name, value in pairs]
+    return as_json, [f"{name:<18}{value}" for name, value in pairs if value]
 
 
-def _lines(found: Statistics) -> list[str]:
+def _lines(found: Statistics, names: dict[str, str]) -> list[str]:
     """Return the report in words."""
     counts = found.counts
     pairs = [
@@ -81,6 +93,7 @@ def _lines(found: Statistics) -> list[str]:
         ("      bound", _count(counts.bound)),
         ("    anonymous", _count(counts.anonymous)),
         ("  expired", _count(counts.expired) + _since(found.oldest_end)),
+        ("    clearable", _clearable(counts.expired, counts.clearable)),
         ("data", _spread(found.data_bytes, _bytes)),
         ("writes", _spread(found.writes, lambda value: f"{value:,}")),
         ("age", _spread(found.age_s, _duration)),
@@ -91,13 +104,35 @@ def _lines(found: Statistics) -> list[str]:
     if found.top_users:
         lines.append("users with most live sessions")
         lines += [
-            f"  {printable(user_id):<16}{sessions:,}" for user_id, sessions in found.top_users
+            f"  {_user(user_id, names):<15} {sessions:,}" for user_id, sessions in found.top_users
         ]
         if not found.top_is_complete:
             lines.append("  (of the users in the sample; their counts are exact)")
     if not counts.rows.is_exact:
         lines.append(f'"about" is estimated from {found.looked_at:,} rows; --exact counts.')
     return lines
+
+
+def _names(table: SqlTable, found: Statistics) -> dict[str, str]:
+    """Return the login names of the users with most sessions, where they can be only ours.
+
+    Another site that shares the table has users of its own under the same ids.
+    """
+    ids = [user_id for user_id, _ in found.top_users]
+    rows = table.objects.filter(user_id__in=ids).with_head()[:_LOOKED_AT]
+    return {} if any(row.is_foreign for row in rows) else names_of(ids)
+
+
+def _user(user_id: str, names: dict[str, str]) -> str:
+    name = f" ({names[user_id]})" if user_id in names else ""
+    return printable(f"{user_id}{name}")
+
+
+def _clearable(expired: Figure, clearable: Figure) -> str:
+    """Return how many clearsessions deletes, where that is not all that have expired."""
+    if clearable.value == expired.value:
+        return ""
+    return f"{_count(clearable)}, the others ended in the last {GRACE_MINUTES} minutes"
 
 
 def _count(figure: Figure) -> str:

@@ -138,6 +138,12 @@ _KINDS: Final = (
         shown="unable to open database file",
         at_connect=True,
     ),
+    _Kind(
+        "the file is something else",
+        f"Look at NAME in {_DATABASES}.",
+        frozenset({"SQLite 26"}),
+        shown="file is not a database",
+    ),
 )
 _after_table = re.compile(r"(?:no such table: |(?:[Tt]able|relation) )(.+)").search
 _last_name = re.compile(r"""[`'"]?(?:[^`'".]+[`'"]*\.[`'"]*)?([^`'"]+)""").match
