@@ -37,6 +37,7 @@ NEAR = {
     "core/headers/cookies.py": ["core/test_cookies.py", "web/test_cookie_names.py"],
     "core/headers/set_cookie.py": ["core/test_set_cookie.py", "engine/test_middleware.py"],
     "core/headers/forwarded.py": ["core/test_forwarded.py"],
+    "core/headers/user_agent.py": ["core/test_user_agent.py"],
     "session/expiring.py": ["engine/test_sliding.py", "engine/test_lifetimes.py"],
     "users/accounts.py": ["web/test_lost_accounts.py", "web/test_ends.py"],
     "users/impersonation.py": ["web/test_impersonation.py", "web/test_recent_login.py"],
@@ -52,6 +53,7 @@ NEAR = {
     "views/idle.py": ["web/test_idle.py"],
     "views/login.py": ["web/test_login.py", "web/test_recent_login.py"],
     "views/logout.py": ["web/test_logout.py"],
+    "views/resume.py": ["web/test_kept_forms.py"],
 }
 # The first three measure, which would be mutmut's two calls before each of ours. The last leaves
 # threads behind that hold the database of one run of pytest, and mutmut runs it again in a process.
