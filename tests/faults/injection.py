@@ -7,7 +7,7 @@ server, driver, Django. Whoever injects asks `fired` afterwards.
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,14 +195,15 @@ def _full(connection: Any, execute: Callable[[str], Any]) -> None:
 
 
 def _corrupt(connection: Any, execute: Callable[[str], Any]) -> None:
-    # The page cache of a broken file: a database whose only page says nothing.
+    # A database whose second page, that of its only table, says nothing.
+    with closing(sqlite3.connect(":memory:")) as whole:
+        whole.execute("CREATE TABLE a (b)")
+        [size] = whole.execute("PRAGMA page_size").fetchone()
+        image = whole.serialize()[:size] + b"\xff" * size
     raw = connection.connection
     raw.execute("ATTACH ':memory:' AS broken")
     try:
-        raw.execute("PRAGMA broken.writable_schema = 1")
-        raw.execute("CREATE TABLE broken.a (b)")
-        raw.execute("UPDATE broken.sqlite_master SET rootpage = 99")
-        raw.execute("PRAGMA broken.writable_schema = RESET")
+        raw.deserialize(image, name="broken")
         execute("SELECT * FROM broken.a")
     finally:
         raw.execute("DETACH broken")

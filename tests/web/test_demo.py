@@ -208,8 +208,9 @@ def test_guessing_is_slowed_down(demo):
     for password in ("wrong", PASSWORD):
         with pytest.raises(HTTPError) as refused:
             visitor.post(login, form_on=login, username="bob", password=password)
-        assert refused.value.code == 429
-        assert "Too many wrong passwords" in refused.value.read().decode()
+        with refused.value as answer:
+            assert answer.code == 429
+            assert "Too many wrong passwords" in answer.read().decode()
 
 
 def columns_of(page: str) -> dict[str, tuple[str, str]]:
