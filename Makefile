@@ -23,14 +23,15 @@ help: ## list these targets
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON="; exit 1; }
 	@PYTHON="$(PYTHON)" .ci/packages demo
-	$(PYTHON) -m venv .venv
+	@echo "Preparing .venv, once; what is installed is what uv.lock names."
+	@$(PYTHON) -m venv .venv
 
 .venv/uv-installed: uv.lock .ci/install_uv.py | .venv/bin/python
-	$(BIN)/python .ci/install_uv.py
+	@$(BIN)/python .ci/install_uv.py
 	@touch $@
 
 .venv/demo-installed: pyproject.toml .venv/uv-installed
-	$(SYNC) --group demo
+	@$(SYNC) --group demo
 	@touch $@
 
 # One missing server package must not stop the run: its tests are skipped and listed.
@@ -47,7 +48,7 @@ demo: .venv/demo-installed ## the demo shop: two servers, one session table, on 
 	@$(BIN)/python -m demo_site $(PORT)
 
 .venv/https-installed: .venv/demo-installed
-	$(SYNC) --extra binding --group demo
+	@$(SYNC) --extra binding --group demo
 	@touch $@
 
 demo-https: .venv/https-installed ## the shop over HTTPS, where sessions are bound to their device: /theft/
@@ -55,7 +56,7 @@ demo-https: .venv/https-installed ## the shop over HTTPS, where sessions are bou
 
 .venv/express-installed: pyproject.toml .venv/uv-installed .ci/packages
 	@PYTHON="$(PYTHON)" .ci/packages express
-	$(SYNC) --extra mysql --group demo
+	@$(SYNC) --extra mysql --group demo
 	@touch $@
 
 demo-express: .venv/express-installed ## the shop on Django (PORT) and on Express (the next), one MariaDB
