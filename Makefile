@@ -23,7 +23,7 @@ help: ## list these targets
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it with PYTHON="; exit 1; }
 	@PYTHON="$(PYTHON)" .ci/packages demo
-	@echo "Installing into .venv, once: it takes a minute or two."
+	@echo "Preparing .venv, once; what is installed is what uv.lock names."
 	@$(PYTHON) -m venv .venv
 
 .venv/uv-installed: uv.lock .ci/install_uv.py | .venv/bin/python
@@ -48,7 +48,7 @@ demo: .venv/demo-installed ## the demo shop: two servers, one session table, on 
 	@$(BIN)/python -m demo_site $(PORT)
 
 .venv/https-installed: .venv/demo-installed
-	$(SYNC) --extra binding --group demo
+	@$(SYNC) --extra binding --group demo
 	@touch $@
 
 demo-https: .venv/https-installed ## the shop over HTTPS, where sessions are bound to their device: /theft/
@@ -56,7 +56,7 @@ demo-https: .venv/https-installed ## the shop over HTTPS, where sessions are bou
 
 .venv/express-installed: pyproject.toml .venv/uv-installed .ci/packages
 	@PYTHON="$(PYTHON)" .ci/packages express
-	$(SYNC) --extra mysql --group demo
+	@$(SYNC) --extra mysql --group demo
 	@touch $@
 
 demo-express: .venv/express-installed ## the shop on Django (PORT) and on Express (the next), one MariaDB

@@ -38,7 +38,7 @@ class Server:
     same server with TLS around it.
     """
 
-    def __init__(self, port: int, certificate: Path | None) -> None:
+    def __init__(self, port: int, certificate: Path | None = None) -> None:
         self.port = port
         command = ["django", "runserver", "--noreload", "--insecure", "--skip-checks"]
         self.words = [*command, f"{HOST}:{port}"]

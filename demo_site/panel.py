@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from demo_site.rivals import RIVALS
 from sessionstore.models import Session
 
 # Only in `make demo-https`: by it a browser shows that it has the private key of its device.
@@ -20,6 +21,10 @@ SHOWN = 6  # characters of a secret: enough to see that it changed, far too few 
 COOKIES = {
     settings.SESSION_COOKIE_NAME: _("the key of your session, signed: random, and nothing else"),
     DEVICE_COOKIE: _("the proof that this is the device that signed in; it lasts for minutes"),
+    **dict.fromkeys(
+        (rival.cookie for rival in RIVALS.values()),
+        _("only for the race and the leak: another session, in the table of that engine"),
+    ),
     settings.CSRF_COOKIE_NAME: _("against forged forms; says nothing about you"),
     settings.LANGUAGE_COOKIE_NAME: _("the language you chose"),
 }
@@ -58,6 +63,7 @@ def look(request: HttpRequest) -> Hood:
     """Read the row as the server holds it: what this request changed is saved only later."""
     key = request.session.session_key
     row = Session.objects.by_key(key).first() if key else None
+    held = _held(request)
     # The name stays: to a browser 127.0.0.1 and localhost are two sites with a cookie each.
     name = request.get_host().rpartition(":")[0]
     path = request.get_full_path()
@@ -65,9 +71,9 @@ def look(request: HttpRequest) -> Hood:
     ports = os.environ.get("DEMO_PORTS", request.get_port()).split(",")
     return Hood(
         cookies=[
-            Cookie(name, _shortened(request.COOKIES[name]), len(request.COOKIES[name]), meaning)
+            Cookie(name, shortened(held[name]), len(held[name]), meaning)
             for name, meaning in COOKIES.items()
-            if name in request.COOKIES
+            if name in held
         ],
         row=row,
         size=len(row.data) if row else 0,
@@ -79,12 +85,23 @@ def look(request: HttpRequest) -> Hood:
     )
 
 
+def _held(request: HttpRequest) -> dict[str, str]:
+    """Return the cookies of the browser after this answer, which may take back or replace one."""
+    held = dict(request.COOKIES)
+    if settings.SESSION_COOKIE_NAME not in held:
+        return held
+    if request.session.is_empty():
+        gone = (settings.SESSION_COOKIE_NAME, DEVICE_COOKIE)
+        return {name: value for name, value in held.items() if name not in gone}
+    return held | {settings.SESSION_COOKIE_NAME: request.session.session_key or ""}
+
+
 def _readable(data: dict[str, Any]) -> str:
     """Lay the data out; the fingerprint of the password is cut short."""
     if "_auth_user_hash" in data:
-        data["_auth_user_hash"] = _shortened(data["_auth_user_hash"])
+        data["_auth_user_hash"] = shortened(data["_auth_user_hash"])
     return json.dumps(data, indent=2, ensure_ascii=False, default=str)
 
 
-def _shortened(secret: str) -> str:
+def shortened(secret: str) -> str:
     return f"{secret[:SHOWN]}…"

@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
+    "django.contrib.sessions",  # for the pages that set Django's engine beside ours, and no more
     "django.contrib.staticfiles",
     "axes",
     "demo_site",

@@ -4,11 +4,8 @@ With a session that is tied to its device the copy is worth a few minutes at mos
 it is the login.
 """
 
-import ssl
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http.client import HTTPConnection, HTTPSConnection
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -20,11 +17,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from demo_site.panel import DEVICE_COOKIE, look
+from demo_site.visits import visit
 from sessionstore.models import Session
 
 SESSION_COOKIE = settings.SESSION_COOKIE_NAME
-SERVER = "127.0.0.1"
-TIMEOUT = 10  # seconds
 OK = 200
 # For so long requests may be under way that were sent before the browser was bound.
 UNDER_WAY = timedelta(minutes=1)
@@ -67,14 +63,5 @@ def stolen(request: HttpRequest) -> list[Copy]:
 
 def signs_in_elsewhere(request: HttpRequest, names: list[str]) -> bool:
     """Ask this server, with these cookies and nothing else, whether somebody is signed in."""
-    cookies = "; ".join(f"{name}={request.COOKIES[name]}" for name in names)
-    headers = {"Host": request.get_host(), "Cookie": cookies, "User-Agent": "another browser"}
-    port = int(request.get_port())
-    if request.is_secure():
-        trust = ssl.create_default_context(cafile=settings.CERTIFICATE)
-        connection = HTTPSConnection(SERVER, port, timeout=TIMEOUT, context=trust)
-    else:
-        connection = HTTPConnection(SERVER, port, timeout=TIMEOUT)
-    with closing(connection):
-        connection.request("GET", reverse("sessionstore:status"), headers=headers)
-        return connection.getresponse().status == OK
+    cookies = {name: request.COOKIES[name] for name in names}
+    return visit(request, reverse("sessionstore:status"), cookies) == OK

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from demo_site import hood, theft, verbs, views
+from demo_site import hood, leak, race, theft, verbs, views
 
 urlpatterns = [
     path("", views.shop, name="shop"),
@@ -15,6 +15,11 @@ urlpatterns = [
     path("hood/expire/", hood.expire_soon, name="expire_soon"),
     path("verbs/", verbs.verbs_page, name="verbs"),
     path("verbs/<slug:name>/", verbs.press, name="press"),
+    path("race/", race.race_page, name="race"),
+    path("race/start/", race.start, name="race_start"),
+    path("race/<slug:name>/", race.change, name="race_change"),
+    path("leak/", leak.leak, name="leak"),
+    path("leak/<slug:name>/", leak.opened, name="opened"),
     path("theft/", theft.theft, name="theft"),
     path("account/", include("sessionstore.urls")),
     path("admin/", admin.site.urls),

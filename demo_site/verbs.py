@@ -1,11 +1,11 @@
 """The verbs of express-session, to press one by one and see what each does to cookie and row."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from django.core import signing
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from demo_site.panel import look
 
 NONE = "-"
+PRESSED = "pressed"
 # A column of the comparison, and what it is called.
 COLUMNS = {
     "cookie": _("Cookie"),
@@ -110,34 +111,47 @@ VERBS = {
 def verbs_page(request: HttpRequest) -> HttpResponse:
     """Show the verbs, and before and after of the one that was just pressed."""
     context = {"title": _("Verbs"), "verbs": VERBS.values()}
-    try:
-        pressed = signing.loads(request.GET.get("pressed", ""), salt=__name__)
-    except signing.BadSignature:
+    noted = request.get_signed_cookie(PRESSED, default=None, salt=__name__)
+    if noted is None:
         return render(request, "demo_site/verbs.html", context)
-    after = _state(request)
+    pressed, after = json.loads(noted), _state(request)
     rows = [(name, pressed["before"][column], after[column]) for column, name in COLUMNS.items()]
     context |= {"verb": VERBS[pressed["verb"]], "rows": rows}
-    return render(request, "demo_site/verbs.html", context)
+    response = render(request, "demo_site/verbs.html", context)
+    response.delete_cookie(PRESSED, path=request.path, samesite="Lax")
+    return response
 
 
 @require_POST
 def press(request: HttpRequest, name: str) -> HttpResponse:
     """Do it, and carry the state of before to the next page.
 
-    In the address, not in the session: a session that watched itself would change by it.
+    In a cookie that this page takes back, not in the session: a session that watched itself would
+    change by it.
     """
     if name not in VERBS:
         raise Http404
     before = _state(request)
     VERBS[name].do(request.session)
-    pressed = signing.dumps({"verb": name, "before": before}, salt=__name__, compress=True)
-    return HttpResponseRedirect(f"{reverse('verbs')}?{urlencode({'pressed': pressed})}")
+    page = reverse("verbs")
+    response = HttpResponseRedirect(page)
+    response.set_signed_cookie(
+        PRESSED,
+        json.dumps({"verb": name, "before": before}),
+        salt=__name__,
+        max_age=60,
+        path=page,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
 
 
 def _state(request: HttpRequest) -> dict[str, str]:
     """Return the columns, as the browser sent and the server stored them."""
     hood = look(request)
-    cookie = next((c.value for c in hood.cookies if c.name == "sessionid"), NONE)
+    cookie = next((c.value for c in hood.cookies if c.name == settings.SESSION_COOKIE_NAME), NONE)
     if hood.row is None:
         return dict.fromkeys(COLUMNS, NONE) | {"cookie": cookie}
     return {

@@ -4,6 +4,7 @@ The pictures go to screenshots/, which git ignores: light, dark, and on a teleph
 """
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import SCREENSHOTS
 
@@ -107,3 +108,39 @@ def test_pages_in_korean(visitor, axe):
     for name, path in SIGNED_IN.items():
         page.goto(person.site.address + path)
         look_at(page, axe, name, "korean")
+
+
+def race_results(page) -> list[int]:
+    """Fire, and read how many changes either engine has kept."""
+    page.get_by_role("button", name="Fire").click()
+    kept = page.locator(".race-kept strong")
+    expect(kept).to_have_count(2)
+    return [int(text) for text in kept.all_inner_texts()]
+
+
+def test_fifty_requests_at_once_and_a_stolen_table(visitor, axe):
+    """Only Django's engine loses changes, only its table opens sessions; in each look and width."""
+    person = visitor()
+    page = person.open("/race/")
+    theirs, ours = race_results(page)
+    assert (theirs < 50, ours) == (True, 50)
+    assert page.locator(".squares .lost").count() == 50 - theirs
+    page.goto(person.site.address + "/leak/")
+    page.get_by_role("button", name="Try every column").click()
+    opening = "tr:has(.theft-in) th"
+    assert page.locator(f"section:has(#leak-django) {opening}").all_inner_texts() == ["session_key"]
+    assert page.locator(f"section:has(#leak-sessionstore) {opening}").count() == 0
+    assert page.locator(".leak").get_by_text("opens the session.").count() == 2
+    for language in ("en", "ko"):
+        page.context.add_cookies(
+            [{"name": "django_language", "value": language, "url": person.site.address}]
+        )
+        for name in ("race", "leak"):
+            page.goto(f"{person.site.address}/{name}/")
+            if name == "leak":
+                page.locator("main form button").click()
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                for width in (360, 800, 1280):
+                    page.set_viewport_size({"width": width, "height": 800})
+                    look_at(page, axe, f"{name}-{language}-{scheme}", str(width))

@@ -23,6 +23,8 @@ LEFT_OUT = {
     "test_sessionmanager_save": "writes a row by the plain key; only the engine can seal data",
     "test_extra_session_field": "extends Django's own model; tests of ours show extra columns",
 }
+# Django answers this with the project's page for a 400. Ours tells why the session has ended, itself.
+ANSWERED = {"test_session_update_error_redirect"}
 MIDDLEWARE = ["django.contrib.sessions.middleware", "sessionstore.middleware"]
 
 try:
@@ -73,7 +75,8 @@ def engine_tests(engine: str, name: str) -> Iterator[type]:
             SessionMiddleware=import_module(path).SessionMiddleware,
         )
         base = contract.SessionMiddlewareTests
-        tests = type(title, (base,), {"databases": own["databases"]})
+        left_out = dict.fromkeys(() if path.startswith("django") else ANSWERED)
+        tests = type(title, (base,), {"databases": own["databases"], **left_out})
         for test in unittest.TestLoader().getTestCaseNames(tests):
             setattr(tests, test, replaced(getattr(base, test)))
         yield override_settings(**here)(tests)

@@ -31,6 +31,8 @@ MARKED: dict[str, Any] = {"table": "contract_marked", "columns": {"revoked_at": 
 
 # It looks the row up in the table of Django's own engine.
 LEFT_OUT = "test_empty_session_saved"
+# Django answers this with the project's page for a 400; ours tells itself why the session ended.
+ANSWERED = "test_session_update_error_redirect"
 
 
 def on_a_table(name: str, express: dict[str, Any], base: tuple[type, ...]) -> type:
@@ -71,9 +73,10 @@ def middleware_tests(path: str) -> type:
         SessionMiddleware=import_module(path).SessionMiddleware,
     )
     base = contract.SessionMiddlewareTests
-    names = set(unittest.TestLoader().getTestCaseNames(base)) - {LEFT_OUT}
+    left_out = {LEFT_OUT} if path.startswith("django") else {LEFT_OUT, ANSWERED}
+    names = set(unittest.TestLoader().getTestCaseNames(base)) - left_out
     tests: dict[str, Any] = {test: replaced(getattr(base, test)) for test in names}
-    return type("Middleware", (base,), {**tests, LEFT_OUT: None})
+    return type("Middleware", (base,), {**tests, **dict.fromkeys(left_out)})
 
 
 GROUPS = {

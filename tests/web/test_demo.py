@@ -63,10 +63,11 @@ class Visitor:
         self.jar = CookieJar()
         tls = HTTPSHandler(context=ssl.create_default_context(cafile=trusts))
         self.opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(self.jar), tls)
+        self.arrived_at = ""
 
-    def get(self, url: str) -> str:
+    def get(self, url: str, **headers: str) -> str:
         """The page."""
-        with self.opener.open(url, timeout=10) as answer:
+        with self.opener.open(Request(url, headers=headers), timeout=10) as answer:  # noqa: S310 - our own address
             return answer.read().decode()
 
     def post(self, url: str, *, form_on: str, **fields: str) -> str:
@@ -75,6 +76,7 @@ class Visitor:
         body = urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
         form = Request(url, body, {"Referer": form_on})  # noqa: S310 - our own address
         with self.opener.open(form, timeout=10) as answer:
+            self.arrived_at = answer.url
             return answer.read().decode()
 
     @property
@@ -189,7 +191,16 @@ def test_the_buttons_of_the_panel_do_what_they_say(demo):
 def test_pages_bring_along_all_that_they_use(demo):
     """Nothing is inline and nothing comes from elsewhere, so that a strict policy holds."""
     visitor = Visitor()
-    for path in ("/", "/cart/", "/verbs/", "/theft/", "/account/login/", "/account/logout/"):
+    for path in (
+        "/",
+        "/cart/",
+        "/verbs/",
+        "/race/",
+        "/leak/",
+        "/theft/",
+        "/account/login/",
+        "/account/logout/",
+    ):
         page = visitor.get(f"{demo.first}{path}")
         assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=", page)
         assert set(re.findall(r'(?:src|href)="https?://([^/"]+)', page)) <= {
@@ -242,9 +253,25 @@ def test_each_verb_changes_what_it_says(demo, verb, changed):
     assert seen - {"Expires"} == changed - {"Expires"}
 
 
-def test_a_forged_comparison_is_not_shown(demo):
-    """What the address carries is signed."""
-    assert "Before" not in Visitor().get(f"{demo.first}/verbs/?pressed=forged")
+def test_a_comparison_is_shown_once_and_no_address_carries_it(demo):
+    """A cookie does, which the page takes back; a forged one shows nothing."""
+    visitor = Visitor()
+    verbs = f"{demo.first}/verbs/"
+    assert "Before" in visitor.post(f"{verbs}save/", form_on=verbs)
+    assert visitor.arrived_at == verbs
+    assert "Before" not in visitor.get(verbs)
+    assert "Before" not in visitor.get(verbs, Cookie="pressed=forged")
+
+
+def test_the_signed_out_page_shows_no_cookie_that_is_gone(demo):
+    """What the answer takes back is not what the browser holds."""
+    visitor = Visitor()
+    login = f"{demo.first}/account/login/"
+    visitor.post(login, form_on=login, username="alice", password=PASSWORD)
+    assert "<code>sessionid=" in visitor.get(f"{demo.first}/")
+    page = visitor.post(f"{demo.first}/account/logout/", form_on=f"{demo.first}/")
+    assert "You are signed out" in page
+    assert "<code>sessionid=" not in page
 
 
 def test_a_stolen_cookie_is_the_login_where_nothing_is_bound(demo):
