@@ -38,7 +38,7 @@ def tests(session: nox.Session, django: str) -> None:
     """
     session.run_install(
         *(UV, "sync", "--quiet", "--frozen", "--no-default-groups", "--group", "test"),
-        *("--group", "demo", "--group", f"django{django.replace('.', '')}"),
+        *("--group", "demo", "--group", "bench", "--group", f"django{django.replace('.', '')}"),
         *(part for extra in EXTRAS for part in ("--extra", extra)),
         env={"UV_PROJECT_ENVIRONMENT": session.virtualenv.location, "UV_PYTHON_DOWNLOADS": "never"},
         external=True,

@@ -15,7 +15,6 @@ from tests.faults.own_server import Own, wait_for_answer
 from tests.faults.sites import OURS, STOCK, Site, browser
 from tests.harness.databases import mysql, postgresql
 from tests.harness.process import private_folder
-from tests.harness.servers import STARTERS
 
 
 def _ensure_connection(connection: BaseDatabaseWrapper) -> None:
@@ -76,8 +75,7 @@ def own(request, site, settings, db) -> Iterator[tuple[str, Own]]:
     """The alias of a server of its own, with the tables of both engines."""
     servers = Own(private_folder(in_memory=True))
     try:
-        for _ in STARTERS[request.param](servers):
-            pass
+        servers.start_or_skip(request.param)
         port = servers.ports[request.param]
         make = mysql if request.param == "mariadb" else postgresql
         settings.SESSIONSTORE_DATABASE = alias = f"own_{request.param}"

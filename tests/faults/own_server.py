@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from django.db import OperationalError, connections
 
 from tests.harness.servers import Servers
@@ -15,6 +16,12 @@ from tests.harness.servers import Servers
 
 class Own(Servers):
     """A server of this test alone, which can be killed and started again."""
+
+    def start_or_skip(self, name: str) -> None:
+        """Start it; skip with the reason when it is not installed, and fail under CI=true."""
+        self.start({name})
+        if reason := self.missing.get(name):
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{name}: {reason}")
 
     def launch(self, name, command, *, account):
         """Note how it is started: with commits that outlive a kill, as on a site."""

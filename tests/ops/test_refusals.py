@@ -24,7 +24,6 @@ from tests.faults.own_server import Own, wait_for_answer
 from tests.harness.databases import Beside, mysql
 from tests.harness.process import free_port, private_folder
 from tests.harness.projects import run_python
-from tests.harness.servers import STARTERS
 from tests.ops.rows import add_rows
 
 # No other module has a table of the last name, which --create would see in another database.
@@ -460,8 +459,7 @@ def test_a_guard_where_a_binary_log_is_kept(db, on, capsys, server, settings):
     """Error 1419: it is not a grant on the table that is lacking."""
     servers = WithBinaryLog(private_folder(in_memory=True))
     try:
-        for _ in STARTERS[server](servers):
-            pass
+        servers.start_or_skip(server)
         own = {**mysql(servers.ports[server]), "NAME": "mysql"}
         with another_alias("default", "logged", replace=own) as alias:
             wait_for_answer(alias)
