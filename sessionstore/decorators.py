@@ -5,16 +5,17 @@ from datetime import timedelta
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from urllib.parse import urlsplit, urlunsplit
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
+from sessionstore.answers import kept
+from sessionstore.answers.places import page_of
+from sessionstore.answers.refusals import ask_who
 from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
 from sessionstore.core.expiry import now_ms
@@ -49,7 +50,7 @@ def recent_login_required(view: Any = None, *, max_age: MaxAge = RECENTLY) -> An
 
     ASVS 7.5.1. Whoever is not signed in is sent to sign in; whoever is, to SESSIONSTORE_REAUTH_URL
     or to our page that asks for the password. Both come back by `next`: to this address, or after
-    a POST, which cannot be repeated, to the page that held the form.
+    a POST to a page that offers the form again, or where that was not kept, to the one it was on.
     """
 
     def decorate(view: Decorated) -> Decorated:
@@ -74,21 +75,36 @@ class RecentLoginRequiredMixin(_AnyView):
         return _asked_first(self, super().dispatch, ask, request, args, kwargs)
 
 
+class SignedInMixin(_AnyView):
+    """Ask visitors to sign in, in a way that scripts can follow; put it first among the bases."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Ask first."""
+        if not request.user.is_authenticated:
+            return ask_who(request, page_of(request))
+        return super().dispatch(request, *args, **kwargs)
+
+
 def refusal(
     request: HttpRequest, *, max_age: MaxAge, come_back_to: str | None = None
 ) -> HttpResponse | None:
     """Return where to send somebody who has not proved lately who they are; None to go on."""
-    come_back = resolve_url(come_back_to) if come_back_to else _page_of(request)
+    if request.user.is_authenticated:
+        if is_recent(request, max_age=max_age):
+            kept.forget_sent(request)
+            return None
+        if is_impersonated(request):
+            return _only_they(request)
+    if come_back_to:
+        come_back = resolve_url(come_back_to)
+    else:
+        come_back = kept.keep(request) or page_of(request)
     if not request.user.is_authenticated:
-        return redirect_to_login(come_back)
-    if is_recent(request, max_age=max_age):
-        return None
-    if is_impersonated(request):
-        return _only_they(request)
+        return ask_who(request, come_back)
     if USER_KEY not in request.session:
         # A header says who this is: a session without a login can keep no proof of it.
-        return redirect_to_login(come_back)
-    return redirect_to_login(come_back, resolve_url(conf.reauth_url or "sessionstore:confirm"))
+        return ask_who(request, come_back)
+    return ask_who(request, come_back, resolve_url(conf.reauth_url or "sessionstore:confirm"))
 
 
 def bound_device_required(view: Decorated) -> Decorated:
@@ -125,14 +141,14 @@ def unbound(request: HttpRequest) -> HttpResponse | None:
         message = "A page under @bound_device_required needs SESSIONSTORE_BIND_DEVICE."
         raise ImproperlyConfigured(message)
     if not request.user.is_authenticated:
-        return redirect_to_login(_page_of(request))
+        return ask_who(request, page_of(request))
     session = session_of(request)
     if session.proved_at_ms is not None:
         return None
     is_under_way = is_recent(request, max_age=_BINDS_WITHIN)
     context = {"title": _("This page needs your device"), "waits": is_under_way}
     context["confirm_url"] = redirect_to_login(
-        _page_of(request), resolve_url(conf.reauth_url or "sessionstore:confirm")
+        page_of(request), resolve_url(conf.reauth_url or "sessionstore:confirm")
     ).url
     response = render(request, "sessionstore/unbound.html", context, status=403)
     if is_under_way and request.method == "GET":
@@ -173,16 +189,6 @@ def is_recent(request: HttpRequest, *, max_age: MaxAge) -> bool:
 def _only_they(request: HttpRequest) -> HttpResponse:
     context = {"title": _("Confirm that it is you"), "acts_as": request.user.get_username()}
     return render(request, "sessionstore/confirm.html", context, status=403)
-
-
-def _page_of(request: HttpRequest) -> str:
-    """Return the address to come back to: a GET can be repeated, a POST only from its form."""
-    if request.method in {"GET", "HEAD"}:
-        return request.get_full_path()
-    referer = request.META.get("HTTP_REFERER", "")
-    if url_has_allowed_host_and_scheme(referer, {request.get_host()}, request.is_secure()):
-        return urlunsplit(("", "", *urlsplit(referer)[2:4], "")) or "/"
-    return "/"
 
 
 def _asked_first(

@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.http import http_date
 
+from sessionstore.answers import failures, kept
 from sessionstore.backends.base import SessionBackend
 from sessionstore.binding import requests as binding
 from sessionstore.cleaning.background import cleaner
@@ -31,7 +32,6 @@ from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.signals import Refusal, session_refused
 from sessionstore.users.accounts import end_if_account_is_lost
 
-RETRY_AFTER_S = 5
 _SERVER_ERROR = 500
 # On a request whose browser has sent several cookies that can be the session's.
 _AMBIGUOUS = "_sessionstore_ambiguous"
@@ -61,7 +61,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return super().__call__(request)
         except SessionStoreUnavailable:
             journal.end()
-            return _unavailable(HttpResponse(status=_SERVER_ERROR))
+            return failures.unavailable(request)
+        except SessionInterrupted:
+            return failures.interrupted(request)
 
     async def __acall__(self, request: HttpRequest) -> Any:
         try:
@@ -71,7 +73,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return await super().__acall__(request)
         except SessionStoreUnavailable:
             journal.end()
-            return _unavailable(HttpResponse(status=_SERVER_ERROR))
+            return failures.unavailable(request)
+        except SessionInterrupted:
+            return await sync_to_async(failures.interrupted)(request)
 
     def _begin(self, request: HttpRequest) -> bool:
         """Do what no subclass can leave out: its own process_request may not call ours.
@@ -94,10 +98,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
         request.session.client = client_of(request)
         return instead
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer 400 when a view itself meets the end of its session, as when the save does."""
         if isinstance(exception, UpdateError) and hasattr(request, "session"):
-            raise SessionInterrupted(_INTERRUPTED) from exception
+            return failures.interrupted(request)
+        return None
 
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         events = journal.of(request)
@@ -109,15 +114,16 @@ class SessionMiddleware(DjangoSessionMiddleware):
             if not isinstance(session, SessionBackend):
                 response = super().process_response(request, response)
             elif events.failure is not None and response.status_code >= _SERVER_ERROR:
-                response = _unavailable(response)
+                response = _unavailable(request, response)
             elif not session.failed_to_load and not binding.concerns_binding(request):
                 end_if_account_is_lost(request)
+                kept.keep_what_a_redirect_loses(request, response)
                 self._finish(request, response, session, left=events.left)
                 binding.answer(request, response, session)
             if getattr(request, _AMBIGUOUS, False):
                 _delete_elsewhere(request, response)
         except SessionStoreUnavailable:
-            return _unavailable(response)
+            return _unavailable(request, response)
         finally:
             journal.end()
         return response
@@ -280,10 +286,10 @@ def _delete_elsewhere(request: HttpRequest, response: HttpResponseBase) -> None:
     patch_vary_headers(response, ("Cookie",))
 
 
-def _unavailable(response: HttpResponseBase) -> HttpResponseBase:
+def _unavailable(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Answer 503 in place of an error page; the debug page is kept for whoever develops."""
     if not conf.debug or response.status_code < _SERVER_ERROR:
-        response = HttpResponse("The site is busy. Please try again.", content_type="text/plain")
+        return failures.unavailable(request)
     response.status_code = 503
-    response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    response.headers["Retry-After"] = str(failures.RETRY_AFTER_S)
     return response

@@ -179,6 +179,7 @@ _no_text_of_a_database = re.compile("[\0\ud800-\udfff]").search
 
 # An uncompressed point on P-256: 04, x, y.
 DEVICE_KEY_BYTES = 65
+DEVICE_NAME_LENGTH = 64
 # So many rows are read at once, where those of another site stand between one's own.
 _FURTHER_ROWS = 100
 
@@ -203,18 +204,22 @@ class SessionQuerySet(models.QuerySet["AbstractSession"]):
         opened = conf.keyring.open(as_text(key))
         return self.filter(digest=opened.digest) if opened else self.none()
 
-    def with_head(self) -> "SessionQuerySet":
-        """Leave the data out, but for what tells who has written them: ``is_foreign``."""
+    def with_head(self, *, ending: bool = False) -> "SessionQuerySet":
+        """Leave the data out, but for what tells who has written them: ``is_foreign``.
+
+        Rows that are ``ending`` have their digest, by which whoever comes back is told why.
+        """
         head = Substr("data", 1, HEAD_BYTES, output_field=FixedBytesField(max_length=HEAD_BYTES))
         # Security: what is not read is in no error report.
-        return self.defer("data", "digest", "previous_digest").annotate(data_head=head)
+        unread = ("data", "previous_digest") if ending else ("data", "digest", "previous_digest")
+        return self.defer(*unread).annotate(data_head=head)
 
-    def own(self, most: int | None = None) -> list[Any]:
+    def own(self, most: int | None = None, *, ending: bool = False) -> list[Any]:
         """Return the first ``most`` rows that this site has written; all of them without a number.
 
         Rows of another site, which shares the table, are left out, and cost a further query.
         """
-        rows, own, seen = self.with_head(), list[Any](), 0
+        rows, own, seen = self.with_head(ending=ending), list[Any](), 0
         if most is None:
             return [row for row in rows if not row.is_foreign]
         wanted = most
@@ -264,6 +269,8 @@ class AbstractSession(models.Model):
     # Null is "not recorded", as it is "nobody" above: an empty string could not say that.
     ip = ClientField(_("address"), max_length=45, null=True)
     user_agent = ClientField(_("browser"), max_length=USER_AGENT_LENGTH, null=True)
+    # What its user calls the device; in no statement of a request.
+    device_name = ClientField(_("name"), max_length=DEVICE_NAME_LENGTH, null=True)
 
     objects = SessionQuerySet.as_manager()
 

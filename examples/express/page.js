@@ -25,7 +25,7 @@ function layout ({ content, user, session, config }) {
   <link rel="stylesheet" href="/static/sessionstore/sessionstore.css">
   <link rel="stylesheet" href="/static/demo_site/shop.css">
 </head>
-<body class="ss-page">
+<body class="ss ss-page">
 <header class="top"><div class="top-row">
   <a class="brand" href="/"><img src="/static/demo_site/icon.svg" alt="" width="32" height="32">The Cookie Jar, on Express</a>
   <nav aria-label="Main"><a href="${escape(config.django)}">The same shop on Django</a>${account}</nav>

@@ -209,7 +209,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if self._tell_if_elsewhere(request):
             return
         asks = getattr(request.session, "handle", None)
-        rows = [row for row in queryset.only("user_id") if row.handle != asks]
+        rows = [row for row in queryset.only("user_id", "digest") if row.handle != asks]
         own = [row for row in rows if not row.is_foreign]
         self._tell(request, revoke_each(own, reason=Reason.ADMIN))
         if left := len(rows) - len(own):

@@ -278,6 +278,14 @@ class Conf:
         return getattr(settings, "PUBLIC_SCHEMA_NAME", "public")
 
     @property
+    def login_url(self) -> str:
+        return settings.LOGIN_URL
+
+    @property
+    def language(self) -> str:
+        return settings.LANGUAGE_CODE
+
+    @property
     def debug(self) -> bool:
         return settings.DEBUG
 

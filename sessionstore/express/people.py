@@ -69,15 +69,21 @@ class OwnedRow:
     authenticated_at: datetime | None
     created_at: datetime | None
     last_seen_at: datetime | None
+    expires_at: datetime | None
     is_live: bool
     # Neither half keeps them.
     ip: None = None
     user_agent: None = None
+    device_name: None = None
     bound_at: None = None
 
     @property
     def handle(self) -> str:
         return handle_of_sid(self.pk)
+
+    @property
+    def digest(self) -> bytes:
+        return self.pk
 
 
 def owned_row(row_id: bytes, text: str | None, expires_at: int) -> OwnedRow | None:
@@ -102,6 +108,7 @@ def owned_row(row_id: bytes, text: str | None, expires_at: int) -> OwnedRow | No
         authenticated_at=_shown(record.authenticated_at),
         created_at=_shown(record.created_at) if contents.is_stamped else None,
         last_seen_at=None if is_over else _shown(record.last_seen_at),
+        expires_at=_shown(expires_at),
         is_live=expires_at > now,
     )
 

@@ -229,7 +229,7 @@ class SharedTable(PlacedTable):
         rows = self._owned(user_id, since=expiry.now_ms(), first=first)
         return list(islice(rows, start, None if most is None else start + most))
 
-    def of_handle(self, user_id: str, handle: str) -> list[OwnedRow]:
+    def of_handle(self, user_id: str, handle: str, *, ending: bool = False) -> list[OwnedRow]:  # noqa: ARG002 - a row has its id
         return [row for row in self.live_of(user_id) if row.handle == handle]
 
     def remove_of_users(

@@ -7,7 +7,7 @@ from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.binding import tokens
 from sessionstore.core.headers.set_cookie import CookieOptions
-from sessionstore.core.keys import as_text
+from sessionstore.core.keys import Key, as_text
 from sessionstore.core.record import Record
 from sessionstore.table.receipts import Receipt, receipt_for
 
@@ -61,6 +61,13 @@ class Facts(DjangoSession):
         """The row's primary key, as far as it has been read; it never changes. Never loads."""
         row = self._known.record
         return None if row is None else row.id
+
+    @property
+    def ended_key(self) -> Key | None:
+        """The key that the request came with, where its session has ended; loads."""
+        self._get_session()
+        known = self._known
+        return known.key if known.standing is Standing.GONE else known.missed
 
     @property
     def bound_at_ms(self) -> int | None:

@@ -205,9 +205,11 @@ class SqlTable(RoutedTable):
         rows = self.objects.live().filter(user_id=user_id)
         return list(rows.order_by(own_first, "-last_seen_at", "pk").own(start + most)[start:])
 
-    def of_handle(self, user_id: str, handle: str) -> "list[AbstractSession]":
+    def of_handle(
+        self, user_id: str, handle: str, *, ending: bool = False
+    ) -> "list[AbstractSession]":
         """Return the row of a user that a handle names, or none."""
-        return list(self.objects.filter(user_id=user_id).by_handle(handle).own())
+        return list(self.objects.filter(user_id=user_id).by_handle(handle).own(ending=ending))
 
     def remove_of_users(
         self, user_ids: Sequence[str], *, but: bytes | None = None
@@ -219,7 +221,7 @@ class SqlTable(RoutedTable):
         read than that takes.
         """
         removed: list[AbstractSession] = []
-        rows = self.objects.filter(user_id__in=user_ids).only("user_id", "expires_at")
+        rows = self.objects.filter(user_id__in=user_ids).only("user_id", "digest", "expires_at")
         if but is not None:
             rows = rows.exclude(pk=but)
         if self._protecting:
@@ -227,7 +229,9 @@ class SqlTable(RoutedTable):
         for _ in range(_ROUNDS):
             ended: list[AbstractSession] = []
             last = b""
-            while page := attempt(self.alias, READ, partial(rows.after(last).own, BATCH)):
+            while page := attempt(
+                self.alias, READ, partial(rows.after(last).own, BATCH, ending=True)
+            ):
                 ended += self._remove_of(user_ids, page)
                 if len(page) < BATCH:
                     break

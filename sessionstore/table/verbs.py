@@ -24,6 +24,9 @@ class Owned(Protocol):
     def pk(self) -> bytes: ...
 
     @property
+    def digest(self) -> bytes: ...
+
+    @property
     def user_id(self) -> str | None: ...
 
     @property
@@ -150,8 +153,8 @@ class UserTable(Table, Protocol):
     ) -> Sequence[Owned]:
         """Return ``most`` live rows of a user from ``start`` on: ``first``, then the last used."""
 
-    def of_handle(self, user_id: str, handle: str) -> Sequence[Owned]:
-        """Return the row of a user that a handle names, or none."""
+    def of_handle(self, user_id: str, handle: str, *, ending: bool = False) -> Sequence[Owned]:
+        """Return the row of a user that a handle names, or none; with its digest to be ended."""
 
     def remove_of_users(
         self, user_ids: Sequence[str], *, but: bytes | None = None

@@ -1,11 +1,16 @@
-"""`{% load sessionstore %}`: the button that signs out, and the warning before the idle end."""
+"""`{% load sessionstore %}`: the button that signs out, why and when sessions end, moments."""
 
+from datetime import datetime
 from typing import Any
 
 from django import template
 from django.shortcuts import resolve_url
+from django.utils.timesince import timesince
 
+from sessionstore.answers import kept
+from sessionstore.conf.zones import aware, zone
 from sessionstore.session.expiring import policy_of
+from sessionstore.users.ended import ended
 
 register = template.Library()
 
@@ -50,6 +55,31 @@ def idle_warning(
         "seconds": min(seconds, idle_ms // 3000) if idle_ms else seconds,
         "logout_url": resolve_url(logout_url),
     }
+
+
+@register.inclusion_tag("sessionstore/_moment.html")
+def moment(at: datetime, *, ago: bool = False, active: bool = False) -> dict[str, Any]:
+    """Show a moment in the server's zone, which is named; our script puts it into the visitor's.
+
+    With ``ago`` show how long ago it was, or that it is now when that is ``active``.
+    """
+    since = timesince(at, depth=1) if ago else ""
+    name = aware(at).astimezone(zone()).tzname()
+    facts = {"at": at, "iso": aware(at).isoformat(), "zone": name}
+    return {**facts, "since": since, "active": active}
+
+
+@register.inclusion_tag("sessionstore/_why_signed_out.html", takes_context=True)
+def why_signed_out(context: template.Context) -> dict[str, Any]:
+    """Say why the visitor's session has ended; nothing for who is signed in, or never was.
+
+    For a login page of your own; ours have it.
+    """
+    if _is_signed_in(context):
+        return {}
+    session = getattr(context.get("request"), "session", None)
+    end = ended(session) or kept.end_before(session)
+    return {"words": end and end.words}
 
 
 def _is_signed_in(context: template.Context) -> bool:

@@ -5,6 +5,8 @@ from django.urls import path
 from sessionstore.views import (
     ConfirmView,
     DevicesView,
+    DeviceView,
+    ResumeView,
     RevokeOthersView,
     RevokeView,
     extend,
@@ -18,9 +20,11 @@ urlpatterns = [
     path("devices/", DevicesView.as_view(), name="devices"),
     path("devices/revoke/", RevokeView.as_view(), name="revoke"),
     path("devices/revoke-others/", RevokeOthersView.as_view(), name="revoke_others"),
+    path("devices/<str:handle>/", DeviceView.as_view(), name="device"),
     path("confirm/", ConfirmView.as_view(), name="confirm"),
     path("device/register/", register, name="device_register"),
     path("device/refresh/", refresh, name="device_refresh"),
+    path("resume/", ResumeView.as_view(), name="resume"),
     path("session/status/", status, name="status"),
     path("session/extend/", extend, name="extend"),
 ]

@@ -11,13 +11,18 @@ from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
 from sessionstore.conf import conf
-from sessionstore.models import user_id_of
+from sessionstore.conf.zones import aware
+from sessionstore.core.expiry import MINUTE_MS, now_ms, to_ms
+from sessionstore.core.headers.user_agent import Form
+from sessionstore.core.text import printable
+from sessionstore.models import DEVICE_NAME_LENGTH, user_id_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
+from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Knows
 from sessionstore.users.impersonation import acts_for
 from sessionstore.users.revocation import revoke_all_of, revoke_each
-from sessionstore.users.words import browser_in_words, place_of
+from sessionstore.users.words import agent_of, in_words, place_of
 
 PER_PAGE = 20
 
@@ -27,6 +32,8 @@ class Device:
     """One live session in words. The handle names it in forms; it opens nothing.
 
     A table that Express writes too does not tell every time, but which half signed the user in.
+    ``name`` is what its user calls it. Security: anybody who is signed in can give one, so pages
+    show ``browser`` beside it.
     """
 
     handle: str
@@ -38,6 +45,15 @@ class Device:
     bound_at: datetime | None
     is_this: bool
     signed_in_by: str = ""
+    name: str = ""
+    form: Form = Form.UNKNOWN
+    expires_at: datetime | None = None
+    is_active: bool = False
+
+    @property
+    def title(self) -> str:
+        """What to call it: its name, else its browser."""
+        return self.name or self.browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,38 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     )
 
 
+def find_device(user: Any, session: SessionBackend, handle: str) -> Device | None:
+    """Return the live session of this user that has this handle.
+
+    Raises PermissionDenied as below.
+    """
+    _refuse_others(user, session)
+    own = session.row_id
+    rows = session.table.of_handle(user_id_of(user), handle)
+    live = [row for row in rows if row.is_live]
+    return _described(live[0], is_this=bytes(live[0].pk) == own) if live else None
+
+
+def can_name(session: SessionBackend) -> bool:
+    """Tell whether the table keeps names of devices: that of Express does not."""
+    return isinstance(session.table, SqlTable)
+
+
+def rename(user: Any, session: SessionBackend, handle: str, name: str) -> bool:
+    """Call a session of this user by a name, or by none; False when there is no such session.
+
+    One UPDATE of that column alone, so that no request of that browser is disturbed. Raises
+    PermissionDenied as below.
+    """
+    _refuse_others(user, session)
+    own = session.table.of_handle(user_id_of(user), handle)
+    if not own or not can_name(session):
+        return False
+    named = printable(" ".join(name.split()))[:DEVICE_NAME_LENGTH].strip() or None
+    rows = session.table.objects.filter(pk=own[0].pk, user_id=user_id_of(user))
+    return bool(rows.update(device_name=named))
+
+
 def is_blind(session: SessionBackend) -> bool:
     """Tell whether the table cannot say whose its rows are, so that none is listed or ended."""
     return bool(session.table.knows_users is Knows.NONE)
@@ -103,7 +151,7 @@ def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
     Raises PermissionDenied as below.
     """
     _refuse_others(user, session)
-    own = session.table.of_handle(user_id_of(user), handle)
+    own = session.table.of_handle(user_id_of(user), handle, ending=True)
     return revoke_each(own, reason=Reason.OWNER, session=session) > 0
 
 
@@ -128,14 +176,25 @@ def _refuse_others(user: Any, session: SessionBackend) -> None:
 
 
 def _described(row: Any, *, is_this: bool) -> Device:
+    agent, seen = agent_of(row.user_agent), row.last_seen_at
     return Device(
         handle=row.handle,
-        browser=browser_in_words(row.user_agent),
+        browser=in_words(agent),
         address=row.ip or "",
         place=place_of(row.ip),
         signed_in_at=row.authenticated_at or row.created_at,
-        last_seen_at=row.last_seen_at,
+        last_seen_at=seen,
         bound_at=None if conf.device_age_ms is None else row.bound_at,
         is_this=is_this,
         signed_in_by=getattr(row, "signed_in_by", ""),
+        name=row.device_name or "",
+        form=agent.form,
+        expires_at=row.expires_at,
+        is_active=is_this or (seen is not None and _is_lately(seen)),
     )
+
+
+def _is_lately(seen: datetime) -> bool:
+    """Tell whether the last use is no longer ago than it takes to be written down."""
+    interval_ms = conf.policy.interval_ms(None)
+    return now_ms() - to_ms(aware(seen)) <= max(interval_ms, MINUTE_MS)

@@ -18,6 +18,7 @@ from sessionstore.session.ending import tell_revoked
 from sessionstore.session.saving import in_round
 from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
+from sessionstore.users.ended import remember
 
 _ROUNDS = 100
 
@@ -40,24 +41,26 @@ def keep_limit(session: Any, user_id: str, *, own: bytes | None = None) -> None:
     started = live.annotate(started=Coalesce("authenticated_at", "created_at"))
     ranked = started.order_by("-started", "-created_at", "-pk")
 
-    def end() -> list[bytes]:
+    def end() -> list[Any]:
         surplus = _surplus(ranked.select_for_update(), limit=limit, own=own)
         if surplus:
-            table.remove_many(surplus)
+            table.remove_many([bytes(row.pk) for row in surplus])
         return surplus
 
     for _ in range(_ROUNDS):
         if not _surplus(ranked.all(), limit=limit, own=own):
             return
-        for row_id in in_round(table, end, lock=True):
-            handle = table.handle_of(row_id)
+        ended = in_round(table, end, lock=True)
+        remember(ended, Reason.LIMIT)
+        for row in ended:
+            handle = table.handle_of(bytes(row.pk))
             tell_revoked(session, handle=handle, user_id=user_id, reason=Reason.LIMIT)
 
 
-def _surplus(ranked: Any, *, limit: int, own: bytes | None) -> list[bytes]:
+def _surplus(ranked: Any, *, limit: int, own: bytes | None) -> list[Any]:
     """Return what is too much of these rows, as much as one statement ends."""
     # A user of another site that shares the table may have the same key.
-    ids = [bytes(row.pk) for row in ranked.own()]
+    rows = ranked.own(ending=True)
     # A stable sort: all but the own one keep their order.
-    ids.sort(key=lambda row_id: row_id != own)
-    return ids[limit : limit + BATCH]
+    rows.sort(key=lambda row: bytes(row.pk) != own)
+    return list(rows[limit : limit + BATCH])

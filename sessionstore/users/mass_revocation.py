@@ -176,7 +176,7 @@ def _end_after(
     if not isinstance(table, SqlTable):
         ids = table.live_after(last, size)
         return ids, table.remove_many(ids) if ids else 0
-    chosen = table.objects.filter(which.condition).only("user_id").after(last)
-    found = chosen.own(size) if which.of_ours else list(chosen[:size])
+    chosen = table.objects.filter(which.condition).only("user_id", "digest").after(last)
+    found = chosen.own(size, ending=True) if which.of_ours else list(chosen[:size])
     ended = revoke_each(found, reason=Reason.COMMAND, session=session)
     return [bytes(row.pk) for row in found], ended

@@ -4,7 +4,7 @@ Every end goes through the engine's own table, so that a cache in front of it he
 final whatever a transaction does, and is told by ``session_revoked``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -14,6 +14,7 @@ from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
+from sessionstore.users.ended import remember
 
 # So many users and their rows together stay below the 999 values of an old SQLite.
 _USERS = 200
@@ -57,9 +58,7 @@ def revoke_all_of_each(
         batch, waiting = waiting[:_USERS], waiting[_USERS:]
         removed = delete_for_good(partial(table.remove_of_users, batch, but=but), table.alias)
         ended += len(removed)
-        for row in removed:
-            if row.is_live:
-                _tell(session, bytes(row.pk), row.user_id, reason)
+        _tell(session, [row for row in removed if row.is_live], reason)
     return ended
 
 
@@ -76,11 +75,12 @@ def revoke_each(
         batch, waiting = waiting[:BATCH], waiting[BATCH:]
         ids = [bytes(row.pk) for row in batch]
         ended += delete_for_good(partial(session.table.remove_many, ids), session.table.alias)
-        for row in batch:
-            _tell(session, bytes(row.pk), row.user_id, reason)
+        _tell(session, batch, reason)
     return ended
 
 
-def _tell(session: SessionBackend, row_id: bytes, user_id: str | None, reason: Reason) -> None:
-    handle = session.table.handle_of(row_id)
-    tell_revoked(session, handle=handle, user_id=user_id, reason=reason)
+def _tell(session: SessionBackend, rows: Sequence[Any], reason: Reason) -> None:
+    remember(rows, reason)
+    for row in rows:
+        handle = session.table.handle_of(bytes(row.pk))
+        tell_revoked(session, handle=handle, user_id=row.user_id, reason=reason)

@@ -1,9 +1,12 @@
 """A client in words: its browser, its system, its place."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from django.utils.translation import gettext as _
+
+from sessionstore.core.headers.user_agent import Agent, Form, read_user_agent
 
 parse: Any
 try:
@@ -18,30 +21,48 @@ try:
 except ImportError:  # the project does not use Django's GeoIP2
     geoip = None
 
-SHORTENED = 60  # characters of a user agent that nobody could read
+# What ua-parser calls the part of a system that shows pages inside apps: no browser's name.
+_NO_NAMES = {"Android", "Chrome Mobile WebView", "Mobile Safari UI/WKWebView", "Other"}
+
+
+def agent_of(user_agent: str | None) -> Agent:
+    """Return what a client says of itself; ua-parser, where it is installed, knows more names."""
+    own = read_user_agent(user_agent)
+    if not user_agent or parse is None or own.form is Form.PROGRAM:
+        return own
+    parsed = parse(user_agent)
+    family = (parsed.user_agent and parsed.user_agent.family) or own.browser
+    system = own.system or (parsed.os and parsed.os.family) or ""
+    # "Chrome Mobile" and "Mobile Safari" are what people call Chrome and Safari.
+    is_known = family in _NO_NAMES or (own.browser and own.browser in family)
+    return replace(own, browser=own.browser if is_known else family, system=system)
+
+
+def in_words(agent: Agent) -> str:
+    """Return "Firefox on Windows", "An app on Android", "A program (curl)", as far as it is known.
+
+    Never the header itself, which nobody can read.
+    """
+    if agent.program:
+        return _("A program (%(name)s)") % {"name": agent.program}
+    if agent.browser and agent.system:
+        return _("%(browser)s on %(system)s") % {"browser": agent.browser, "system": agent.system}
+    if agent.system and agent.form is Form.COMPUTER:
+        return _("A browser on %(system)s") % {"system": agent.system}
+    if agent.system:
+        return _("An app on %(system)s") % {"system": agent.system}
+    return agent.browser or _("Unknown browser")
 
 
 def browser_in_words(user_agent: str | None) -> str:
-    """Return "Firefox on Windows"; without ua-parser, or when it knows neither, the start of it."""
-    if not user_agent:
-        return _("Unknown browser")
-    parsed = parse(user_agent) if parse else None
-    browser = parsed and parsed.user_agent and parsed.user_agent.family
-    system = parsed and parsed.os and parsed.os.family
-    if browser and system:
-        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
-    if browser or system:
-        return str(browser or system)
-    if len(user_agent) <= SHORTENED:
-        return user_agent
-    return f"{user_agent[:SHORTENED].rstrip()}…"
+    """Return a client in words."""
+    return in_words(agent_of(user_agent))
 
 
 def browser_family(user_agent: str | None) -> str:
-    """Return "Firefox"; what ua-parser does not know is one kind."""
-    parsed = parse(user_agent) if parse and user_agent else None
-    family = parsed and parsed.user_agent and parsed.user_agent.family
-    return str(family or _("Unknown browser"))
+    """Return "Firefox", or a program's name; what is not known is one kind."""
+    agent = agent_of(user_agent)
+    return agent.browser or agent.program or _("Unknown browser")
 
 
 def place_of(address: str | None) -> str:

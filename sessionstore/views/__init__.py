@@ -1,16 +1,19 @@
 """The pages, one module for each subject."""
 
 from sessionstore.views.binding import refresh, register
-from sessionstore.views.devices import DevicesView, RevokeOthersView, RevokeView
+from sessionstore.views.devices import DevicesView, DeviceView, RevokeOthersView, RevokeView
 from sessionstore.views.idle import extend, status
 from sessionstore.views.login import ConfirmView, LoginView
 from sessionstore.views.logout import LogoutView
+from sessionstore.views.resume import ResumeView
 
 __all__ = [
     "ConfirmView",
+    "DeviceView",
     "DevicesView",
     "LoginView",
     "LogoutView",
+    "ResumeView",
     "RevokeOthersView",
     "RevokeView",
     "extend",

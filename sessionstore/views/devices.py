@@ -1,13 +1,15 @@
-"""The devices page: where am I signed in, and end it there."""
+"""The devices pages: where am I signed in, and end it there."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.urls import NoReverseMatch, reverse
+from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,52 +17,123 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.generic import TemplateView, View
 
-from sessionstore.decorators import RecentLoginRequiredMixin, not_impersonated, session_of
+from sessionstore.answers.kinds import wants_json
+from sessionstore.answers.places import NEW_PASSWORD, url_of
+from sessionstore.conf.zones import aware
+from sessionstore.decorators import (
+    RecentLoginRequiredMixin,
+    SignedInMixin,
+    not_impersonated,
+    session_of,
+)
 from sessionstore.users import devices
+from sessionstore.users.devices import Device, DevicePage
 
 from .logout import ended_whatever_is_raised
 
 
-@method_decorator([never_cache, not_impersonated], name="dispatch")
-class DevicesView(LoginRequiredMixin, TemplateView):
-    """List the live sessions of the user who asks."""
+# Both send visitors to the login themselves, with a way back that is no POST.
+@method_decorator([login_not_required, never_cache, not_impersonated], name="dispatch")
+class DevicesView(SignedInMixin, TemplateView):
+    """List the live sessions of the user who asks, as a page or as JSON."""
 
     template_name = "sessionstore/devices.html"
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Hand the template one page of the list."""
-        number = self.request.GET.get("page", "1")
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Show one page of the list."""
+        number = request.GET.get("page", "1")
         if not (number.isdecimal() and len(number) < 6 and int(number)):
             raise Http404
-        page = devices.list_devices(self.request.user, session_of(self.request), number=int(number))
-        return {**super().get_context_data(**kwargs), "title": _("Your devices"), "page": page}
+        page = devices.list_devices(request.user, session_of(request), number=int(number))
+        if wants_json(request):
+            response: HttpResponse = JsonResponse(_list_in_json(page))
+        else:
+            context = self.get_context_data(title=_("Your devices"), page=page, **kwargs)
+            response = self.render_to_response(context)
+        patch_vary_headers(response, ("Accept",))
+        return response
 
 
-# It sends visitors to the login itself, with a way back that is no POST.
+@method_decorator(
+    [login_not_required, never_cache, not_impersonated, csrf_protect], name="dispatch"
+)
+class DeviceView(SignedInMixin, TemplateView):
+    """Show one of them with all that is known of it; a POST gives it a name."""
+
+    template_name = "sessionstore/device.html"
+
+    def get(self, request: HttpRequest, handle: str) -> HttpResponse:
+        """Show it; 404 when it has ended, or is nobody's or somebody else's."""
+        device = devices.find_device(request.user, session_of(request), handle)
+        if device is None:
+            raise Http404
+        if wants_json(request):
+            response: HttpResponse = JsonResponse(_in_json(device))
+        else:
+            facts = {
+                "device": device,
+                "can_name": devices.can_name(session_of(request)),
+                "leads_on": url_of(NEW_PASSWORD) is not None,
+            }
+            context = self.get_context_data(title=device.title, **facts)
+            response = self.render_to_response(context)
+        patch_vary_headers(response, ("Accept",))
+        return response
+
+    def post(self, request: HttpRequest, handle: str) -> HttpResponse:
+        """Take the name; an empty one takes it away."""
+        name = request.POST.get("name", "")
+        if not devices.rename(request.user, session_of(request), handle, name):
+            raise Http404
+        if wants_json(request):
+            return JsonResponse({"name": name})
+        messages.success(request, _("The name is saved."), fail_silently=True)
+        return redirect("sessionstore:device", handle)
+
+
 @method_decorator([login_not_required, csrf_protect], name="dispatch")
 class _EndView(RecentLoginRequiredMixin, View):
     """A POST that ends something: with a recent login, and back to the list."""
 
     http_method_names = ["post", "options"]
-    recent_login_next = "sessionstore:devices"
+    recent_login_next: str | None = "sessionstore:devices"
 
 
 class RevokeView(_EndView):
     """End the session that a handle names, if it is one of the user's own."""
 
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Come back to the device that was to be signed out, where its button is."""
+        super().setup(request, *args, **kwargs)
+        if handle := request.POST.get("handle", ""):
+            self.recent_login_next = _page_of_device(handle)
+
     def post(self, request: HttpRequest) -> HttpResponse:
         """Delete it; the next request of that browser is anonymous."""
-        handle = request.POST.get("handle", "")
-        if handle == session_of(request).handle:
+        session, handle = session_of(request), request.POST.get("handle", "")
+        if handle == session.handle:
             with ended_whatever_is_raised(request):
                 logout(request)
-        elif devices.is_blind(session_of(request)):
-            messages.warning(request, devices.not_seen(session_of(request)), fail_silently=True)
-        elif devices.revoke(request.user, session_of(request), handle):
-            messages.success(request, _("Signed out there."), fail_silently=True)
-        else:
-            messages.info(request, _("That session had already ended."), fail_silently=True)
-        return redirect("sessionstore:devices")
+            return _done(request, 1)
+        if devices.is_blind(session):
+            messages.warning(request, devices.not_seen(session), fail_silently=True)
+            return _done(request, 0)
+        device = devices.find_device(request.user, session, handle)
+        if not devices.revoke(request.user, session, handle):
+            messages.info(request, _("That device was signed out already."), fail_silently=True)
+            return _done(request, 0)
+        named = {"device": device.title if device else _("Unknown browser")}
+        messages.success(request, _("Signed out of %(device)s.") % named, fail_silently=True)
+        return self._to_new_password(request) or _done(request, 1)
+
+    def _to_new_password(self, request: HttpRequest) -> HttpResponse | None:
+        """Whoever used a device that nobody knows has the password too, or may have it."""
+        if "unknown" not in request.POST or wants_json(request):
+            return None
+        text = _("Now change your password: whoever signed in there may know it.")
+        messages.warning(request, text, fail_silently=True)
+        url = url_of(NEW_PASSWORD)
+        return redirect(url) if url else None
 
 
 class RevokeOthersView(_EndView):
@@ -70,8 +143,37 @@ class RevokeOthersView(_EndView):
         """Delete them and say how many there were."""
         if devices.is_blind(session_of(request)):
             messages.warning(request, devices.not_seen(session_of(request)), fail_silently=True)
-            return redirect("sessionstore:devices")
+            return _done(request, 0)
         count = devices.revoke_others(request.user, session_of(request))
         text = ngettext("Signed out on %(n)d device.", "Signed out on %(n)d devices.", count)
         messages.success(request, text % {"n": count}, fail_silently=True)
-        return redirect("sessionstore:devices")
+        return _done(request, count)
+
+
+def _page_of_device(handle: str) -> str:
+    try:
+        return reverse("sessionstore:device", args=[handle])
+    except NoReverseMatch:  # no handle that anything has
+        return reverse("sessionstore:devices")
+
+
+def _done(request: HttpRequest, count: int) -> HttpResponse:
+    if wants_json(request):
+        return JsonResponse({"signed_out": count})
+    return redirect("sessionstore:devices")
+
+
+def _list_in_json(page: DevicePage) -> dict[str, Any]:
+    found = [_in_json(device) for device in page.devices]
+    more = {"page": page.number, "has_next": page.has_next, "not_seen": page.not_seen}
+    return {"devices": found, **more}
+
+
+def _in_json(device: Device) -> dict[str, Any]:
+    """Return a device with its moments in UTC."""
+    moments = {
+        name: getattr(device, name) and aware(getattr(device, name)).isoformat()
+        for name in asdict(device)
+        if name.endswith("_at")
+    }
+    return {**asdict(device), **moments, "url": _page_of_device(device.handle)}

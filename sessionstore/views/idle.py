@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from sessionstore.core.expiry import now_ms
 from sessionstore.decorators import does_not_touch, session_of
+from sessionstore.users.ended import ended
 
 
 @login_not_required
@@ -33,6 +34,8 @@ def extend(request: HttpRequest) -> JsonResponse:
 def _answer(request: HttpRequest) -> JsonResponse:
     """401 and no redirect: a script cannot sign in, it can only tell its reader."""
     if not request.user.is_authenticated:
-        return JsonResponse({"signed_in": False}, status=401)
+        end = ended(request.session)
+        said = {"why": end.why, "message": end.words} if end else {}
+        return JsonResponse({"signed_in": False, **said}, status=401)
     ends_at = session_of(request).expires_at_ms or 0
     return JsonResponse({"signed_in": True, "seconds_left": max(0, ends_at - now_ms()) // 1000})

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import views as auth_views
-from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import HttpResponse, HttpResponseRedirect
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
@@ -12,7 +12,10 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from sessionstore.decorators import not_impersonated, session_of
+from sessionstore.answers.kinds import wants_json
+from sessionstore.answers.places import FORGOTTEN_PASSWORD, url_of
+from sessionstore.answers.refusals import ask_script, go_on
+from sessionstore.decorators import SignedInMixin, not_impersonated, session_of
 from sessionstore.forms import ConfirmForm, LoginForm
 
 if TYPE_CHECKING:
@@ -32,6 +35,18 @@ class LoginView(auth_views.LoginView):
     template_name = "sessionstore/login.html"
     extra_context = {"title": _("Sign in")}
 
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form; a script that has followed a redirect gets no page, but where to go."""
+        told = (
+            None if request.user.is_authenticated else ask_script(request, self.get_redirect_url())
+        )
+        return told or super().get(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Tell where the project helps those who have forgotten their password."""
+        forgotten = {"forgotten_url": url_of(FORGOTTEN_PASSWORD)}
+        return {**super().get_context_data(**kwargs), **forgotten}
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Sign in, then let the session live as long as the user chose for this computer."""
         response = super().form_valid(form)
@@ -39,13 +54,18 @@ class LoginView(auth_views.LoginView):
         # Also where somebody else was signed in: here the password has been given.
         session.mark_authenticated()
         session.set_lifetime(form.lifetime)
-        return response
+        return go_on(self.request, response.headers["Location"])
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Say what is wrong: to a script that wants no page, in JSON."""
+        return _wrong(self.request, form) or super().form_invalid(form)
 
 
 @method_decorator(
-    [sensitive_post_parameters(), csrf_protect, never_cache, not_impersonated], name="dispatch"
+    [login_not_required, sensitive_post_parameters(), csrf_protect, never_cache, not_impersonated],
+    name="dispatch",
 )
-class ConfirmView(LoginRequiredMixin, auth_views.RedirectURLMixin, _FormView):
+class ConfirmView(SignedInMixin, auth_views.RedirectURLMixin, _FormView):
     """Ask the user who is signed in for the password once more (ASVS 7.5.1).
 
     Security: the key changes here too (ASVS 7.2.4).
@@ -55,6 +75,10 @@ class ConfirmView(LoginRequiredMixin, auth_views.RedirectURLMixin, _FormView):
     template_name = "sessionstore/confirm.html"
     extra_context = {"title": _("Confirm that it is you")}
     next_page = "sessionstore:devices"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form; a script that has followed a redirect gets no page, but where to go."""
+        return ask_script(request, self.get_redirect_url()) or super().get(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         """Hand the form the request: the backends want it."""
@@ -66,9 +90,20 @@ class ConfirmView(LoginRequiredMixin, auth_views.RedirectURLMixin, _FormView):
         # Security: in this order. The new key may be given to a session that by now is another's.
         session.mark_authenticated()
         session.cycle_key()
-        return HttpResponseRedirect(self.get_success_url())
+        return go_on(self.request, self.get_success_url())
+
+    def form_invalid(self, form: ConfirmForm) -> HttpResponse:
+        """Say what is wrong: to a script that wants no page, in JSON."""
+        return _wrong(self.request, form) or super().form_invalid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Hand `next` on, once it has been found to be an allowed place."""
         come_back = {self.redirect_field_name: self.get_redirect_url()}
-        return {**super().get_context_data(**kwargs), **come_back}
+        forgotten = {"forgotten_url": url_of(FORGOTTEN_PASSWORD)}
+        return {**super().get_context_data(**kwargs), **come_back, **forgotten}
+
+
+def _wrong(request: HttpRequest, form: Any) -> HttpResponse | None:
+    if not wants_json(request):
+        return None
+    return JsonResponse({"error": "invalid", "errors": form.errors.get_json_data()}, status=400)

@@ -27,8 +27,8 @@ from tests.harness.process import Launched, ServerEndedError, free_port, launch
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "screenshots"
 NODE_MODULES = ROOT / ".cache" / "npm"
-AXE = NODE_MODULES / "node_modules" / "axe-core" / "axe.min.js"
 AXE_VERSION = "4.10.3"
+BOOTSTRAP_VERSION = "5.3.8"
 # A machine that does other things at the same time is slow, which is no fault of a page.
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
@@ -223,15 +223,28 @@ def visitor(chromium, site) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The source of axe-core, which npm brings into a folder that git ignores."""
-    if not AXE.exists():
+    """The source of axe-core."""
+    return brought_by_npm("axe-core", AXE_VERSION, "axe.min.js")
+
+
+@pytest.fixture(scope="session")
+def bootstrap() -> str:
+    """Bootstrap's own stylesheet."""
+    return brought_by_npm("bootstrap", BOOTSTRAP_VERSION, "dist/css/bootstrap.min.css")
+
+
+def brought_by_npm(package: str, version: str, name: str) -> str:
+    """Return a file of a package, which npm brings into a folder that git ignores."""
+    folder = NODE_MODULES / "node_modules" / package
+    held = json.loads((folder / "package.json").read_text()) if folder.exists() else {}
+    if held.get("version") != version:
         npm = shutil.which("npm")
         if npm is None:
             give_up("npm is not installed: apt-get install npm")
         words = [npm, "install", "--no-audit", "--no-fund", "--silent", "--prefix"]
         NODE_MODULES.mkdir(parents=True, exist_ok=True)
-        package = f"axe-core@{AXE_VERSION}"
-        done = subprocess.run([*words, NODE_MODULES, package], capture_output=True, check=False)
-        if done.returncode or not AXE.exists():
-            give_up(f"npm could not bring axe-core: {done.stderr.decode()[-200:]}")
-    return AXE.read_text()
+        words += [NODE_MODULES, f"{package}@{version}"]
+        done = subprocess.run(words, capture_output=True, check=False)
+        if done.returncode or not (folder / name).exists():
+            give_up(f"npm could not bring {package}: {done.stderr.decode()[-200:]}")
+    return (folder / name).read_text()

@@ -31,7 +31,8 @@ NAMES = {
     "urls": "app_name urlpatterns",
     "urls.devices": "app_name urlpatterns",
     "views": (
-        "ConfirmView DevicesView LoginView LogoutView RevokeOthersView RevokeView extend status"
+        "ConfirmView DeviceView DevicesView LoginView LogoutView ResumeView RevokeOthersView "
+        "RevokeView extend status"
     ),
 }
 SIGNALS = {
@@ -58,29 +59,39 @@ EXCEPTIONS = {
 }
 COMMANDS = {"clearsessions", "expresstable", "importsessions", "revokesessions", "sessionstats"}
 TEMPLATES = [
+    "_device_icon.html",
     "_field.html",
     "_form.html",
     "_idle_warning.html",
     "_logout_button.html",
     "_messages.html",
+    "_moment.html",
+    "_sign_out_device.html",
+    "_why_signed_out.html",
     "admin/change_list.html",
     "admin/statistics.html",
     "base.html",
     "confirm.html",
+    "device.html",
     "devices.html",
     "logged_out.html",
     "login.html",
     "logout.html",
+    "resume.html",
+    "session_ended.html",
+    "unavailable.html",
     "unbound.html",
 ]
 PAGES = [
     "confirm",
+    "device",
     "device_refresh",
     "device_register",
     "devices",
     "extend",
     "login",
     "logout",
+    "resume",
     "revoke",
     "revoke_others",
     "status",
@@ -139,7 +150,7 @@ def test_the_templates_are_these():
 def test_the_tags_are_these():
     """`{% load sessionstore %}`."""
     library = import_module("sessionstore.templatetags.sessionstore").register
-    assert set(library.tags) == {"idle_warning", "logout_button"}
+    assert set(library.tags) == {"idle_warning", "logout_button", "moment", "why_signed_out"}
 
 
 @pytest.mark.parametrize("urls", ["sessionstore.urls", "sessionstore.urls.devices"])

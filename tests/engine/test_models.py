@@ -212,7 +212,7 @@ def test_the_columns_are_those_of_the_design(database):
     assert [column.name for column in columns] == [
         *("id", "digest", "previous_digest", "cycled_at", "data", "version", "user_id"),
         *("created_at", "authenticated_at", "last_seen_at", "expires_at"),
-        *("device_key", "bound_at", "ip", "user_agent"),
+        *("device_key", "bound_at", "ip", "user_agent", "device_name"),
     ]
     indexed = {tuple(one["columns"]) for one in constraints.values() if one["index"]}
     assert {("user_id",), ("expires_at",), ("previous_digest",)} <= indexed

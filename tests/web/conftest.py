@@ -5,6 +5,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import translation
 
 PASSWORD = "correct horse"
 LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
@@ -16,6 +17,9 @@ def pages(settings):
     settings.ROOT_URLCONF = "tests.web.urls"
     settings.LOGIN_URL = "sessionstore:login"
     settings.LOGIN_REDIRECT_URL = "/there/"
+    yield
+    # LocaleMiddleware leaves the language of the last request to its thread.
+    translation.deactivate()
 
 
 @pytest.fixture

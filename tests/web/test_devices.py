@@ -15,7 +15,7 @@ from sessionstore.users import words as descriptions
 from sessionstore.users.devices import PER_PAGE
 from tests.harness import django_sdist
 from tests.harness.statements import record_statements
-from tests.web.conftest import key_of, sign_in
+from tests.web.conftest import PASSWORD, key_of, sign_in
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:131.0) Gecko/20100101 Firefox/131.0"
 SAFARI = (
@@ -65,8 +65,8 @@ def test_each_browser_is_listed_in_words_and_this_one_first(browser, phone, user
     sign_in(phone, user)
     html = page(browser)
     assert "<title>Your devices</title>" in html
-    assert html.index("Firefox on Windows") < html.index("Mobile Safari on iOS")
-    assert html.index("This device") < html.index("Mobile Safari on iOS")
+    assert html.index("Firefox on Windows") < html.index("Safari on iOS")
+    assert html.index("This device") < html.index("Safari on iOS")
     assert html.count("This device") == 1
     assert "81.2.69.142" in html
 
@@ -75,6 +75,121 @@ def test_times_are_for_people_and_for_machines(browser, user, clock):
     """Signed in when, last seen when."""
     sign_in(browser, user)
     assert f'<time datetime="{clock.now:%Y-%m-%dT%H:%M:%S}' in page(browser)
+    assert f'title="{clock.now:%b. %d, %Y}' in page(browser)
+    assert ' UTC"' in page(browser)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(0, "Active now"), (1, "Active now"), (2, "2\xa0minutes ago")]
+)
+def test_how_long_ago_a_device_was_used_is_told_in_words(
+    browser, phone, user, clock, minutes, words
+):
+    """As exactly as it is written down: a minute."""
+    sign_in(phone, user)
+    clock.advance(minutes=minutes)
+    sign_in(browser, user)
+    _, _, others = page(browser).partition("Safari on iOS")
+    assert words in others
+
+
+def details(browser: Client, handle: str) -> str:
+    """The page of one device."""
+    answer = browser.get(f"/account/devices/{handle}/")
+    return answer.content.decode() if answer.status_code == 200 else str(answer.status_code)
+
+
+def call(browser: Client, handle: str, name: str):
+    """Give a device a name."""
+    token = browser.cookies["csrftoken"].value
+    fields = {"csrfmiddlewaretoken": token, "name": name}
+    return browser.post(f"/account/devices/{handle}/", fields)
+
+
+def test_a_device_has_a_page_of_its_own(browser, phone, user):
+    """With all that is known of it; nobody else's, and none that has ended."""
+    sign_in(browser, user)
+    sign_in(phone, user)
+    other = handles(page(browser))[1]
+    html = details(browser, other)
+    for words in ("<h1", "Safari on iOS", "81.2.69.142", "Signed in until", "this device"):
+        assert words in html
+    eve = Client(enforce_csrf_checks=True)
+    sign_in(eve, get_user_model().objects.create_user("eve", password=PASSWORD))
+    assert details(eve, other) == "404"
+    assert call(eve, other, "mine").status_code == 404
+    end(browser, "revoke", handle=other)
+    assert [details(browser, gone) for gone in (other, "x", "A" * 22)] == ["404"] * 3
+
+
+def test_a_device_can_be_given_a_name_from_another_one(browser, phone, user, settings):
+    """It stays when that browser writes its session, which is encrypted, and hides no browser."""
+    settings.SESSIONSTORE_ENCRYPT = True
+    sign_in(browser, user)
+    sign_in(phone, user)
+    other = handles(page(browser))[1]
+    assert call(browser, other, "  My   <b>phone</b>\n ").url == f"/account/devices/{other}/"
+    phone.get("/remember/")
+    html = page(browser)
+    assert "My &lt;b&gt;phone&lt;/b&gt;</a>" in html
+    assert "<span>Safari on iOS</span>" in html
+    call(browser, other, "")
+    assert "Safari on iOS</a>" in page(browser)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "\0\u202e\ud83d", "é" * 65])
+def test_no_name_is_an_error(browser, user, name):
+    """It is cut, and what is not printed is a question mark."""
+    sign_in(browser, user)
+    page(browser)
+    handle = browser.session.handle
+    assert call(browser, handle, name.encode(errors="replace").decode()).status_code == 302
+    assert len(Session.objects.get().device_name) <= 64
+
+
+def test_a_device_that_nobody_knows_leads_to_a_new_password(browser, phone, user, settings):
+    """Where the project has a page for that; it is signed out first, and the words say so."""
+    sign_in(browser, user)
+    sign_in(phone, user)
+    other = handles(page(browser))[1]
+    assert end(browser, "revoke", handle=other, unknown="1").url == "/password/"
+    assert not is_signed_in(phone)
+    assert told(browser)[1].startswith("Now change your password")
+
+
+def test_the_list_is_json_for_who_asks_for_it(browser, phone, user):
+    """The same facts under the same rules; moments in UTC, and no key."""
+    json = {"accept": "application/json"}
+    visitor = browser.get("/account/devices/", headers=json)
+    assert (visitor.status_code, visitor.json()["next"]) == (401, "/")
+    sign_in(browser, user)
+    sign_in(phone, user)
+    answer = browser.get("/account/devices/", headers=json)
+    here, there = answer.json()["devices"]
+    assert (here["browser"], here["is_this"], here["form"]) == (
+        "Firefox on Windows",
+        True,
+        "computer",
+    )
+    assert there["last_seen_at"].endswith("+00:00")
+    assert browser.get(there["url"], headers=json).json() == there
+    token = browser.cookies["csrftoken"].value
+    fields = {"handle": there["handle"]}
+    assert browser.post("/account/devices/revoke/", fields, headers=json).status_code == 403
+    headers = {**json, "x-csrftoken": token}
+    answer = browser.post("/account/devices/revoke/", fields, headers=headers)
+    assert answer.json() == {"signed_out": 1}
+    assert not is_signed_in(phone)
+
+
+def test_json_too_asks_for_a_recent_login(browser, user, clock):
+    """By a 401 that says where, as a script cannot follow a redirect."""
+    sign_in(browser, user)
+    clock.advance(minutes=61)
+    headers = {"accept": "application/json", "x-csrftoken": browser.cookies["csrftoken"].value}
+    answer = browser.post("/account/devices/revoke-others/", headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (401, "login_required")
+    assert answer.json()["login_url"] == "/account/confirm/?next=/account/devices/"
 
 
 def test_neither_key_nor_whole_digest_is_on_the_page(browser, phone, user):
@@ -95,7 +210,7 @@ def test_one_session_can_be_ended(browser, phone, user):
     sign_in(phone, user)
     response = end(browser, "revoke", handle=handles(page(browser))[1])
     assert response.url == "/account/devices/"
-    assert "Signed out there." in page(browser)
+    assert "Signed out of Safari on iOS." in page(browser)
     assert not is_signed_in(phone)
     assert is_signed_in(browser)
 
@@ -125,9 +240,9 @@ def test_the_list_says_what_has_been_ended(browser, user, number):
     for _ in range(number):
         sign_in(Client(enforce_csrf_checks=True), user)
     end(browser, "revoke", handle=(last := handles(page(browser))[1]))
-    assert told(browser) == ["Signed out there."]
+    assert told(browser) == ["Signed out of Unknown browser."]
     end(browser, "revoke", handle=last)
-    assert told(browser) == ["That session had already ended."]
+    assert told(browser) == ["That device was signed out already."]
     for _ in range(number):
         sign_in(Client(enforce_csrf_checks=True), user)
     count = 2 * number - 1
@@ -163,7 +278,7 @@ def test_the_sessions_of_somebody_else_are_neither_shown_nor_ended(browser, phon
     assert "iOS" not in page(browser)
     foreign = Session.objects.for_user(eve).get().handle
     end(browser, "revoke", handle=foreign)
-    assert "That session had already ended." in page(browser)
+    assert "That device was signed out already." in page(browser)
     end(browser, "revoke-others")
     assert is_signed_in(phone)
 
@@ -185,7 +300,8 @@ def test_ending_asks_for_a_recent_login(browser, phone, user, clock, what):
     clock.advance(minutes=61)
     other = handles(page(browser))[1]
     response = end(browser, what, handle=other)
-    assert response.url == "/account/confirm/?next=/account/devices/"
+    place = f"/account/devices/{other}/" if what == "revoke" else "/account/devices/"
+    assert response.url == f"/account/confirm/?next={place}"
     assert is_signed_in(phone)
 
 
@@ -301,28 +417,46 @@ def test_the_pages_alone_serve_sites_that_sign_in_otherwise(browser, user, setti
     assert browser.get("/me/login/").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("agent", "words"),
-    [
-        (None, "Unknown browser"),
-        ("", "Unknown browser"),
-        (FIREFOX, "Firefox on Windows"),
-        ("curl/8.1", "curl"),
-        ("My own script", "My own script"),
-        ("x" * 500, "x" * 60 + "…"),
-    ],
+ANDROID = "Mozilla/5.0 (Linux; U; Android 4.0.3; de-de) Version/4.0 Mobile Safari/534.30"
+VIVALDI = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/128.0.0.0 Safari/537.36 Vivaldi/6.9.3447.37"
 )
-def test_a_user_agent_is_put_into_words(agent, words):
-    """Where ua-parser knows it; else its start."""
+WORDS = [
+    (None, "Unknown browser"),
+    ("", "Unknown browser"),
+    (FIREFOX, "Firefox on Windows"),
+    (SAFARI, "Safari on iOS"),
+    (ANDROID, "An app on Android"),
+    ("Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "A browser on Windows"),
+    ("curl/8.1", "A program (curl)"),
+    ("python-requests/2.32.3", "A program (python-requests)"),
+    ("Mozilla/5.0 " + "x" * 500, "Unknown browser"),
+]
+
+
+@pytest.mark.parametrize(("agent", "words"), WORDS)
+@pytest.mark.parametrize("extra", ["ua_parser", ""])
+def test_a_user_agent_is_put_into_words(monkeypatch, extra, agent, words):
+    """With the extra [devices] and without; never the header itself, nor one name twice."""
+    if not extra:
+        monkeypatch.setattr(descriptions, "parse", None)
     assert descriptions.browser_in_words(agent) == words
 
 
-def test_without_ua_parser_the_user_agent_is_cut(monkeypatch):
-    """The extra [devices] is optional."""
+def test_ua_parser_knows_more_names(monkeypatch):
+    """Without it that is the browser which it is made of."""
+    assert descriptions.browser_in_words(VIVALDI) == "Vivaldi on Linux"
+    monkeypatch.setattr(descriptions, "parse", None)
+    assert descriptions.browser_in_words(VIVALDI) == "Chrome on Linux"
+
+
+def test_the_extra_may_be_missing(monkeypatch):
+    """The module is loaded without it."""
     monkeypatch.setitem(sys.modules, "ua_parser", None)
     bare = importlib.util.module_from_spec(descriptions.__spec__)
     descriptions.__spec__.loader.exec_module(bare)
-    assert bare.browser_in_words(FIREFOX) == f"{FIREFOX[:60].rstrip()}…"
+    assert bare.browser_in_words(FIREFOX) == "Firefox on Windows"
 
 
 def test_a_user_agent_cannot_inject_markup(user):
@@ -355,8 +489,7 @@ def test_the_place_is_shown_where_the_project_has_set_up_geoip2(browser, phone, 
     sign_in(browser, user)
     sign_in(phone, user)
     html = page(browser)
-    assert "London, United Kingdom" in html
-    assert html.count(" · ") == 1
+    assert html.count("<span>London, United Kingdom</span>") == 1
 
 
 def test_data_of_countries_alone_give_the_country(geoip):

@@ -93,7 +93,8 @@ def test_who_is_not_signed_in_gets_401_and_no_redirect(browser, user, clock, sig
         clock.advance(minutes=31)
     for answer in (browser.get(STATUS), post(browser, EXTEND)):
         assert answer.status_code == 401
-        assert answer.json() == {"signed_in": False}
+        assert answer.json()["signed_in"] is False
+        assert answer.json().get("why") == ("idle" if signed_in_once else None)
         assert answer.headers["Content-Type"] == "application/json"
 
 

@@ -92,7 +92,7 @@ def test_the_wheel_holds_the_translations():
 
 def test_a_browser_that_asks_for_korean_gets_it(browser, user, settings):
     """The pages of the account, and the admin."""
-    settings.MIDDLEWARE.insert(2, "django.middleware.locale.LocaleMiddleware")
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
     user.is_staff = user.is_superuser = True
     user.save()
     korean = {"headers": {"accept-language": "ko"}}

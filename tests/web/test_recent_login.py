@@ -19,6 +19,14 @@ def goes_to(response) -> tuple[str, str]:
     return address.path, parse_qs(address.query).get("next", [""])[0]
 
 
+def comes_back_to(response) -> str:
+    """The page of the form that is offered again after the password."""
+    asked, offered = goes_to(response)
+    address = urlsplit(offered)
+    assert (asked, address.path) == ("/account/confirm/", "/account/resume/")
+    return parse_qs(address.query)["next"][0]
+
+
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.django_db(transaction=True)
 def test_a_recent_login_is_enough(browser, user, page):
@@ -181,11 +189,11 @@ def test_such_a_page_stamps_the_session_itself(browser, user, clock):
     ],
 )
 def test_after_a_post_the_way_back_is_the_page_of_its_form(client, user, clock, referer, back):
-    """A POST cannot be repeated by a redirect; the address of another site is no way back."""
+    """A redirect cannot repeat a POST: its form is offered. Another site is no way back."""
     client.force_login(user)
     clock.advance(minutes=61)
     response = client.post("/class/", headers={} if referer is None else {"referer": referer})
-    assert goes_to(response) == ("/account/confirm/", back)
+    assert comes_back_to(response) == back
 
 
 def test_after_a_secure_post_the_way_back_is_no_page_that_was_not(client, user, clock):
@@ -194,7 +202,7 @@ def test_after_a_secure_post_the_way_back_is_no_page_that_was_not(client, user, 
     clock.advance(minutes=61)
     headers = {"referer": "http://testserver/form/"}
     response = client.post("/class/", headers=headers, secure=True)
-    assert goes_to(response) == ("/account/confirm/", "/")
+    assert comes_back_to(response) == "/"
 
 
 def test_a_page_that_was_asked_for_its_head_is_come_back_to(browser, user, clock):

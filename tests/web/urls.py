@@ -4,12 +4,17 @@ from datetime import timedelta
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import RequestContext, Template
 from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
 from sessionstore.decorators import RecentLoginRequiredMixin, does_not_touch, recent_login_required
+from sessionstore.signals import Reason
+from sessionstore.users.revocation import revoke_all_of
 from sessionstore.views import LogoutView
 
 HOUR = timedelta(hours=1)
@@ -109,6 +114,20 @@ class AsyncHanded(RecentLoginRequiredMixin, View):
 HANDED = [handed, async_handed, Handed.as_view(), AsyncHanded.as_view()]
 
 
+def overtaken(request: HttpRequest) -> HttpResponse:
+    """A page whose session is ended by somebody while it works."""
+    request.session["seen"] = True
+    revoke_all_of(str(request.user.pk), reason=Reason[request.GET["why"]])
+    return HttpResponse("saved")
+
+
+@recent_login_required
+def sent(request: HttpRequest) -> HttpResponse:
+    """A form that matters: say what has arrived."""
+    fields = {name: value for name, value in request.POST.items() if "csrf" not in name}
+    return JsonResponse(fields)
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     """A page that fails with the session among its variables."""
     session, user = request.session, request.user
@@ -125,7 +144,12 @@ def template(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("password/", auth_views.PasswordChangeView.as_view(success_url="/plain/")),
+    path(
+        "password/",
+        auth_views.PasswordChangeView.as_view(success_url="/plain/"),
+        name="password_change",
+    ),
+    path("forgotten/", auth_views.PasswordResetView.as_view(), name="password_reset"),
     path("reset/<uidb64>/<token>/", auth_views.PasswordResetConfirmView.as_view(success_url="/")),
     path("account/", include("sessionstore.urls")),
     path("of/<str:tenant>/logout/", LogoutView.as_view()),
@@ -141,5 +165,10 @@ urlpatterns = [
     *(path(f"handed/{n}/<str:name>/", view) for n, view in enumerate(HANDED)),
     *(re_path(rf"^handed/{n}/by/position/(\w+)/$", view) for n, view in enumerate(HANDED)),
     path("template/", template),
+    path("overtaken/", overtaken),
+    path("sent/", sent),
+    path("by-django/", login_required(plain)),
+    path("exempt/", csrf_exempt(sent)),
+    path("sensitive/", sensitive_post_parameters()(sent)),
     path("broken/", broken),
 ]

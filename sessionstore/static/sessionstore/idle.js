@@ -37,8 +37,9 @@
   function leave() {
     clearTimeout(timer);
     clearInterval(ticker);
-    // The page may show what is private, so it goes; the logout page says that nobody is signed in.
-    location.replace(dialog.dataset.logout);
+    // The page may show what is private, so it goes; the logout page says why, and leads back here.
+    const next = encodeURIComponent(location.pathname + location.search);
+    location.replace(`${dialog.dataset.logout}${dialog.dataset.logout.includes("?") ? "&" : "?"}next=${next}`);
   }
 
   function plan(seconds) {
@@ -114,7 +115,7 @@
     const answer = fetch(dialog.dataset.logout, { method: "POST", body: new FormData(form) });
     await answer.catch(() => null);
     tell("look");
-    leave();
+    location.replace(dialog.dataset.logout);
   });
 
   // Escape would only hide the warning: it counts as "stay".

@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ("bound_at", MillisecondsField(editable=False, null=True)),
                 ("ip", models.CharField(max_length=45, null=True, verbose_name="address")),
                 ("user_agent", models.CharField(max_length=512, null=True, verbose_name="browser")),
+                ("device_name", models.CharField(max_length=64, null=True, verbose_name="name")),
                 ("cart_total", models.IntegerField(null=True)),
             ],
             options={
