@@ -1,5 +1,6 @@
 """The admin's pages; Django finds them here."""
 
+from sessionstore.admin.accounts import UserSessionsMixin
 from sessionstore.admin.sessions import SessionAdmin
 
-__all__ = ["SessionAdmin"]
+__all__ = ["SessionAdmin", "UserSessionsMixin"]

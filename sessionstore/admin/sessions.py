@@ -1,22 +1,26 @@
 # ruff: noqa: ARG002 - Django's signatures
 """Sessions in the admin: who is signed in where, and end it. Never a key, never what is stored.
 
-Rows go by their handle, in checkboxes and links too, and there is no page of a single row.
+Rows go by their handle, in checkboxes and links too. The list has what one chooses by, and a page
+of each row the rest.
 """
 
-from typing import Any, cast
+from collections import defaultdict
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.admin.utils import quote
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
 from django.forms import CheckboxInput
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -26,9 +30,13 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.charts import draw, size_in_words
+from sessionstore.admin.ending import ask, is_confirmed, located, tell
 from sessionstore.admin.filters import LastSeenFilter, OwnerFilter, StateFilter
-from sessionstore.admin.users import ids_named, names_of
+from sessionstore.admin.users import ids_named, names_of, users_of
+from sessionstore.conf import conf
 from sessionstore.conf.zones import aware, zone
+from sessionstore.core import expiry
+from sessionstore.core.text import printable
 from sessionstore.models import Session
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
@@ -37,6 +45,8 @@ from sessionstore.users.words import browser_in_words, place_of
 
 # No address may ask for these: it would tell them letter by letter, and sizes byte by byte.
 _HIDDEN = {"pk", "id", "digest", "previous_digest", "data", "device_key", "bytes"}
+# A line of the history names so many devices.
+_TOLD = 5
 
 
 class SessionList(ChangeList):
@@ -59,10 +69,7 @@ class SessionList(ChangeList):
 class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Look, search and end; for whoever may delete sessions, the two actions."""
 
-    list_display = (
-        *("session", "user", "state", "device", "address"),
-        *("signed_in", "bound", "last_seen", "expires", "size"),
-    )
+    list_display = ("device", "user", "address", "last_seen", "state")
     list_display_links = None
     list_filter = (StateFilter, LastSeenFilter, OwnerFilter)
     list_per_page = 50
@@ -77,12 +84,13 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     # --- what there is, and what one may
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the list and the statistics; there is no page of one row."""
+        """Return the list, the statistics, and the page of one row."""
         wrap = self.admin_site.admin_view
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
             path("statistics/", wrap(self.statistics_view), name=f"{name}_statistics"),
+            path("<str:handle>/", wrap(self.session_view), name=f"{name}_detail"),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -100,7 +108,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         """Leave out Django's own way to delete: no cache would hear of it."""
-        actions = super().get_actions(request, **_location(action_location))
+        actions = super().get_actions(request, **located(action_location))
         actions.pop("delete_selected", None)
         return actions
 
@@ -136,10 +144,6 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         box = CheckboxInput({"class": "action-select", "aria-label": label}, lambda _: False)
         return box.render(helpers.ACTION_CHECKBOX_NAME, obj.handle)
 
-    @admin.display(description=_("session"))
-    def session(self, obj: Any) -> str:
-        return format_html("<code>{}</code>", obj.handle)
-
     @admin.display(description=_("user"), ordering="user_id")
     def user(self, obj: Any) -> str:
         if obj.user_id is None:
@@ -148,46 +152,90 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return format_html('<a href="?{}">{}</a>', query, obj.user_name)
 
     @admin.display(description=_("device"))
-    def device(self, obj: Any) -> str | None:
-        return browser_in_words(obj.user_agent) if obj.user_agent else None
+    def device(self, obj: Any) -> str:
+        """Link to the row's own page."""
+        url = reverse(f"{self._pages}_detail", args=[obj.handle])
+        return format_html('<a href="{}">{}</a>', url, browser_in_words(obj.user_agent))
 
     @admin.display(description=_("address"), ordering="ip")
     def address(self, obj: Any) -> str | None:
         return " · ".join(filter(None, (obj.ip, place_of(obj.ip)))) or None
 
-    @admin.display(description=_("signed in"), ordering="authenticated_at")
-    def signed_in(self, obj: Any) -> str | None:
-        return _time(obj.authenticated_at)
-
-    @admin.display(description=_("bound to the device"), ordering="bound_at")
-    def bound(self, obj: Any) -> str | None:
-        return _time(obj.bound_at)
-
     @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, obj: Any) -> str | None:
         return _time(obj.last_seen_at)
 
-    @admin.display(description=_("expires"), ordering="expires_at")
-    def expires(self, obj: Any) -> str | None:
-        return _time(obj.expires_at)
-
-    @admin.display(description=_("size"))
-    def size(self, obj: Any) -> str:
-        """Tell the size in coarse steps, and sort by nothing finer.
-
-        Security: who sees exact sizes, and has somebody's browser send requests, measures what
-        else the session holds.
-        """
-        return size_in_words(obj.bytes)
-
     @admin.display(description=_("state"))
     def state(self, obj: Any) -> str:
-        return gettext("live") if obj.is_live else gettext("expired")
+        return gettext("live") if obj.is_live else why_over(obj)
+
+    # --- the page of a row
+
+    def session_view(self, request: HttpRequest, handle: str) -> HttpResponse:
+        """Show all that may be known of a session; one that is gone leads back to the list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows: Any = self.get_queryset(request)
+        row = rows.by_handle(handle).first()
+        if row is None:
+            text = gettext("There is no such session (any more).")
+            self.message_user(request, text, messages.WARNING)
+            return redirect(f"{self._pages}_changelist")
+        owner = None if row.is_foreign else users_of(filter(None, [row.user_id])).get(row.user_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": browser_in_words(row.user_agent),
+            "opts": self.opts,
+            "row": row,
+            "facts": [(name, fact) for name, fact in self._facts(row, owner) if fact],
+            "may_end": self.has_delete_permission(request),
+            "is_this": row.handle == getattr(request.session, "handle", None),
+            "has_owner": row.user_id is not None and not row.is_foreign,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "sessionstore/admin/session.html", context)
+
+    def _facts(self, row: Any, owner: Any) -> list[tuple[Any, Any]]:
+        """Return what the page tells, as label and value; what is not known is left out.
+
+        Security: sizes go in coarse steps. Who sees exact ones, and has somebody's browser send
+        requests, measures what else the session holds.
+        """
+        name = row.user_id if owner is None else owner.get_username()
+        page = self._page_of(owner)
+        return [
+            (_("user"), format_html('<a href="{}">{}</a>', page, name) if page else name),
+            (_("name"), row.device_name),
+            (_("state"), self.state(row)),
+            (_("address"), self.address(row)),
+            (_("signed in"), _time(row.authenticated_at)),
+            (_("created"), _time(row.created_at)),
+            (_("last seen"), _time(row.last_seen_at)),
+            (_("expires"), _time(row.expires_at)),
+            (_("bound to the device"), _time(row.bound_at)),
+            (_("size"), size_in_words(row.bytes)),
+            (_("what the browser says"), row.user_agent and printable(row.user_agent)),
+            (_("session"), format_html("<code>{}</code>", row.handle)),
+        ]
+
+    def _page_of(self, owner: Any) -> str:
+        """Return the address of a user's page; "" where these users are not in this admin."""
+        opts = get_user_model()._meta
+        name = f"{self.admin_site.name}:{opts.app_label}_{opts.model_name}_change"
+        try:
+            return reverse(name, args=[quote(owner.pk)]) if owner else ""
+        except NoReverseMatch:
+            return ""
+
+    @property
+    def _pages(self) -> str:
+        """What the names of these pages begin with."""
+        return f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}"
 
     # --- actions
 
     def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any], action_location: Any = None
+        self, request: Any, queryset: QuerySet[Any], action_location: Any = None
     ) -> Any:
         """Choose the rows by the handles of the checkboxes, where Django would by primary key."""
         fields = request.POST.copy()
@@ -197,22 +245,38 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             ids = [row.pk for handle in handles for row in by_handle(handle).only("pk")]
             queryset = queryset.filter(pk__in=ids)
             fields["select_across"] = "1"
-            request.POST = fields  # type: ignore[assignment]
-        return super().response_action(request, queryset, **_location(action_location))
+            # The page that asks must send what was chosen, and not all.
+            request.as_sent, request.POST = request.POST, fields
+        return super().response_action(request, queryset, **located(action_location))
 
     @admin.action(description=_("End selected sessions"), permissions=["delete"])
-    def end_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """End them all but the one that asks: signing out is for that.
+    def end_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Ask, then end them all but the one that asks: signing out is for that.
 
         Those of another site, which shares the table, are left alone: it would not hear of it.
         """
         if self._tell_if_elsewhere(request):
-            return
+            return None
         asks = getattr(request.session, "handle", None)
-        rows = [row for row in queryset.only("user_id", "digest") if row.handle != asks]
+        chosen = queryset.only("user_id", "digest", "user_agent")
+        rows = [row for row in chosen if row.handle != asks]
         own = [row for row in rows if not row.is_foreign]
-        self._tell(request, revoke_each(own, reason=Reason.ADMIN))
-        if left := len(rows) - len(own):
+        if own and not is_confirmed(request):
+            names = names_of({row.user_id for row in own if row.user_id})
+            ended = [_named(row, names) for row in own]
+            title = gettext("End the selected sessions")
+            back = reverse(f"{self._pages}_changelist")
+            return ask(request, self, title=title, ended=ended, back=back)
+        devices = defaultdict(list)
+        for row in own:
+            devices[row.user_id].append(browser_in_words(row.user_agent))
+        count = revoke_each(own, reason=Reason.ADMIN)
+        tell(request, self, count, ended={user: _told(have) for user, have in devices.items()})
+        self._tell_of_strangers(request, len(rows) - len(own))
+        return None
+
+    def _tell_of_strangers(self, request: HttpRequest, left: int) -> None:
+        if left:
             text = ngettext(
                 "%(n)d session of another site was left alone.",
                 "%(n)d sessions of another site were left alone.",
@@ -221,14 +285,22 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             self.message_user(request, text % {"n": left}, messages.WARNING)
 
     @admin.action(description=_("End all sessions of the selected users"), permissions=["delete"])
-    def end_all_of_users(self, request: HttpRequest, queryset: Any) -> None:
-        """End whatever the users of these rows have, apart from the session that asks."""
+    def end_all_of_users(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Ask, then end whatever the users of these rows have, apart from the session that asks."""
         if self._tell_if_elsewhere(request):
-            return
-        own = getattr(request.session, "row_id", None)
-        rows = queryset.exclude(user_id=None).only("user_id").own()
-        users = {row.user_id for row in rows}
-        self._tell(request, revoke_all_of_each(users, reason=Reason.ADMIN, but=own))
+            return None
+        users = {row.user_id for row in queryset.exclude(user_id=None).only("user_id").own()}
+        if users and not is_confirmed(request):
+            names = names_of(users)
+            ended = sorted(names.get(user, user) for user in users)
+            title = gettext("End all sessions of the selected users")
+            back = reverse(f"{self._pages}_changelist")
+            return ask(request, self, title=title, ended=ended, back=back)
+        asks = getattr(request.session, "row_id", None)
+        count = revoke_all_of_each(users, reason=Reason.ADMIN, but=asks)
+        told = gettext("All sessions were ended.")
+        tell(request, self, count, ended=dict.fromkeys(users, told))
+        return None
 
     def _tell_if_elsewhere(self, request: HttpRequest) -> bool:
         """Tell whether, and say that, these rows are left over: the site's are in another table."""
@@ -238,17 +310,6 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         text = gettext("This site shares its sessions with Express: they are not in this table.")
         self.message_user(request, text, messages.WARNING)
         return True
-
-    def _tell(self, request: HttpRequest, ended: int) -> None:
-        text = ngettext("%(n)d session was ended.", "%(n)d sessions were ended.", ended)
-        text %= {"n": ended}
-        LogEntry.objects.create(
-            user_id=cast("int", request.user.pk),
-            object_repr=str(self.opts.verbose_name_plural),
-            action_flag=DELETION,
-            change_message=text,
-        )
-        self.message_user(request, text, messages.SUCCESS if ended else messages.INFO)
 
     # --- statistics
 
@@ -265,9 +326,26 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return TemplateResponse(request, "sessionstore/admin/statistics.html", context)
 
 
-def _location(action_location: Any) -> dict[str, Any]:
-    """Compat: Django 6.1 says on which page the actions stand; before it there was only one."""
-    return {} if action_location is None else {"action_location": action_location}
+def why_over(row: Any) -> str:
+    """Return why a session that has expired did, as far as its times and the settings tell."""
+    policy, ends_at = conf.policy, expiry.to_ms(aware(row.expires_at))
+    started_at = expiry.to_ms(aware(row.authenticated_at or row.created_at))
+    if policy.absolute_ms is not None and ends_at - started_at >= policy.absolute_ms:
+        return gettext("expired: longest time reached")
+    return gettext("expired: not used") if policy.slides else gettext("expired")
+
+
+def _named(row: Any, names: dict[str, str]) -> str:
+    """Return "ann: Firefox on Windows"."""
+    owner = names.get(row.user_id, row.user_id) or gettext("anonymous")
+    return f"{owner}: {browser_in_words(row.user_agent)}"
+
+
+def _told(devices: list[str]) -> str:
+    """Return a sentence for the history: the first devices, and how many others."""
+    shown = ", ".join(devices[:_TOLD])
+    shown += f" +{len(devices) - _TOLD}" if len(devices) > _TOLD else ""
+    return gettext("Sessions were ended: %(devices)s.") % {"devices": shown}
 
 
 def _time(moment: Any) -> str | None:

@@ -9,12 +9,20 @@ from sessionstore.models import user_id_of, user_key_of
 
 # A search for a name that so many users share finds no more of them.
 _MOST_USERS = 1000
+# So many keys in a statement stay below the 999 values of an old SQLite.
+_KEYS = 500
+
+
+def users_of(user_ids: Iterable[str]) -> dict[str, Any]:
+    """Return users, with no more than key and name, by the ids that sessions hold."""
+    keys = [key for key in map(user_key_of, user_ids) if key is not None]
+    parts = (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
+    return {user_id_of(user): user for part in parts for user in _users().filter(pk__in=part)}
 
 
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:
     """Return user names by the ids that sessions hold."""
-    keys = [key for key in map(user_key_of, user_ids) if key is not None]
-    return {user_id_of(user): user.get_username() for user in _users().filter(pk__in=keys)}
+    return {user_id: user.get_username() for user_id, user in users_of(user_ids).items()}
 
 
 def ids_named(term: str) -> list[str]:

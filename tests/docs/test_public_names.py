@@ -13,6 +13,7 @@ from sessionstore.backends.base import SessionBackend
 from tests.docs.pages import DOCS
 
 NAMES = {
+    "admin": "SessionAdmin UserSessionsMixin",
     "backends.base": "SessionBackend SessionRequest",
     "backends.sql": "SessionStore",
     "backends.cached_sql": "SessionStore",
@@ -68,7 +69,11 @@ TEMPLATES = [
     "_moment.html",
     "_sign_out_device.html",
     "_why_signed_out.html",
+    "admin/_search.html",
+    "admin/_user_sessions.html",
     "admin/change_list.html",
+    "admin/end_sessions.html",
+    "admin/session.html",
     "admin/statistics.html",
     "base.html",
     "confirm.html",

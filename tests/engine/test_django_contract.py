@@ -23,7 +23,7 @@ LEFT_OUT = {
     "test_sessionmanager_save": "writes a row by the plain key; only the engine can seal data",
     "test_extra_session_field": "extends Django's own model; tests of ours show extra columns",
 }
-# Django answers this with the project's page for a 400. Ours tells why the session has ended, itself.
+# Django answers this with the project's page for a 400; ours tells itself why the session ended.
 ANSWERED = {"test_session_update_error_redirect"}
 MIDDLEWARE = ["django.contrib.sessions.middleware", "sessionstore.middleware"]
 

@@ -54,8 +54,9 @@ def handles(html: str) -> set[str]:
 
 
 def act(desk: Client, action: str, *chosen: str, **fields: str):
+    """Choose an action and answer yes to the page that asks."""
     data = {"action": action, "index": "0", "select_across": "0", "_selected_action": chosen}
-    return desk.post(LIST, {**data, **fields}, follow=True)
+    return desk.post(LIST, {"confirmed": "yes", **data, **fields}, follow=True)
 
 
 def is_in(browser: Client) -> bool:
@@ -63,12 +64,56 @@ def is_in(browser: Client) -> bool:
 
 
 def test_the_list_tells_who_is_signed_in_where(desk, user):
-    """User, device, address, times, size, state."""
+    """Device, user, address, last use, state: five columns, so that a small screen has room."""
     browser = signed_in(user)
     html = page(desk)
     assert handles(html) == {handle_of(desk), handle_of(browser)}
-    for word in ("ann", "Firefox on Linux", "127.0.0.1", "bytes", "live", "<time datetime="):
+    for word in ("ann", "Firefox on Linux", "127.0.0.1", "live", "<time datetime="):
         assert word in html
+    assert re.findall(r'scope="col" class="[^"]*column-(\w+)', html) == [
+        *("device", "user", "address", "last_seen", "state")
+    ]
+
+
+def test_a_row_has_a_page_with_all_the_rest(desk, user):
+    """Times, size, name, what the browser says; the owner's own page in the admin is a link."""
+    handle = handle_of(signed_in(user))
+    Session.objects.by_handle(handle).update(device_name="the till", user_agent="Firefox\x1b[31m")
+    html = desk.get(f"{LIST}{handle}/").content.decode()
+    assert f'href="{LIST}{handle}/"' in page(desk)
+    for word in (handle, "the till", "up to 256 bytes", "Firefox?[31m", "Expires", "Created"):
+        assert word in html
+    assert f'<a href="/admin/auth/user/{user.pk}/change/">ann</a>' in html
+    assert "End this session" in html
+    assert "End this session" not in desk.get(f"{LIST}{handle_of(desk)}/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "days", "why"),
+    [
+        ({"SESSION_COOKIE_AGE": 86400}, 1, "expired"),
+        ({"SESSIONSTORE_IDLE_TIMEOUT": 3600}, 1, "expired: not used"),
+        ({"SESSIONSTORE_ABSOLUTE_TIMEOUT": 3600}, 1, "expired: longest time reached"),
+    ],
+)
+def test_a_session_that_has_run_out_says_why(desk, user, clock, settings, timeouts, days, why):
+    """In the list and on its page, until it is cleaned up."""
+    for name, value in timeouts.items():
+        setattr(settings, name, value)
+    handle = handle_of(signed_in(user))
+    clock.advance(days=days)
+    desk.force_login(User.objects.get(username="boss"))
+    shown = re.findall(r'"field-state">(.*?)</td>', page(desk, f"?q={handle}"))
+    assert shown == [why]
+    assert f"<dd>{why}</dd>" in desk.get(f"{LIST}{handle}/").content.decode()
+
+
+def test_the_search_field_has_a_label(desk):
+    """In words, not a picture; and a search keeps the filters."""
+    html = page(desk, "?q=ann&state=live")
+    assert '<label for="searchbar">User or session</label>' in html
+    assert '<input type="hidden" name="state" value="live">' in html
+    assert html.count('name="q"') == 1
 
 
 @pytest.mark.parametrize(
@@ -85,7 +130,7 @@ def test_no_address_asks_for_a_size(desk, address):
     assert answer.headers.get("Location", "?e=1").endswith("?e=1")
 
 
-@pytest.mark.parametrize("column", range(1, 11))
+@pytest.mark.parametrize("column", range(1, 6))
 def test_no_order_tells_sizes(desk, column):
     """The list is in no order of exact sizes, whichever column it is sorted by."""
     with record_statements() as seen:
@@ -104,8 +149,8 @@ def test_sizes_are_shown_in_a_few_steps(desk, user, size, shown):
     """Coarse enough to tell nothing, fine enough to find what grows."""
     handle = handle_of(signed_in(user))
     Session.objects.by_handle(handle).update(data=b"x" * size)
-    html = page(desk, f"?q={handle}")
-    assert re.findall(r'"field-size">(.*?)</td>', html) == [f"up to {shown}"]
+    html = desk.get(f"{LIST}{handle}/").content.decode()
+    assert re.findall(r"<dd>(up to .*?)</dd>", html) == [f"up to {shown}"]
 
 
 def test_neither_key_nor_digest_nor_contents_are_on_the_page(desk, user):
@@ -115,6 +160,7 @@ def test_neither_key_nor_digest_nor_contents_are_on_the_page(desk, user):
     session["secret"] = "nobody-may-read-this"
     session.save()
     html = page(desk) + desk.get(STATISTICS).content.decode()
+    html += desk.get(f"{LIST}{browser.session.handle}/").content.decode()
     browser.session.cycle_key()
     html += page(desk)
     rows = Session.objects.values_list("digest", "previous_digest")
@@ -182,7 +228,45 @@ def test_selected_sessions_are_ended(desk, user):
     response = act(desk, "end_selected", handle_of(first))
     assert "1 session was ended." in response.content.decode()
     assert (is_in(first), is_in(second), is_in(desk)) == (False, True, True)
-    assert LogEntry.objects.get().change_message == "1 session was ended."
+
+
+def answered(desk: Client, html: str, **fields: str):
+    """Answer yes to a page that asks, as its form sends it."""
+    form = html[html.index('name="csrfmiddlewaretoken"') :]
+    sent = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', form)
+    return desk.post(LIST, {**dict(sent), **fields}, follow=True)
+
+
+@pytest.mark.parametrize("action", ["end_selected", "end_all_of_users"])
+def test_nothing_is_ended_before_somebody_has_said_yes(desk, user, action):
+    """The page names who is meant, and the answer ends these and no others."""
+    bob = User.objects.create_user("bob", password=PASSWORD)
+    browser, other = signed_in(user), signed_in(bob)
+    html = act(desk, action, handle_of(browser), confirmed="").content.decode()
+    assert re.findall(r"<li>(ann|bob)", html) == ["ann"]
+    assert is_in(browser)
+    assert "1 session was ended." in answered(desk, html).content.decode()
+    assert (is_in(browser), is_in(other)) == (False, True)
+
+
+def test_why_it_was_ended_stands_in_the_history_of_the_user(desk, user):
+    """What the administrator says, on the page that the admin has of each user's history."""
+    browser = signed_in(user)
+    act(desk, "end_selected", handle_of(browser), why="laptop\nlost\x1b <b>")
+    html = desk.get(f"/admin/auth/user/{user.pk}/history/").content.decode()
+    told = "Sessions were ended: Firefox on Linux. Ended by an administrator. Why: laptop lost? <b>"
+    assert escape(told) in html
+    assert LogEntry.objects.get().object_id == str(user.pk)
+
+
+def test_the_end_of_visitors_is_in_the_history_too(desk):
+    """In that of the administrator, for they have none."""
+    visitors = [SessionStore(), SessionStore()]
+    for visitor in visitors:
+        visitor.create()
+    act(desk, "end_selected", *(one.handle for one in visitors), why="a robot")
+    told = "2 sessions were ended. Ended by an administrator. Why: a robot"
+    assert LogEntry.objects.get().change_message == told
 
 
 def test_all_sessions_of_a_user_are_ended(desk, user):
@@ -254,14 +338,25 @@ def test_what_one_sees_and_may_do_depends_on_permissions(user, permissions, acti
     other = signed_in(User.objects.create_user("bob", password=PASSWORD))
     assert desk.get(LIST).status_code == (200 if permissions else 403)
     assert desk.get(STATISTICS).status_code == (200 if permissions else 403)
+    own = desk.get(f"{LIST}{handle_of(other)}/")
+    assert own.status_code == (200 if permissions else 403)
+    assert ("End this session" in own.content.decode()) == ("delete" in permissions)
     act(desk, action, handle_of(other))
     assert is_in(other) == ("delete" not in permissions)
 
 
-@pytest.mark.parametrize("address", ["add/", "1/change/", "1/delete/", "1/history/", "abc/"])
-def test_there_is_no_page_of_a_single_row(desk, address):
-    """There is nothing in it that the list does not show, but the contents."""
-    assert desk.get(f"{LIST}{address}").status_code == 404
+@pytest.mark.parametrize("address", ["1/change/", "1/delete/", "1/history/", "{handle}/change/"])
+def test_a_row_can_be_looked_at_and_no_more(desk, address):
+    """Django's pages that change a row are not there."""
+    assert desk.get(LIST + address.format(handle=handle_of(desk))).status_code == 404
+
+
+@pytest.mark.parametrize("handle", ["add", "abc", "x" * 22, "a%00b"])
+def test_a_session_that_is_gone_leads_back_to_the_list(desk, handle):
+    """Ended since the list was drawn, or never there."""
+    answer = desk.get(f"{LIST}{handle}/", follow=True)
+    assert answer.redirect_chain == [(LIST, 302)]
+    assert "There is no such session (any more)." in answer.content.decode()
 
 
 def test_strangers_are_sent_to_sign_in(db):
@@ -287,6 +382,7 @@ def test_contents_are_not_even_read(desk, user):
     signed_in(user)
     with record_statements() as seen:
         page(desk)
+        desk.get(f"{LIST}{handle_of(desk)}/")
     own = re.escape('"sessionstore_session"."data"')
     read = [sql for sql in seen.about("sessionstore_session") if re.search(f"(?<!\\(){own}", sql)]
     assert read == []
@@ -304,7 +400,9 @@ def test_users_that_are_gone_or_of_another_kind_do_not_break_the_list(desk, sett
 def test_the_pages_are_clean_under_a_strict_policy(desk, user):
     """`default-src 'self'`: no inline style, no inline script, nothing from elsewhere."""
     signed_in(user)
-    for html in (page(desk), desk.get(STATISTICS).content.decode()):
+    pages = [desk.get(f"{LIST}{one}") for one in ("", "statistics/", f"{handle_of(desk)}/")]
+    asks = act(desk, "end_selected", handle_of(signed_in(user)), confirmed="")
+    for html in (one.content.decode() for one in (*pages, asks)):
         assert not re.search(
             r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", html
         )

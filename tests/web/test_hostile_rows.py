@@ -137,10 +137,12 @@ def test_nothing_in_a_row_breaks_a_page(ann, database, settings):
 
 
 def test_the_admin_ends_whatever_is_in_a_row(ann, database):
-    """Chosen together."""
+    """Each has a page; chosen together, the page that asks names them, and the answer ends them."""
     hostile(database, str(ann.pk), random.Random(9))  # noqa: S311 - as above
     key, root = signed_in("ann").cookies["sessionid"].value, signed_in("root")
     handles = [row.handle for row in Session.objects.using(database).for_user(ann).only("pk")]
     chosen = {"_selected_action": handles, "select_across": "1", "action": "end_selected"}
-    assert root.post(PAGES[0], chosen).status_code == 302
+    assert {root.get(f"{PAGES[0]}{one}/").status_code for one in handles} == {200}
+    assert root.post(PAGES[0], chosen).status_code == 200
+    assert root.post(PAGES[0], {"confirmed": "yes", **chosen}).status_code == 302
     assert SessionStore(key).load() == {}

@@ -167,7 +167,7 @@ def test_the_admin_gives_strangers_no_name(user, strangers):
     own = login(user.pk)
     assert desk.get(address).content.decode().count(">ann<") == 1
     chosen = {"_selected_action": [one.handle for one in own_rows(user)], "select_across": "1"}
-    desk.post(address, {"action": "end_all_of_users", **chosen})
+    desk.post(address, {"action": "end_all_of_users", "confirmed": "yes", **chosen})
     assert SessionStore(own.session_key).load() == {}
     assert are_live(strangers)
 
@@ -179,7 +179,8 @@ def test_the_admin_ends_no_strangers(user, strangers):
     desk.post("/account/login/", {"username": "boss", "password": PASSWORD})
     chosen = {"_selected_action": [one.handle for one in own_rows(user)]}
     address = "/admin/sessionstore/session/"
-    page = desk.post(address, {"action": "end_selected", **chosen}, follow=True).content.decode()
+    chosen |= {"action": "end_selected", "confirmed": "yes"}
+    page = desk.post(address, chosen, follow=True).content.decode()
     assert SessionStore(own.session_key).load() == {}
     assert are_live(strangers)
     assert "1 session was ended." in page
