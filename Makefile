@@ -102,7 +102,7 @@ types: .venv/dev-installed ## mypy, strict
 bench: .venv/dev-installed ## ours against the peers, on MariaDB and SQLite; writes docs/benchmarks.md
 	$(BIN)/python -m bench $(ARGS)
 
-newest-python: ## Python 3.14 into .cache, for `make matrix` (Debian; apt fetches it from sid)
+newest-python: ## Python 3.14 into .cache, to try the suite there (Debian; apt fetches it from sid)
 	@.ci/newest-python
 
 mysql: ## MySQL proper into .cache, for the tests on it (Debian; apt fetches it from sid)

@@ -6,9 +6,9 @@ from pathlib import Path
 import nox
 
 MATRIX = {
-    "5.2": ["3.11", "3.12", "3.13", "3.14"],
-    "6.0": ["3.12", "3.13", "3.14"],
-    "6.1": ["3.12", "3.13", "3.14"],
+    "5.2": ["3.11", "3.12", "3.13"],
+    "6.0": ["3.12", "3.13"],
+    "6.1": ["3.12", "3.13"],
 }
 
 # pyenv's shims exist for interpreters that are not switched on; its own folders do not lie.
