@@ -1,11 +1,12 @@
 """A server of one test alone, which may be killed, restarted and frozen."""
 
 import os
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,10 @@ class Own(Servers):
         """End it as a power cut would, and start it again on the same data."""
         name, command, account = self.__dict__["last"]
         process = self.launched.pop()
-        os.kill(process.process.pid, signal.SIGKILL)
-        process.process.wait(10)
+        # PostgreSQL's others outlive the first one for a moment, and write into the same files.
+        with ended_by_a_cut(children_of(process.process.pid)):
+            os.kill(process.process.pid, signal.SIGKILL)
+            process.process.wait(10)
         for stale in self.folder.glob("*/data/postmaster.pid"):
             stale.unlink()
         self.launch(name, command, account=account).wait_for_port(self.ports[name])
@@ -54,9 +57,29 @@ class Own(Servers):
         with subprocess.Popen(thaw, stdin=subprocess.PIPE) as shell:
             # The one that makes the others stops first.
             stop(pid, shell)
-            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                stop(int(child), shell)
+            for child in children_of(pid):
+                stop(child, shell)
             yield
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started and that still run."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+@contextmanager
+def ended_by_a_cut(pids: list[int]) -> Iterator[None]:
+    """Kill processes at the end, and wait until they are gone."""
+    handles = []
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            handles.append(os.pidfd_open(pid))
+    yield
+    for handle in handles:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        assert select.select([handle], [], [], 10)[0], "it outlives its SIGKILL"
+        os.close(handle)
 
 
 def stop(pid: int, shell: "subprocess.Popen[bytes]") -> None:
