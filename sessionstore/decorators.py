@@ -83,10 +83,12 @@ class SignedInMixin(_AnyView):
     """Ask visitors to sign in, in a way that scripts can follow; put it first among the bases."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Ask first."""
-        if not request.user.is_authenticated:
-            return ask_who(request, page_of(request))
-        return super().dispatch(request, *args, **kwargs)
+        """Ask first; an async view asks when it is awaited."""
+
+        def ask() -> HttpResponse | None:
+            return None if request.user.is_authenticated else ask_who(request, page_of(request))
+
+        return _asked_first(self, super().dispatch, ask, request, args, kwargs)
 
 
 def refusal(

@@ -10,11 +10,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.ending import SHOWN, ask, is_confirmed, located, tell
+from sessionstore.answers.places import url_of
 from sessionstore.models import Session, user_id_of
 from sessionstore.signals import Reason
 from sessionstore.users.devices import is_blind, not_seen
@@ -100,10 +101,7 @@ class UserSessionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not isinstance(row, Session):
             return ""
         name = f"{self.admin_site.name}:sessionstore_session_detail"
-        try:
-            return reverse(name, args=[row.handle])
-        except NoReverseMatch:  # another admin site, without the sessions
-            return ""
+        return url_of((name,), row.handle) or ""  # another admin site may be without the sessions
 
     # --- the end of all
 

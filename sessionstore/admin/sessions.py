@@ -20,7 +20,7 @@ from django.forms import CheckboxInput
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
@@ -33,6 +33,7 @@ from sessionstore.admin.charts import draw, size_in_words
 from sessionstore.admin.ending import ask, is_confirmed, located, tell
 from sessionstore.admin.filters import LastSeenFilter, OwnerFilter, StateFilter
 from sessionstore.admin.users import ids_named, names_of, users_of
+from sessionstore.answers.places import url_of
 from sessionstore.conf import conf
 from sessionstore.conf.zones import aware, zone
 from sessionstore.core import expiry
@@ -180,12 +181,13 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if row is None:
             text = gettext("There is no such session (any more).")
             self.message_user(request, text, messages.WARNING)
-            return redirect(f"{self._pages}_changelist")
+            return redirect(self._list)
         owner = None if row.is_foreign else users_of(filter(None, [row.user_id])).get(row.user_id)
         context = {
             **self.admin_site.each_context(request),
             "title": browser_in_words(row.user_agent),
             "opts": self.opts,
+            "back": self._list,
             "row": row,
             "facts": [(name, fact) for name, fact in self._facts(row, owner) if fact],
             "may_end": self.has_delete_permission(request),
@@ -222,15 +224,17 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return the address of a user's page; "" where these users are not in this admin."""
         opts = get_user_model()._meta
         name = f"{self.admin_site.name}:{opts.app_label}_{opts.model_name}_change"
-        try:
-            return reverse(name, args=[quote(owner.pk)]) if owner else ""
-        except NoReverseMatch:
-            return ""
+        return (url_of((name,), quote(owner.pk)) if owner else None) or ""
 
     @property
     def _pages(self) -> str:
         """What the names of these pages begin with."""
         return f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}"
+
+    @property
+    def _list(self) -> str:
+        """The address of the list."""
+        return reverse(f"{self._pages}_changelist")
 
     # --- actions
 
@@ -265,8 +269,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             names = names_of({row.user_id for row in own if row.user_id})
             ended = [_named(row, names) for row in own]
             title = gettext("End the selected sessions")
-            back = reverse(f"{self._pages}_changelist")
-            return ask(request, self, title=title, ended=ended, back=back)
+            return ask(request, self, title=title, ended=ended, back=self._list)
         devices = defaultdict(list)
         for row in own:
             devices[row.user_id].append(browser_in_words(row.user_agent))
@@ -294,8 +297,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             names = names_of(users)
             ended = sorted(names.get(user, user) for user in users)
             title = gettext("End all sessions of the selected users")
-            back = reverse(f"{self._pages}_changelist")
-            return ask(request, self, title=title, ended=ended, back=back)
+            return ask(request, self, title=title, ended=ended, back=self._list)
         asks = getattr(request.session, "row_id", None)
         count = revoke_all_of_each(users, reason=Reason.ADMIN, but=asks)
         told = gettext("All sessions were ended.")
@@ -321,6 +323,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             **self.admin_site.each_context(request),
             "title": gettext("Session statistics"),
             "opts": self.opts,
+            "back": self._list,
             "page": draw(self.model._default_manager.all()),
         }
         return TemplateResponse(request, "sessionstore/admin/statistics.html", context)

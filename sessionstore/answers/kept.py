@@ -18,7 +18,7 @@ from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
@@ -27,7 +27,7 @@ from sessionstore.session.store import SessionBackend
 from sessionstore.users.ended import Ended, ended
 
 from .kinds import is_by_script, is_htmx
-from .places import page_of
+from .places import page_of, url_of
 
 MOST_BYTES = 16 * 1024
 KEPT_MS = 30 * expiry.MINUTE_MS
@@ -66,9 +66,8 @@ def keep(request: HttpRequest) -> str | None:
     session = getattr(request, "session", None)
     if not (isinstance(session, SessionBackend) and _is_checked_form(request)):
         return None
-    try:
-        place = reverse("sessionstore:resume")
-    except NoReverseMatch:
+    place = url_of(("sessionstore:resume",))
+    if place is None:
         return None
     end = None if request.user.is_authenticated else ended(session)
     owner = user_id_of(request.user) if request.user.is_authenticated else end and end.user_id

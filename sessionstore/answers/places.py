@@ -28,11 +28,11 @@ def page_of(request: HttpRequest) -> str:
     return "/"
 
 
-def url_of(names: tuple[str, ...]) -> str | None:
+def url_of(names: tuple[str, ...], *args: object) -> str | None:
     """Return the address of the first of these pages that the project has."""
     for name in names:
         try:
-            return reverse(name)
+            return reverse(name, args=args)
         except NoReverseMatch:
             continue
     return None

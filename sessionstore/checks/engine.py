@@ -5,9 +5,9 @@ from typing import Any
 
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import DatabaseError, InterfaceError, connections
-from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
+from sessionstore.answers.places import url_of
 from sessionstore.conf import conf
 from sessionstore.middleware import SessionMiddleware
 
@@ -51,10 +51,7 @@ def has_our_middleware() -> bool:
 
 def address_of(name: str) -> str | None:
     """Return the address of a URL by its name; None when the site has none, or no URLs at all."""
-    try:
-        return None if conf.urlconf is None else reverse(name)
-    except NoReverseMatch:
-        return None
+    return None if conf.urlconf is None else url_of((name,))
 
 
 def site_table() -> Any:

@@ -77,7 +77,7 @@ def check_unavailable(**_: Any) -> list[CheckMessage]:
                 "Express knows its own cookies only",
             ),
         )
-        if _is_set(attribute)
+        if _value(attribute)
     ]
     if apps.is_installed("django.contrib.admin"):
         message = "The admin lists and ends no session of an Express table."
@@ -107,7 +107,7 @@ def check_agreement(**_: Any) -> list[CheckMessage]:
             )
         )
     holds, is_set = SessionStore.column_bytes, "SESSIONSTORE_MAX_BYTES" in conf.names_with_prefix()
-    if is_set and 0 < (limit := _max_bytes()) < holds:
+    if is_set and 0 < (limit := _value("max_bytes") or 0) < holds:
         found.append(
             Warning(
                 f"SESSIONSTORE_MAX_BYTES is {limit}, and the column of the data holds "
@@ -225,24 +225,16 @@ def _hint(finding: Finding) -> str:
 
 
 def _prefix() -> str:
+    express = _value("express")
+    return "" if express is None else str(express.prefix)
+
+
+def _value(attribute: str) -> Any:
+    """Return a setting; None for a wrong one."""
     try:
-        return "" if conf.express is None else conf.express.prefix
+        return getattr(conf, attribute)
     except WrongSetting:
-        return ""  # E001 tells.
-
-
-def _max_bytes() -> int:
-    try:
-        return conf.max_bytes
-    except WrongSetting:
-        return 0  # E001 tells.
-
-
-def _is_set(attribute: str) -> bool:
-    try:
-        return bool(getattr(conf, attribute))
-    except WrongSetting:
-        return False  # E001 tells.
+        return None  # E001 tells.
 
 
 CHECKS = [

@@ -17,7 +17,7 @@ from sessionstore.moving.importer import why_unusable
 from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.routers import twins_of
 from sessionstore.table.faults import Fault, classify, is_missing_table
-from sessionstore.table.refusals import place_of, told
+from sessionstore.table.refusals import told, where
 from sessionstore.table.rows import SqlTable
 
 
@@ -207,8 +207,7 @@ def _refusals(table: Any) -> list[CheckMessage]:
                 cursor.execute(statement)
     except (DatabaseError, InterfaceError) as error:
         if is_missing_table(error):
-            where = f"{table.table} in database {alias!r} ({place_of(alias)})"
-            message = f"There is no table {where}."
+            message = f"There is no table {where(table)}."
             return [Error(message, hint=table.how_to_make(), id="sessionstore.E040")]
         if classify(error) is Fault.TRANSIENT:
             return []  # Somebody holds a lock: the table is there, and in use.

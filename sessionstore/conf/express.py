@@ -70,7 +70,7 @@ class ExpressSettings:
     genid: str | None
 
     def seconds(self, milliseconds: int) -> int:
-        """Round as the store of this layout rounds; what the column takes know its statements."""
+        """Round as the store of this layout rounds; its statements know what the column takes."""
         return max(0, LAYOUTS[self.layout].seconds(milliseconds))
 
     @property

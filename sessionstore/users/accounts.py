@@ -1,8 +1,8 @@
-"""Whether the account of a session is known to be lost, which ends the session.
+"""The accounts of users who have sessions: their names, and whether one is known to be lost.
 
-That a request found no user is no evidence: a directory may be down, a replica may lag, a default
-manager may filter, another tenant may have no such user. So the account itself is asked for: where
-it is written, by its primary key, past the site's managers.
+A lost one ends its session. That a request found no user is no evidence: a directory may be down,
+a replica may lag, a default manager may filter, another tenant may have no such user. So the
+account itself is asked for: where it is written, by its primary key, past the site's managers.
 """
 
 from collections.abc import Iterable
@@ -21,6 +21,9 @@ from sessionstore.routers import SessionRouter
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 
+# So many keys in a statement stay below the 999 values of an old SQLite.
+_KEYS = 500
+
 
 def accounts() -> Any:
     """Return all users as the write side has them: no manager of the site's filters these."""
@@ -34,14 +37,21 @@ def account_with(user_id: str) -> Any:
     return None if key is None else accounts().filter(pk=key).first()
 
 
+def users_of(user_ids: Iterable[str], users: Any) -> dict[str, Any]:
+    """Return those of ``users``, with no more than key and name, by the ids that sessions hold."""
+    keys = [key for key in map(user_key_of, user_ids) if key is not None]
+    parts = (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
+    named = users.only("pk", get_user_model().USERNAME_FIELD)
+    return {user_id_of(user): user for part in parts for user in named.filter(pk__in=part)}
+
+
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:
     """Return the login names of those of these users who are there."""
-    keys = [key for key in map(user_key_of, user_ids) if key is not None]
     try:
-        found = accounts().filter(pk__in=keys) if keys else []
-        return {user_id_of(user): user.get_username() for user in found}
+        found = users_of(user_ids, accounts())
     except (DatabaseError, InterfaceError):
         return {}
+    return {user_id: user.get_username() for user_id, user in found.items()}
 
 
 def end_if_account_is_lost(request: Any) -> None:

@@ -8,7 +8,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -151,10 +151,8 @@ class RevokeOthersView(_EndView):
 
 
 def _page_of_device(handle: str) -> str:
-    try:
-        return reverse("sessionstore:device", args=[handle])
-    except NoReverseMatch:  # no handle that anything has
-        return reverse("sessionstore:devices")
+    # Of what is no handle there is no page.
+    return url_of(("sessionstore:device",), handle) or reverse("sessionstore:devices")
 
 
 def _done(request: HttpRequest, count: int) -> HttpResponse:

@@ -1,6 +1,6 @@
 """Sign in, on Django's own view; and prove again who you are."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
@@ -24,7 +24,24 @@ else:
     _FormView = FormView
 
 
-class LoginView(auth_views.LoginView):
+class _AsksPassword:
+    """What a page that asks for a password says beside it, and to a script."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Tell where the project helps those who have forgotten their password."""
+        view: Any = super()
+        return {**view.get_context_data(**kwargs), "forgotten_url": url_of(FORGOTTEN_PASSWORD)}
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Say what is wrong: to a script that wants no page, in JSON."""
+        view: Any = super()
+        if not wants_json(cast("Any", self).request):
+            return cast("HttpResponse", view.form_invalid(form))
+        errors = form.errors.get_json_data()
+        return JsonResponse({"error": "invalid", "errors": errors}, status=400)
+
+
+class LoginView(_AsksPassword, auth_views.LoginView):
     """Sign a user in under a new session key; what an anonymous visitor gathered is kept.
 
     Security: the receiver of `user_logged_in` changes the key at every login, also when the same
@@ -42,11 +59,6 @@ class LoginView(auth_views.LoginView):
         )
         return told or super().get(request, *args, **kwargs)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Tell where the project helps those who have forgotten their password."""
-        forgotten = {"forgotten_url": url_of(FORGOTTEN_PASSWORD)}
-        return {**super().get_context_data(**kwargs), **forgotten}
-
     def form_valid(self, form: Any) -> HttpResponse:
         """Sign in, then let the session live as long as the user chose for this computer."""
         response = super().form_valid(form)
@@ -56,16 +68,12 @@ class LoginView(auth_views.LoginView):
         session.set_lifetime(form.lifetime)
         return go_on(self.request, response.headers["Location"])
 
-    def form_invalid(self, form: Any) -> HttpResponse:
-        """Say what is wrong: to a script that wants no page, in JSON."""
-        return _wrong(self.request, form) or super().form_invalid(form)
-
 
 @method_decorator(
     [login_not_required, sensitive_post_parameters(), csrf_protect, never_cache, not_impersonated],
     name="dispatch",
 )
-class ConfirmView(SignedInMixin, auth_views.RedirectURLMixin, _FormView):
+class ConfirmView(SignedInMixin, _AsksPassword, auth_views.RedirectURLMixin, _FormView):
     """Ask the user who is signed in for the password once more (ASVS 7.5.1).
 
     Security: the key changes here too (ASVS 7.2.4).
@@ -92,18 +100,7 @@ class ConfirmView(SignedInMixin, auth_views.RedirectURLMixin, _FormView):
         session.cycle_key()
         return go_on(self.request, self.get_success_url())
 
-    def form_invalid(self, form: ConfirmForm) -> HttpResponse:
-        """Say what is wrong: to a script that wants no page, in JSON."""
-        return _wrong(self.request, form) or super().form_invalid(form)
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Hand `next` on, once it has been found to be an allowed place."""
         come_back = {self.redirect_field_name: self.get_redirect_url()}
-        forgotten = {"forgotten_url": url_of(FORGOTTEN_PASSWORD)}
-        return {**super().get_context_data(**kwargs), **come_back, **forgotten}
-
-
-def _wrong(request: HttpRequest, form: Any) -> HttpResponse | None:
-    if not wants_json(request):
-        return None
-    return JsonResponse({"error": "invalid", "errors": form.errors.get_json_data()}, status=400)
+        return {**super().get_context_data(**kwargs), **come_back}

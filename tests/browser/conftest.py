@@ -202,10 +202,20 @@ class Visitor:
         return found[0] if found else None
 
 
+@contextlib.contextmanager
+def without_errors() -> Iterator[list[Any]]:
+    """Hold visitors; at the end of the test none of them may have seen an error."""
+    made: list[Any] = []
+    yield made
+    errors = [error for one in made for error in one.errors]
+    for one in made:
+        one.context.close()
+    assert errors == []
+
+
 @pytest.fixture
 def visitor(chromium, site) -> Iterator[Any]:
-    """Makes visitors; at the end of the test none of them may have seen an error."""
-    made: list[Visitor] = []
+    """Makes visitors."""
 
     def make(**options: Any) -> Visitor:
         options.setdefault("locale", "en-GB")
@@ -214,11 +224,8 @@ def visitor(chromium, site) -> Iterator[Any]:
         made.append(Visitor(site, context))
         return made[-1]
 
-    yield make
-    errors = [error for one in made for error in one.errors]
-    for one in made:
-        one.context.close()
-    assert errors == []
+    with without_errors() as made:
+        yield make
 
 
 @pytest.fixture(scope="session")

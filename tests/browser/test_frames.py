@@ -141,6 +141,16 @@ def test_the_scheme_is_the_frames(page, bootstrap, settings, tmp_path, name):
     assert found == FRAMES[name][2]
 
 
+def look_at(page: Any, axe: str, picture: str) -> None:
+    """It fits each width, pictured there, and axe has no objection to what is ours."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        page.screenshot(path=SCREENSHOTS / f"{picture}-{width}.png", full_page=True)
+    page.evaluate(axe)
+    assert page.evaluate(AUDIT, ["#theirs"]) == []
+
+
 @pytest.mark.parametrize("name", ["plain", "dark", "bootstrap"])
 def test_a_frame_keeps_its_looks_and_ours_can_be_read_in_it(
     page, axe, bootstrap, settings, tmp_path, name
@@ -150,12 +160,7 @@ def test_a_frame_keeps_its_looks_and_ours_can_be_read_in_it(
     page.emulate_media(color_scheme="dark")
     for title, html in pages_of(in_frame(settings, tmp_path, name, bootstrap)).items():
         page.set_content(html)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-            page.screenshot(path=SCREENSHOTS / f"frame-{name}-{title}-{width}.png", full_page=True)
-        page.evaluate(axe)
-        assert page.evaluate(AUDIT, ["#theirs"]) == []
+        look_at(page, axe, f"frame-{name}-{title}")
     with_ours = page.evaluate(STYLES)
     page.evaluate("document.querySelector('link[rel=stylesheet]').remove()")
     assert page.evaluate(STYLES) == with_ours
@@ -186,12 +191,7 @@ def test_pages_that_people_see_seldom(page, axe, settings, tmp_path, language):
         shown = {name: render(name, context) for name, context in seldom.items()}
     for name, html in shown.items():
         page.set_content(html)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 800})
-            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-            page.screenshot(path=SCREENSHOTS / f"{name}-{language}-{width}.png", full_page=True)
-        page.evaluate(axe)
-        assert page.evaluate(AUDIT, ["#theirs"]) == []
+        look_at(page, axe, f"{name}-{language}")
 
 
 def test_every_custom_property_is_documented():

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 
 from demo_site import https
 from tests.browser.bound.device import Device, flags
-from tests.browser.conftest import PATIENCE_MS, Site
+from tests.browser.conftest import PATIENCE_MS, Site, without_errors
 
 
 @pytest.fixture(scope="package")
@@ -67,7 +67,6 @@ def unable(playwright, chromium_path, certificate) -> Iterator[Browser]:
 @pytest.fixture
 def device(chromium, site) -> Iterator[Callable[..., Device]]:
     """Makes devices; at the end of the test none of them may have seen an error."""
-    made: list[Device] = []
 
     def make(browser: Browser = chromium, **options: Any) -> Device:
         options.setdefault("locale", "en-GB")
@@ -78,11 +77,8 @@ def device(chromium, site) -> Iterator[Callable[..., Device]]:
         made.append(Device(site, context))
         return made[-1]
 
-    yield make
-    errors = [error for one in made for error in one.errors]
-    for one in made:
-        one.context.close()
-    assert errors == []
+    with without_errors() as made:
+        yield make
 
 
 @pytest.fixture(scope="package")
