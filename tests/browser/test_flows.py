@@ -15,7 +15,7 @@ def test_one_browser_ends_the_session_of_the_other(visitor):
     here, there = visitor(), visitor()
     other = there.sign_in("bob")
     page = here.sign_in("bob", next_="/account/devices/")
-    assert page.get_by_text("This device").count() >= 1
+    expect(page.get_by_text("This device").first).to_be_visible()
     page.locator("form[action$='/revoke/'] button").last.click()
     expect(page.locator(".ss-message")).to_contain_text("Signed out of Chrome on")
     other.goto(there.site.address + "/checkout/")
@@ -32,7 +32,7 @@ def test_all_others_are_ended_by_one_button(visitor):
     pages[0].locator(
         "form[action$='/revoke-others/'] button, form[action*='others'] button"
     ).click()
-    pages[0].wait_for_load_state()
+    expect(pages[0].locator(".ss-message")).to_be_visible()
     for page in pages:
         page.goto(browsers[0].site.address + "/checkout/")
     assert ["/login/" in page.url for page in pages] == [False, True, True]
