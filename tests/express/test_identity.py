@@ -15,7 +15,7 @@ from sessionstore.backends.express import SessionStore
 from sessionstore.core.express_format import new_sid, sign
 from sessionstore.express.store import ExpressStore
 from sessionstore.forms import ConfirmForm
-from sessionstore.receivers import remember_reauthentication
+from sessionstore.receivers.accounts import remember_reauthentication
 from sessionstore.views.login import ConfirmView
 from tests.express.conftest import each_release
 from tests.express.peer import SECRETS, Browser

@@ -1,0 +1,29 @@
+"""The tables."""
+
+from sessionstore.models.fields import (
+    ClientField,
+    FixedBytesField,
+    MillisecondsField,
+    UserIdField,
+    user_id_of,
+    user_key_of,
+)
+from sessionstore.models.sessions import (
+    DEVICE_NAME_LENGTH,
+    AbstractSession,
+    Session,
+    SessionQuerySet,
+)
+
+__all__ = [
+    "DEVICE_NAME_LENGTH",
+    "AbstractSession",
+    "ClientField",
+    "FixedBytesField",
+    "MillisecondsField",
+    "Session",
+    "SessionQuerySet",
+    "UserIdField",
+    "user_id_of",
+    "user_key_of",
+]
