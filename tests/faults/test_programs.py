@@ -13,7 +13,7 @@ from sessionstore.backends.sql import SessionStore
 from sessionstore.middleware import SessionMiddleware
 from tests.faults.programs import IDLE_S, Machine, difference, draw, shrunk, told
 
-SHORT, LONG = 300, 20_000
+SHORT, LONG = 120, 20_000
 START = 1_780_000_000
 
 

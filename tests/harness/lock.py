@@ -1,12 +1,14 @@
 """What uv.lock says: the versions that are installed here, and their hashes."""
 
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 LOCK = Path(__file__).parents[2] / "uv.lock"
 
 
+@cache
 def locked() -> list[dict[str, Any]]:
     """Return the packages of the lock, ours left out."""
     packages = tomllib.loads(LOCK.read_text())["package"]

@@ -30,7 +30,7 @@ BLOBS = (b"", b"\x41", b"\x41" + b"x" * 7, b"\x0f", b"\xc1" + b"y" * 50, b"\x42"
 # SQLite keeps any type in any column; the last one is text that is no UTF-8.
 ODD = ("text", "", "12", 1.5, float("inf"), b"\xff\xfe", 12, "CAST(x'ff41fe' AS TEXT)")
 PAGES = ("/admin/sessionstore/session/", "/admin/sessionstore/session/statistics/")
-ROUNDS = 20
+ROUNDS = pytest.mark.parametrize("rounds", [8, pytest.param(100, marks=pytest.mark.soak)])
 
 
 @pytest.fixture(params=[True, False], ids=["aware", "naive"])
@@ -108,10 +108,11 @@ ENDS: list[Callable] = [
 ]
 
 
-def test_nothing_in_a_row_keeps_sessions_from_being_ended(ann, database):
+@ROUNDS
+def test_nothing_in_a_row_keeps_sessions_from_being_ended(ann, database, rounds):
     """By whatever ends them: a password, an administrator, a command."""
     luck = random.Random(7)  # noqa: S311 - the same rows at each run
-    for number in range(ROUNDS):
+    for number in range(rounds):
         chosen = hostile(database, str(ann.pk), luck)
         key = signed_in("ann").cookies["sessionid"].value
         ENDS[number % len(ENDS)](ann)
@@ -120,10 +121,11 @@ def test_nothing_in_a_row_keeps_sessions_from_being_ended(ann, database):
             cursor.execute("DELETE FROM sessionstore_session")
 
 
-def test_nothing_in_a_row_breaks_a_page(ann, database, settings):
+@ROUNDS
+def test_nothing_in_a_row_breaks_a_page(ann, database, settings, rounds):
     """The devices, the list in the admin, the statistics; and all others can be ended there."""
     luck = random.Random(8)  # noqa: S311 - as above
-    for _ in range(ROUNDS // 2):
+    for _ in range(rounds // 2):
         chosen = hostile(database, str(ann.pk), luck)
         own, other, root = signed_in("ann"), signed_in("ann"), signed_in("root")
         assert [root.get(page).status_code for page in PAGES] == [200, 200], chosen
