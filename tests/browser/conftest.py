@@ -25,7 +25,6 @@ from demo_site.accounts import PASSWORD
 from tests.harness.process import Launched, ServerEndedError, free_port, launch
 
 ROOT = Path(__file__).parents[2]
-SCREENSHOTS = ROOT / "screenshots"
 NODE_MODULES = ROOT / ".cache" / "npm"
 AXE_VERSION = "4.10.3"
 BOOTSTRAP_VERSION = "5.3.8"

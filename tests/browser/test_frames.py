@@ -19,14 +19,12 @@ from django.utils import translation
 from sessionstore.answers.kept import KeptForm
 from sessionstore.forms import LoginForm
 from sessionstore.users.devices import Device, DevicePage
-from tests.browser.conftest import SCREENSHOTS
-from tests.browser.test_pages import AUDIT
+from tests.browser.looking import look_at
 
 ROOT = Path(__file__).parents[2]
 CSS = (ROOT / "sessionstore/static/sessionstore/sessionstore.css").read_text()
 GUIDE = (ROOT / "docs" / "pages.md").read_text()
 NOW = datetime.now(UTC)
-WIDTHS = (360, 800, 1280)
 FRAME = """<!doctype html><html lang="en" {html}><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{% block title %}}{{% endblock %}}</title>
@@ -141,26 +139,14 @@ def test_the_scheme_is_the_frames(page, bootstrap, settings, tmp_path, name):
     assert found == FRAMES[name][2]
 
 
-def look_at(page: Any, axe: str, picture: str) -> None:
-    """It fits each width, pictured there, and axe has no objection to what is ours."""
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        page.screenshot(path=SCREENSHOTS / f"{picture}-{width}.png", full_page=True)
-    page.evaluate(axe)
-    assert page.evaluate(AUDIT, ["#theirs"]) == []
-
-
 @pytest.mark.parametrize("name", ["plain", "dark", "bootstrap"])
 def test_a_frame_keeps_its_looks_and_ours_can_be_read_in_it(
     page, axe, bootstrap, settings, tmp_path, name
 ):
-    """By computed styles, at three widths, and by axe; on a dark system, the harder case."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.emulate_media(color_scheme="dark")
+    """By computed styles, at three widths, and by axe; on a light system and on a dark one."""
     for title, html in pages_of(in_frame(settings, tmp_path, name, bootstrap)).items():
         page.set_content(html)
-        look_at(page, axe, f"frame-{name}-{title}")
+        look_at(page, axe, f"frame-{name}-{title}", not_ours=["#theirs"])
     with_ours = page.evaluate(STYLES)
     page.evaluate("document.querySelector('link[rel=stylesheet]').remove()")
     assert page.evaluate(STYLES) == with_ours
@@ -186,12 +172,11 @@ def test_pages_that_people_see_seldom(page, axe, settings, tmp_path, language):
         },
         "unavailable": {"message": "The site is busy. Please try again."},
     }
-    page.emulate_media(color_scheme="dark" if language == "ko" else "light")
     with translation.override(language):
         shown = {name: render(name, context) for name, context in seldom.items()}
     for name, html in shown.items():
         page.set_content(html)
-        look_at(page, axe, f"{name}-{language}")
+        look_at(page, axe, f"{name}-{language}", not_ours=["#theirs"])
 
 
 def test_every_custom_property_is_documented():
