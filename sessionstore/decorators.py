@@ -203,7 +203,7 @@ def _asked_first(
     kwargs: Any,
 ) -> Any:
     """Return what ``ask`` returns, else what a class-based view does."""
-    _refuse_outside(view)
+    _refuse_outside(view, request)
 
     async def ask_and_go_on() -> Any:
         return await sync_to_async(ask)() or await go_on(request, *args, **kwargs)
@@ -215,17 +215,22 @@ def _asked_first(
 
 def _guarded(step: Callable[[HttpRequest], HttpResponse | None], view: Decorated) -> Decorated:
     """Wrap a view by a step that asks who the user is."""
-    unbound: Any = view.func if isinstance(view, partial) else view
-    _refuse_outside(getattr(unbound, "__self__", None) or getattr(unbound, "cls", None))
-    return _after(step, view)
+    inner: Any = view.func if isinstance(view, partial) else view
+    owner = getattr(inner, "__self__", None) or getattr(inner, "cls", None)
+
+    def ask(request: HttpRequest) -> HttpResponse | None:
+        _refuse_outside(owner, request)
+        return step(request)
+
+    return _after(ask, view)
 
 
-def _refuse_outside(view: Any) -> None:
+def _refuse_outside(view: Any, request: Any) -> None:
     """Raise ImproperlyConfigured around a view of Django REST framework.
 
     Security: it says only inside who the user is, and by a token it may be another one.
     """
-    if hasattr(view, "perform_authentication"):
+    if isinstance(request, HttpRequest) and hasattr(view, "perform_authentication"):
         message = (
             "Django REST framework tells only inside of a view who the user is: put the decorator "
             "below @api_view, or by method_decorator on a method such as post of the class."

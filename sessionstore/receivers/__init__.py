@@ -2,5 +2,6 @@
 
 from sessionstore.receivers import impersonators
 from sessionstore.receivers.accounts import connect_accounts
+from sessionstore.receivers.factors import connect_factors
 
-__all__ = ["connect_accounts", "impersonators"]
+__all__ = ["connect_accounts", "connect_factors", "impersonators"]

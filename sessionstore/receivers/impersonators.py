@@ -16,7 +16,7 @@ from sessionstore.users.impersonation import came_from_another, is_own
 
 try:
     from hijack.signals import hijack_started
-except ImportError:  # django-hijack is not installed
+except (ImportError, RuntimeError):  # not there, or a site without users
     hijack_started = None
 
 

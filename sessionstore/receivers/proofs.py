@@ -55,8 +55,10 @@ class Proof(NamedTuple):
 
 def proofs_of(request: Any, session: SessionBackend, user: Any) -> list[Proof]:
     """Return all by which a user has just signed in. To be asked before the key changes."""
-    proofs = [*_of_allauth(session, user)] or [_of_backend(request, session)]
-    return [*proofs, *_of_django_otp(request, session, user)]
+    codes = [*_of_django_otp(request, session, user)]
+    if codes and _is_of_session(user):
+        return codes  # Whoever was signed in has given nothing else.
+    return [*([*_of_allauth(session, user)] or [_of_backend(request, session)]), *codes]
 
 
 def mark(session: SessionBackend, proof: Proof) -> None:
@@ -151,14 +153,18 @@ def _of_django_otp(request: Any, session: SessionBackend, user: Any) -> Iterator
     device = getattr(user, "otp_device", None)
     if device is None or getattr(device, "user_id", None) != user.pk:
         return
-    is_of_session = hasattr(user, "is_verified")  # by django-otp's middleware
-    was_verified = _OTP_DEVICE in session.data_before
-    if (is_of_session and was_verified) or _ends_with_password(request):
+    was_verified = _is_of_session(user) and _OTP_DEVICE in session.data_before
+    if was_verified or _ends_with_password(request):
         return
     label = type(device)._meta.app_label
     by_label = {"otp_static": methods.RECOVERY_CODE}
     is_key = "webauthn" in f"{label}.{type(device).__name__}".lower()
     yield Proof(methods.WEBAUTHN if is_key else by_label.get(label, methods.OTP))
+
+
+def _is_of_session(user: Any) -> bool:
+    """Tell whether django-otp's middleware has found the user, and no backend."""
+    return hasattr(user, "is_verified")
 
 
 def _ends_with_password(request: Any) -> bool:

@@ -107,7 +107,7 @@ class TestSeal:
         shared_table()
 
     def test_what_express_writes_of_a_sign_in_raises_no_level(self, ann):
-        """Neither where Django's data stand, nor under its seal; other changes take nothing away."""
+        """Neither where Django's data stand, nor under its seal."""
         browser = in_django(ann)
         session = SessionStore(browser.cookie)
         session.mark_authenticated("otp", level=1)
