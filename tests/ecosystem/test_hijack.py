@@ -91,7 +91,7 @@ def test_logout_while_hijacked_ends_all(admin: Client, table: Table, ann: User) 
 def test_who_acts_is_told_and_proves_nothing(
     admin: Client, ann: User, boss: User, settings: Any
 ) -> None:
-    """By whom, at level 0, whatever the administrator has proved; and nothing of it on the way back."""
+    """By whom, at level 0, whatever the administrator has proved; on the way back nothing."""
     settings.SESSIONSTORE_REAUTH_URL = {2: "/strong-page/"}
     session: Any = admin.session
     session.mark_authenticated("otp")

@@ -27,7 +27,7 @@ urlpatterns = [
     path("careful/", views.careful),
     path("strong/", views.strong),
     path("otp-login/", OtpLoginView.as_view(template_name="login.html"), name="otp-login"),
-    path("", include(two_factor_urls)),
+    path("two-factor/", include(two_factor_urls)),
     path("oidc/", include("mozilla_django_oidc.urls")),
     path("social/", include("social_django.urls")),
     path("rest/", include("tests.ecosystem.rest")),
