@@ -1,8 +1,8 @@
 """Decorators for views, sync and async alike, and the mixin for class-based ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
@@ -13,14 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext as _
 
-from sessionstore.answers import kept
+from sessionstore.answers import demands
+from sessionstore.answers.demands import Demand, MaxAge, only_they
 from sessionstore.answers.places import page_of
 from sessionstore.answers.refusals import ask_who
 from sessionstore.backends.base import SessionBackend
 from sessionstore.conf import conf
-from sessionstore.core.expiry import now_ms
-from sessionstore.core.merge import USER_KEY
-from sessionstore.users.impersonation import is_impersonated, is_own
+from sessionstore.users.impersonation import is_impersonated
 
 # A mixin for views says so to the type checker only: as a base it would spoil the order.
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 else:
     _AnyView = object
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-MaxAge = timedelta | float
+Methods = Collection[str] | None
 RECENTLY = timedelta(minutes=15)
 # Browsers bind a session beside the page that follows the login.
 _BINDS_WITHIN = timedelta(seconds=15)
@@ -46,19 +45,35 @@ def does_not_touch(view: Decorated) -> Decorated:
 
 
 @overload
-def recent_login_required(view: Decorated, *, max_age: MaxAge = ...) -> Decorated: ...
+def recent_login_required(
+    view: Decorated, *, max_age: MaxAge = ..., level: int = ..., methods: Methods = ...
+) -> Decorated: ...
 @overload
-def recent_login_required(*, max_age: MaxAge = ...) -> Callable[[Decorated], Decorated]: ...
-def recent_login_required(view: Any = None, *, max_age: MaxAge = RECENTLY) -> Any:
-    """Ask for the password again when that was last done more than ``max_age`` (seconds) ago.
+def recent_login_required(
+    *, max_age: MaxAge = ..., level: int = ..., methods: Methods = ...
+) -> Callable[[Decorated], Decorated]: ...
+def recent_login_required(
+    view: Any = None, *, max_age: MaxAge = RECENTLY, level: int = 1, methods: Methods = None
+) -> Any:
+    """Ask who it is again when that was last proved more than ``max_age`` (seconds) ago.
 
-    ASVS 7.5.1. Whoever is not signed in is sent to sign in; whoever is, to SESSIONSTORE_REAUTH_URL
-    or to our page that asks for the password. Both come back by `next`: to this address, or after
-    a POST to a page that offers the form again, or where that was not kept, to the one it was on.
+    ASVS 7.5.1 and 7.5.3. With ``level=2`` a second factor has to be among what was proved since,
+    with ``methods`` one of these, such as ["webauthn"]. Whoever is not signed in is sent to sign
+    in; whoever is, to SESSIONSTORE_REAUTH_URL or to our page that asks for the password. Both come
+    back by `next`: to this address, or after a POST to a page that offers the form again, or where
+    that was not kept, to the one it was on. Who comes back without what is wanted reads so.
+
+    For views of Django, django-ninja and Django REST framework; of the last below ``api_view``, or
+    on a method of the class. The user has to be the one who has signed in to the session: who acts
+    as another, or has sent a token, never passes. Raises ImproperlyConfigured where no page can
+    give what is wanted.
     """
+    demand = Demand.of(max_age, level, methods)
 
     def decorate(view: Decorated) -> Decorated:
-        return _after(lambda request: refusal(request, max_age=max_age), view)
+        wrapped: Any = _guarded(lambda request: refusal(request, demand), view)
+        wrapped.recent_login_level = level
+        return cast("Decorated", wrapped)
 
     return decorate if view is None else decorate(view)
 
@@ -67,14 +82,17 @@ class RecentLoginRequiredMixin(_AnyView):
     """The same for a class-based view, sync or async; put it first among the bases."""
 
     recent_login_max_age: MaxAge = RECENTLY
+    recent_login_level = 1
+    recent_login_methods: Methods = None
     recent_login_next: str | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Ask first; an async view asks when it is awaited."""
 
         def ask() -> HttpResponse | None:
-            age, come_back_to = self.recent_login_max_age, self.recent_login_next
-            return refusal(request, max_age=age, come_back_to=come_back_to)
+            age, level = self.recent_login_max_age, self.recent_login_level
+            demand = Demand.of(age, level, self.recent_login_methods)
+            return refusal(request, demand, come_back_to=self.recent_login_next)
 
         return _asked_first(self, super().dispatch, ask, request, args, kwargs)
 
@@ -92,25 +110,10 @@ class SignedInMixin(_AnyView):
 
 
 def refusal(
-    request: HttpRequest, *, max_age: MaxAge, come_back_to: str | None = None
+    request: HttpRequest, demand: Demand, *, come_back_to: str | None = None
 ) -> HttpResponse | None:
-    """Return where to send somebody who has not proved lately who they are; None to go on."""
-    if request.user.is_authenticated:
-        if is_recent(request, max_age=max_age):
-            kept.forget_sent(request)
-            return None
-        if is_impersonated(request):
-            return _only_they(request)
-    if come_back_to:
-        come_back = resolve_url(come_back_to)
-    else:
-        come_back = kept.keep(request) or page_of(request)
-    if not request.user.is_authenticated:
-        return ask_who(request, come_back)
-    if USER_KEY not in request.session:
-        # A header says who this is: a session without a login can keep no proof of it.
-        return ask_who(request, come_back)
-    return ask_who(request, come_back, resolve_url(conf.reauth_url or "sessionstore:confirm"))
+    """Return where to send somebody who has not given what is demanded; None to go on."""
+    return demands.refusal(request, session_of(request), demand, come_back_to=come_back_to)
 
 
 def bound_device_required(view: Decorated) -> Decorated:
@@ -121,7 +124,7 @@ def bound_device_required(view: Decorated) -> Decorated:
     asks it once more. Raises ImproperlyConfigured without SESSIONSTORE_BIND_DEVICE, rather than
     letting everybody in.
     """
-    return _after(unbound, view)
+    return _guarded(unbound, view)
 
 
 class BoundDeviceRequiredMixin(_AnyView):
@@ -154,7 +157,7 @@ def unbound(request: HttpRequest) -> HttpResponse | None:
     is_under_way = is_recent(request, max_age=_BINDS_WITHIN)
     context = {"title": _("This page needs your device"), "waits": is_under_way}
     context["confirm_url"] = redirect_to_login(
-        page_of(request), resolve_url(conf.reauth_url or "sessionstore:confirm")
+        page_of(request), resolve_url(conf.reauth_url() or "sessionstore:confirm")
     ).url
     response = render(request, "sessionstore/unbound.html", context, status=403)
     if is_under_way and request.method == "GET":
@@ -167,9 +170,9 @@ def not_impersonated(view: Decorated) -> Decorated:
     """Refuse whoever acts as another user: the page is for that user alone."""
 
     def refuse(request: HttpRequest) -> HttpResponse | None:
-        return _only_they(request) if is_impersonated(request) else None
+        return only_they(demands.plain(request)) if is_impersonated(request) else None
 
-    return _after(refuse, view)
+    return _guarded(refuse, view)
 
 
 def session_of(request: HttpRequest) -> SessionBackend:
@@ -180,22 +183,15 @@ def session_of(request: HttpRequest) -> SessionBackend:
     raise ImproperlyConfigured(message)
 
 
-def is_recent(request: HttpRequest, *, max_age: MaxAge) -> bool:
-    """Tell whether the user of this session proved lately enough who they are.
+def is_recent(
+    request: HttpRequest, *, max_age: MaxAge, level: int = 1, methods: Methods = None
+) -> bool:
+    """Tell whether the user of this session proved lately enough, and well enough, who they are.
 
     Security: a session that does not know counts as too old, and what one user has proved says
-    nothing about another in whose name the request acts.
+    nothing about another in whose name the request acts, or who has sent a token.
     """
-    if not is_own(session_of(request), request.user):
-        return False
-    limit = max_age if isinstance(max_age, timedelta) else timedelta(seconds=max_age)
-    proved_at = session_of(request).authenticated_at_ms
-    return proved_at is not None and now_ms() - proved_at <= limit // timedelta(milliseconds=1)
-
-
-def _only_they(request: HttpRequest) -> HttpResponse:
-    context = {"title": _("Confirm that it is you"), "acts_as": request.user.get_username()}
-    return render(request, "sessionstore/confirm.html", context, status=403)
+    return Demand.of(max_age, level, methods).is_met(request, session_of(request))
 
 
 def _asked_first(
@@ -207,6 +203,7 @@ def _asked_first(
     kwargs: Any,
 ) -> Any:
     """Return what ``ask`` returns, else what a class-based view does."""
+    _refuse_outside(view, request)
 
     async def ask_and_go_on() -> Any:
         return await sync_to_async(ask)() or await go_on(request, *args, **kwargs)
@@ -214,6 +211,31 @@ def _asked_first(
     if view.view_is_async:
         return ask_and_go_on()
     return ask() or go_on(request, *args, **kwargs)
+
+
+def _guarded(step: Callable[[HttpRequest], HttpResponse | None], view: Decorated) -> Decorated:
+    """Wrap a view by a step that asks who the user is."""
+    inner: Any = view.func if isinstance(view, partial) else view
+    owner = getattr(inner, "__self__", None) or getattr(inner, "cls", None)
+
+    def ask(request: HttpRequest) -> HttpResponse | None:
+        _refuse_outside(owner, request)
+        return step(request)
+
+    return _after(ask, view)
+
+
+def _refuse_outside(view: Any, request: Any) -> None:
+    """Raise ImproperlyConfigured around a view of Django REST framework.
+
+    Security: it says only inside who the user is, and by a token it may be another one.
+    """
+    if isinstance(request, HttpRequest) and hasattr(view, "perform_authentication"):
+        message = (
+            "Django REST framework tells only inside of a view who the user is: put the decorator "
+            "below @api_view, or by method_decorator on a method such as post of the class."
+        )
+        raise ImproperlyConfigured(message)
 
 
 def _after(step: Callable[[HttpRequest], HttpResponse | None], view: Decorated) -> Decorated:

@@ -18,6 +18,8 @@ from sessionstore.core.text import printable
 logger = logging.getLogger("sessionstore.security")
 
 _REFUSED_EVERY_MS = 1000
+# What is proved by one request, the steps of a login, is noted within moments.
+_ONE_LOGIN_MS = 1000
 
 
 @receiver(signals.session_created, dispatch_uid="sessionstore.log.created")
@@ -28,7 +30,10 @@ def log_created(handle: str, user_id: str | None, **_: Any) -> None:
 @receiver(signals.session_logged_in, dispatch_uid="sessionstore.log.logged_in")
 def log_logged_in(handle: str | None, user_id: str, request: Any, **_: Any) -> None:
     client = getattr(request.session, "client", None)
-    tell("logged in", handle, user_id, address=_address(client))
+    facts: Any = getattr(request.session, "sign_ins", ())
+    now = [fact for fact in facts if facts[-1].at_ms - fact.at_ms < _ONE_LOGIN_MS]
+    methods = ",".join(printable(fact.method) for fact in now if fact.method) or None
+    tell("logged in", handle, user_id, address=_address(client), methods=methods)
 
 
 @receiver(signals.session_cycled, dispatch_uid="sessionstore.log.cycled")

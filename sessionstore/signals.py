@@ -21,6 +21,7 @@ class Reason(StrEnum):
     COMMAND = "command"  # revokesessions
     LIMIT = "limit"  # SESSIONSTORE_MAX_PER_USER
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a reason
+    FACTOR_CHANGED = "factor_changed"  # a second factor has come or gone
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_DELETED = "account_deleted"
     REPLACED = "replaced"  # a login in a browser that could not prove to be the bound device

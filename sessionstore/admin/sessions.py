@@ -42,7 +42,7 @@ from sessionstore.models import Session
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.revocation import revoke_all_of_each, revoke_each, site_session
-from sessionstore.users.words import browser_in_words, place_of
+from sessionstore.users.words import browser_in_words, place_of, sign_ins_in_words
 
 # No address may ask for these: it would tell them letter by letter, and sizes byte by byte.
 _HIDDEN = {"pk", "id", "digest", "previous_digest", "data", "device_key", "bytes"}
@@ -183,21 +183,23 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             self.message_user(request, text, messages.WARNING)
             return redirect(self._list)
         owner = None if row.is_foreign else users_of(filter(None, [row.user_id])).get(row.user_id)
+        is_this = row.handle == getattr(request.session, "handle", None)
+        how: Any = getattr(request.session, "sign_ins", ()) if is_this else ()
         context = {
             **self.admin_site.each_context(request),
             "title": browser_in_words(row.user_agent),
             "opts": self.opts,
             "back": self._list,
             "row": row,
-            "facts": [(name, fact) for name, fact in self._facts(row, owner) if fact],
+            "facts": [(name, fact) for name, fact in self._facts(row, owner, how) if fact],
             "may_end": self.has_delete_permission(request),
-            "is_this": row.handle == getattr(request.session, "handle", None),
+            "is_this": is_this,
             "has_owner": row.user_id is not None and not row.is_foreign,
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "sessionstore/admin/session.html", context)
 
-    def _facts(self, row: Any, owner: Any) -> list[tuple[Any, Any]]:
+    def _facts(self, row: Any, owner: Any, how: Any) -> list[tuple[Any, Any]]:
         """Return what the page tells, as label and value; what is not known is left out.
 
         Security: sizes go in coarse steps. Who sees exact ones, and has somebody's browser send
@@ -211,6 +213,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             (_("state"), self.state(row)),
             (_("address"), self.address(row)),
             (_("signed in"), _time(row.authenticated_at)),
+            (_("signed in with"), sign_ins_in_words(how)),
             (_("created"), _time(row.created_at)),
             (_("last seen"), _time(row.last_seen_at)),
             (_("expires"), _time(row.expires_at)),

@@ -10,14 +10,25 @@ from .places import page_of
 _VARIES_BY = ("Accept", "HX-Request", "X-Requested-With", "Sec-Fetch-Dest")
 
 
-def ask_who(request: HttpRequest, come_back: str, page: str | None = None) -> HttpResponse:
+def ask_who(
+    request: HttpRequest,
+    come_back: str,
+    page: str | None = None,
+    *,
+    challenge: str = "",
+    is_api: bool = False,
+) -> HttpResponse:
     """Send somebody to the login, or to another page that asks who they are, and back by ``next``.
 
     A script would follow a redirect and put that page where the part of another one belongs. It
-    gets a 401, which says in JSON where to go; htmx goes there by itself.
+    gets a 401, which says in JSON where to go, and by the ``challenge`` what is wanted; htmx goes
+    there by itself. So does who ``is_api``, whatever it says of itself.
     """
-    redirect = redirect_to_login(come_back, page)
-    response = told(request, redirect.url, come_back) if is_by_script(request) else redirect
+    response: HttpResponse = redirect_to_login(come_back, page)
+    if is_api or is_by_script(request):
+        response = told(request, response.headers["Location"], come_back)
+        if challenge:
+            response.headers["WWW-Authenticate"] = challenge
     patch_vary_headers(response, _VARIES_BY)
     return response
 

@@ -18,6 +18,7 @@ from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import Data, Record
+from sessionstore.core.sign_ins.facts import SIGN_INS_KEY
 from sessionstore.exceptions import SessionUnreadable
 from sessionstore.express import seal
 from sessionstore.express.cookies import cookie_with, options_in
@@ -233,8 +234,8 @@ def _in_json(login: _Login, record: Record) -> Data:
         drop_login(kept)
     if not isinstance(kept.get(EXPIRY_KEY), str):
         kept.pop(EXPIRY_KEY, None)
-    times = record.created_at, record.authenticated_at
-    kept[seal.OURS] = seal.seal(record.id, kept, login.said, *times)
+    sealed = record.created_at, record.authenticated_at, kept.pop(SIGN_INS_KEY, None)
+    kept[seal.OURS] = seal.seal(record.id, kept, login.said, *sealed)
     return kept
 
 

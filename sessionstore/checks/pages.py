@@ -22,6 +22,7 @@ from sessionstore.moving.importer import why_unusable
 
 # By their names: views stand beside checks, and forms want the model of the users when imported.
 _VIEWS, _LOGIN = "sessionstore.views.", "sessionstore.views.login.LoginView"
+_CONFIRM = "sessionstore.views.login.ConfirmView"
 _FORM = "sessionstore.forms.LoginForm"
 _FRAME, _STYLES = "sessionstore/base.html", "sessionstore/sessionstore.css"
 _PACKAGE = Path(__file__).parents[1]
@@ -142,34 +143,76 @@ def check_second_factor(**_: Any) -> list[CheckMessage]:
 
 def check_reauth_url(**_: Any) -> list[CheckMessage]:
     """E080, W084: whoever has to prove their identity again is sent to nothing."""
-    url = conf.reauth_url
-    if url is None or conf.urlconf is None:
+    if conf.reauth_urls is None or conf.urlconf is None:
         return []
+    return [told for url in dict.fromkeys(conf.reauth_urls.values()) for told in _faults_at(url)]
+
+
+def _faults_at(url: str) -> Iterator[CheckMessage]:
     hint = "Name a URL of yours that asks who it is, or remove the setting: our page asks then."
     try:
         address = resolve_url(url)
     except NoReverseMatch:
         told = f"SESSIONSTORE_REAUTH_URL = {url!r} is neither an address nor the name of a URL."
-        return [Error(told, hint=hint, id="sessionstore.E080")]
+        yield Error(told, hint=hint, id="sessionstore.E080")
+        return
     if urlsplit(address).netloc or _view_at(address) is not None:
-        return []
+        return
     told = f"SESSIONSTORE_REAUTH_URL = {url!r}: no page of this site is there."
     hint += " Silence this if another server answers there."
-    return [Warning(told, hint=hint, id="sessionstore.W084")]
+    yield Warning(told, hint=hint, id="sessionstore.W084")
+
+
+def check_levels(**_: Any) -> list[CheckMessage]:
+    """E092, W092: a view wants a level that users reach nowhere, or not where they are sent."""
+    found: list[CheckMessage] = []
+    for level in sorted({_level_of(view) for view in _views()} - {1}):
+        url = conf.reauth_url(level)
+        hint = f"Set SESSIONSTORE_REAUTH_URL = {{{level}: ...}} to a page that asks for a second "
+        hint += "factor, such as 'mfa_reauthenticate' of django-allauth."
+        if url is None:
+            told = f"A view wants a sign-in of level {level}, and users reach it nowhere."
+            found.append(Error(told, hint=hint, id="sessionstore.E092"))
+        elif _asks_for_a_password(url):
+            told = f"A view wants a sign-in of level {level}; {url!r} asks for a password alone."
+            found.append(Warning(told, hint=hint, id="sessionstore.W092"))
+    return found
+
+
+def _level_of(view: Any) -> int:
+    """Return the level that a view wants, as far as it can be seen from outside."""
+    own: int = getattr(getattr(view, "view_class", None), "recent_login_level", 1)
+    level: int = getattr(view, "recent_login_level", own)
+    return level
+
+
+def _asks_for_a_password(url: str) -> bool:
+    try:
+        view = _view_at(resolve_url(url))
+    except NoReverseMatch:  # E080 tells
+        return False
+    return _takes_a_password_alone(view) or _CONFIRM in _classes_of(view)
 
 
 # --- the site's URLs
 
 
-def _our_views(patterns: Any = None) -> Iterator[Any]:
-    """Yield the views of ROOT_URLCONF that are ours, or built on ours."""
+def _views(patterns: Any = None) -> Iterator[Any]:
+    """Yield the views of ROOT_URLCONF."""
     if conf.urlconf is None:
         return
     for one in get_resolver().url_patterns if patterns is None else patterns:
         if hasattr(one, "url_patterns"):
-            yield from _our_views(one.url_patterns)
-        elif any(name.startswith(_VIEWS) for name in _classes_of(one.callback)):
+            yield from _views(one.url_patterns)
+        else:
             yield one.callback
+
+
+def _our_views() -> Iterator[Any]:
+    """Yield those that are ours, or built on ours."""
+    for view in _views():
+        if any(name.startswith(_VIEWS) for name in _classes_of(view)):
+            yield view
 
 
 def _classes_of(view: Any) -> list[str]:
@@ -218,4 +261,5 @@ CHECKS = [
     check_files,
     check_second_factor,
     check_reauth_url,
+    check_levels,
 ]

@@ -19,6 +19,7 @@ from sessionstore.conf.values import (
     names,
     one_of,
     optional,
+    pages_by_level,
     positive,
     proxies,
     text,
@@ -107,11 +108,12 @@ class Conf:
         names,
         "What the logout view tells the browser to clear, for instance ['cookies'].",
     )
-    reauth_url = Setting(
+    reauth_urls = Setting(
         "REAUTH_URL",
         None,
-        optional(text),
-        "The page (URL or its name) where users prove who they are again; None is our own.",
+        optional(pages_by_level),
+        "The page (URL or its name) where users prove who they are again, or one for each level of "
+        "@recent_login_required, {1: ..., 2: ...}; None is our own, for level 1.",
     )
     adopt_from = Setting(
         "ADOPT_FROM",
@@ -155,6 +157,15 @@ class Conf:
         """The idle and the absolute timeout; a preset fills in what is not set."""
         idle, absolute = PRESETS[self.preset] if self.preset else (None, None)
         return self.idle_ms or idle, self.absolute_ms or absolute
+
+    def reauth_url(self, level: int = 1) -> str | None:
+        """Return the page where users reach a level, the next higher one's for want of its own.
+
+        None where there is none; for level 1 that means ours.
+        """
+        pages = self.reauth_urls or {}
+        reaching = [at for at in pages if at >= level] if level > 1 else [1]
+        return pages.get(min(reaching, default=0), pages.get(0))
 
     @cached_property
     def policy(self) -> Policy:

@@ -114,6 +114,17 @@ def mapping(value: Any) -> dict[str, Any]:
     return value
 
 
+def pages_by_level(value: Any) -> dict[int, str]:
+    """Return pages by the level that users reach there; one alone stands for every level, by 0."""
+    try:
+        if not isinstance(value, dict):
+            return {0: text(value)}
+        return {positive(level): text(page) for level, page in (value or {None: None}).items()}
+    except ValueError:
+        message = "a non-empty string, or a dict of levels (1, 2) to such"
+        raise ValueError(message) from None
+
+
 _HEADERS = {"X-Forwarded-For": X_FORWARDED_FOR, "Forwarded": FORWARDED}
 
 

@@ -17,6 +17,7 @@ from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenText
 from sessionstore.core.express_format import LAST_DATE_MS, Stored, decode, lifetime_ms
 from sessionstore.core.record import Record
+from sessionstore.core.sign_ins.facts import SIGN_INS_KEY
 from sessionstore.exceptions import SessionUnreadable, WrongSetting
 from sessionstore.express import seal
 from sessionstore.express.users import Said, said_in, stored_id
@@ -120,6 +121,7 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
     data, cookie = ({}, {}) if stored is None else (stored.data, stored.cookie)
     ours, own_end, said = data.pop(seal.OURS, None), _own_end(data), said_in(data)
     sealed = seal.opened(ours, row_id, data, said)
+    _put_sign_ins(data, sealed.sign_ins)
     policy, lifetime = policy_of(data), lifetime_ms(cookie) or express_settings().expiration_ms
     record = Record(
         id=row_id,
@@ -150,6 +152,16 @@ def record_of(row_id: bytes, text: str, expires_at: int, now: int) -> Record | N
         # The column stands at that end and tells no last use; there is nothing left to renew.
         record.last_seen_at = now
     return None if fixed_end <= now else record
+
+
+def _put_sign_ins(data: dict[str, Any], sealed: Any) -> None:
+    """Put what Django has sealed of sign-ins where it stands in every session.
+
+    Security: what Express has written there may say anything.
+    """
+    data.pop(SIGN_INS_KEY, None)
+    if sealed is not None:
+        data[SIGN_INS_KEY] = sealed
 
 
 def _decoded(text: str) -> tuple[Stored | None, SessionUnreadable | None]:

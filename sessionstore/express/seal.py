@@ -19,6 +19,7 @@ from sessionstore.core.merge import AUTH_KEYS
 from sessionstore.express.users import Said, drop_login, stored_id
 
 OURS: Final = "_sessionstore"
+_SIGN_INS: Final = "sign_ins"
 _PURPOSE: Final = "express.1"
 _TAG_BYTES: Final = 16
 _length = struct.Struct(">H")
@@ -26,7 +27,7 @@ _length = struct.Struct(">H")
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The times that Django has sealed, None where there are none that count.
+    """What Django has sealed: two times and the facts of sign-ins, None where none count.
 
     ``is_stale`` tells to write the row again: what is void in it would count once more when Express
     says what it said then.
@@ -35,18 +36,27 @@ class Sealed:
     created_at: int | None = None
     authenticated_at: int | None = None
     is_stale: bool = False
+    sign_ins: Any = None
 
 
 def seal(
-    sid: bytes, data: Mapping[str, Any], said: Said, created_at: int, authenticated_at: int | None
+    sid: bytes,
+    data: Mapping[str, Any],
+    said: Said,
+    created_at: int,
+    authenticated_at: int | None,
+    sign_ins: Any = None,
 ) -> dict[str, Any]:
-    """Return what stands under OURS in the JSON of ``data``.
+    """Return what stands under OURS in the JSON of ``data``, without the facts of its sign-ins.
 
     The nonce makes each text unique: a writer recognises its own after a lost connection.
     """
     times = {"created_at": created_at, "authenticated_at": authenticated_at}
-    ours = {"nonce": token_urlsafe(6)} | {name: at for name, at in times.items() if at is not None}
-    message = _message(sid, data, said, created_at, authenticated_at)
+    ours: dict[str, Any] = {"nonce": token_urlsafe(6)}
+    ours |= {name: at for name, at in times.items() if at is not None}
+    if sign_ins is not None:
+        ours[_SIGN_INS] = sign_ins
+    message = _message(sid, data, said, created_at, authenticated_at, sign_ins)
     if message is not None:
         ours["mac"] = tag(derive(conf.secrets[0], _PURPOSE), *message, length=_TAG_BYTES).hex()
     return ours
@@ -71,25 +81,32 @@ def _verified(
     ours: Mapping[str, Any], sid: bytes, data: Mapping[str, Any], said: Said
 ) -> Sealed | None:
     created_at, authenticated_at = ours.get("created_at"), ours.get("authenticated_at")
-    candidate = _candidate(ours.get("mac"))
+    candidate, sign_ins = _candidate(ours.get("mac")), ours.get(_SIGN_INS)
     if not _is_time(created_at) or not (authenticated_at is None or _is_time(authenticated_at)):
         return None
-    message = _message(sid, data, said, created_at, authenticated_at)
+    message = _message(sid, data, said, created_at, authenticated_at, sign_ins)
     if candidate is None or message is None:
         return None
     for secret in conf.secrets:
         if is_tag(candidate, derive(secret, _PURPOSE), *message):
-            return Sealed(created_at, authenticated_at, is_stale=secret is not conf.secrets[0])
+            is_stale = secret is not conf.secrets[0]
+            return Sealed(created_at, authenticated_at, is_stale, sign_ins)
     return None
 
 
 def _message(
-    sid: bytes, data: Mapping[str, Any], said: Said, created_at: int, authenticated_at: int | None
+    sid: bytes,
+    data: Mapping[str, Any],
+    said: Said,
+    created_at: int,
+    authenticated_at: int | None,
+    sign_ins: Any,
 ) -> tuple[bytes, ...] | None:
     """Return what is sealed, with its length where it could run into what follows."""
     login = {name: data[name] for name in AUTH_KEYS if name in data}
+    facts = [] if sign_ins is None else [sign_ins]
     try:
-        stated = canonical([created_at, authenticated_at, login, said.state])
+        stated = canonical([created_at, authenticated_at, login, said.state, *facts])
     except (RecursionError, TypeError, ValueError):
         return None
     return None if said.state is None else (_length.pack(len(sid)), sid, stated.encode())

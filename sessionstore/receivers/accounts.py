@@ -21,6 +21,7 @@ from sessionstore.clients import client_of
 from sessionstore.core import journal
 from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
+from sessionstore.receivers.proofs import mark, proof_of_allauth, proofs_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_logged_in
 from sessionstore.users.impersonation import came_from_another, is_own
@@ -44,14 +45,16 @@ def remember_login(request: HttpRequest | None = None, user: Any = None, **_: An
     if request is None or not isinstance(session, SessionBackend):
         return
     # Compat: others send the signal for a login by a token, which is none of the session's.
-    is_of_session = is_own(session, user)
+    is_of_session, proofs = is_own(session, user), []
     if is_of_session:
         session.note_login(user_id_of(user))
+        if not came_from_another(session):
+            proofs = proofs_of(request, session, user)
     if not session.has_new_key:
         session.cycle_key()
     session.client = client_of(request)
-    if is_of_session and not came_from_another(session):
-        session.mark_authenticated()
+    for proof in proofs:
+        mark(session, proof)
     user_id = session.get(USER_KEY)
     if is_of_session:
         bind_anew(session, user_id)
@@ -91,7 +94,7 @@ def end_after_delete(instance: Any, using: str, **_: Any) -> None:
 
 
 def remember_reauthentication(
-    request: HttpRequest, user: Any, reauthenticated: bool = False, **_: Any
+    request: HttpRequest, user: Any, reauthenticated: bool = False, **record: Any
 ) -> None:
     """Stamp the session of a user who has proved to allauth again who they are.
 
@@ -102,7 +105,7 @@ def remember_reauthentication(
     if not reauthenticated or not isinstance(session, SessionBackend):
         return
     if is_own(session, user):
-        session.mark_authenticated()
+        mark(session, proof_of_allauth(record))
         if not session.has_new_key:
             session.cycle_key()
 

@@ -1,23 +1,27 @@
 """What can be asked of a session: its name, its user, and whether there is something to save.
 
-Questions only: none changes the data. One that says that it loads may cost a SELECT.
+Questions only: none changes the data, but for the note of how a user has proved who they are. One
+that says that it loads may cost a SELECT.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.binding import tokens
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key, as_text
-from sessionstore.core.record import Record
+from sessionstore.core.merge import USER_KEY
+from sessionstore.core.record import Data, Record
+from sessionstore.core.sign_ins import facts
+from sessionstore.core.sign_ins.methods import IMPERSONATION
 from sessionstore.table.receipts import Receipt, receipt_for
 
 from .drafts import client_differs
-from .engine import DjangoSession, Marks
+from .engine import DjangoSession, Marks, after_load
 from .expiring import policy_of
 from .known import UNSET, Answer, Known, Standing, Wish
-from .sealed import differs, dumps
+from .sealed import data_of, differs, dumps
 
 # Requests that were under way while the browser was bound have no proof yet, for so long.
 _UNDER_WAY_MS = 60_000
@@ -32,6 +36,8 @@ class Facts(DjangoSession):
     visitor_cookie: str | None = None
     # Whether the answer may ask the browser to bind the session: somebody has just signed in.
     may_bind = False
+    # Whose login this request has left by a flush: who signs in then has not come from nowhere.
+    left_user_id: object = None
     # The row that the key opens and this request is not given, without its data.
     withheld: Record | None = None
 
@@ -64,6 +70,11 @@ class Facts(DjangoSession):
         """The row's primary key, as far as it has been read; it never changes. Never loads."""
         row = self._known.record
         return None if row is None else row.id
+
+    @property
+    def data_before(self) -> Data:
+        """A copy of the data as the row holds them, as far as it has been read. Never loads."""
+        return data_of(self._known.payload)
 
     @property
     def ended_key(self) -> Key | None:
@@ -107,6 +118,51 @@ class Facts(DjangoSession):
         if known.proof.at is not UNSET:
             return known.proof.at
         return None if known.record is None else known.record.authenticated_at
+
+    # --- how the user has proved who they are
+
+    @property
+    def sign_ins(self) -> tuple[facts.SignIn, ...]:
+        """How and when the user of this session has proved who they are, the oldest first. Loads.
+
+        Empty for nobody's session, and where that is not known.
+        """
+        data = self._get_session()
+        user_id = data.get(USER_KEY)
+        owner = None if user_id is None else str(user_id)
+        return facts.sign_ins_in(data, owner, self.authenticated_at_ms)
+
+    def mark_authenticated(
+        self, method: str = "", *, level: int | None = None, provider: str = ""
+    ) -> None:
+        """Stamp this moment as the one at which the user proved who they are, and note how.
+
+        ``method`` is a word such as "password", "otp", "webauthn" or "oidc"; "" is not known.
+        ``level`` is 1 for one factor and 2 for two, or for one that is two, such as a passkey with
+        a PIN: without it "otp", "webauthn" and "recovery_code" make 2 on top of another method,
+        and all else 1. ``provider`` is who vouches for the user. Loads. Raises ValueError for a
+        level that is none.
+        """
+        at, known = expiry.now_ms(), self.sign_ins
+        if self.left_user_id is not None:
+            # Another user was signed in a moment ago, and by now it is known that this is no play.
+            known = tuple(one for one in known if one.level > 0)
+        how = facts.fact_of(method, at, level=level, provider=provider, known=known)
+        self._note_sign_in(how, known)
+        self.may_bind = True
+        self._stamp_at(at)
+
+    amark_authenticated = after_load(mark_authenticated)
+
+    def note_impersonation(self, by: object) -> None:
+        """Note that somebody else acts as the user of this session, and that nothing is proved."""
+        how = facts.fact_of(IMPERSONATION, expiry.now_ms(), by=str(by))
+        self._note_sign_in(how, ())
+
+    def _note_sign_in(self, how: facts.SignIn, known: Iterable[facts.SignIn]) -> None:
+        user_id = self._session.get(USER_KEY)
+        if user_id is not None:
+            facts.add(self._session, str(user_id), how, known=known)
 
     @property
     def expires_at_ms(self) -> int | None:

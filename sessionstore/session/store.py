@@ -15,7 +15,7 @@ from django.db.transaction import TransactionManagementError
 
 from sessionstore import telemetry
 from sessionstore.conf import conf
-from sessionstore.core import expiry, journal
+from sessionstore.core import journal
 from sessionstore.core.keys import Key
 from sessionstore.core.merge import USER_KEY, put_in_place
 from sessionstore.core.record import Client, Data, Record
@@ -46,8 +46,6 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     slides = True
     # Whether this request has given the session a new key: a login does it at most once.
     has_new_key = False
-    # Whose login this request has left by a flush: who signs in then has not come from nowhere.
-    left_user_id: object = None
     # The reason that session_revoked tells when the session is flushed.
     ends_because = Reason.FLUSHED
 
@@ -419,10 +417,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             self.withheld, self._known = withheld, Known.arriving(None)
         return self._settled()
 
-    def mark_authenticated(self) -> None:
-        """Stamp this moment as the one at which the user proved who they are."""
-        self.may_bind = True
-        self._known = self._settled().stamped(expiry.now_ms())
+    def _stamp_at(self, at: int) -> None:
+        self._known = self._settled().stamped(at)
         self.modified = True
 
     def note_login(self, user_id: str) -> None:

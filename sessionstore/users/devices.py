@@ -3,7 +3,7 @@
 Each function takes the session that asks: it knows its engine, and so the table.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from sessionstore.conf import conf
 from sessionstore.conf.zones import aware
 from sessionstore.core.expiry import MINUTE_MS, now_ms, to_ms
 from sessionstore.core.headers.user_agent import Form
+from sessionstore.core.sign_ins.facts import SignIn
 from sessionstore.core.text import printable
 from sessionstore.models import DEVICE_NAME_LENGTH, user_id_of
 from sessionstore.session.store import SessionBackend
@@ -22,7 +23,7 @@ from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Knows
 from sessionstore.users.impersonation import acts_for
 from sessionstore.users.revocation import revoke_all_of, revoke_each
-from sessionstore.users.words import agent_of, in_words, place_of
+from sessionstore.users.words import agent_of, in_words, place_of, sign_ins_in_words
 
 PER_PAGE = 20
 
@@ -31,6 +32,7 @@ PER_PAGE = 20
 class Device:
     """One live session in words. The handle names it in forms; it opens nothing.
 
+    How its user has signed in, ``methods`` and words for them, is told of the one that asks alone.
     A table that Express writes too does not tell every time, but which half signed the user in.
     ``name`` is what its user calls it. Security: anybody who is signed in can give one, so pages
     show ``browser`` beside it.
@@ -49,6 +51,8 @@ class Device:
     form: Form = Form.UNKNOWN
     expires_at: datetime | None = None
     is_active: bool = False
+    methods: list[str] = field(default_factory=list)
+    signed_in_how: str = ""
 
     @property
     def title(self) -> str:
@@ -83,7 +87,7 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     _refuse_others(user, session)
     own, start = session.row_id, (number - 1) * PER_PAGE
     found = session.table.live_of(user_id_of(user), first=own, start=start, most=PER_PAGE + 1)
-    devices = [_described(row, is_this=bytes(row.pk) == own) for row in found]
+    devices = [_described(row, _sign_ins_of(row, session)) for row in found]
     return DevicePage(
         devices[:PER_PAGE],
         number,
@@ -99,10 +103,9 @@ def find_device(user: Any, session: SessionBackend, handle: str) -> Device | Non
     Raises PermissionDenied as below.
     """
     _refuse_others(user, session)
-    own = session.row_id
     rows = session.table.of_handle(user_id_of(user), handle)
     live = [row for row in rows if row.is_live]
-    return _described(live[0], is_this=bytes(live[0].pk) == own) if live else None
+    return _described(live[0], _sign_ins_of(live[0], session)) if live else None
 
 
 def can_name(session: SessionBackend) -> bool:
@@ -175,7 +178,16 @@ def _refuse_others(user: Any, session: SessionBackend) -> None:
         raise PermissionDenied(message)
 
 
-def _described(row: Any, *, is_this: bool) -> Device:
+def _sign_ins_of(row: Any, session: SessionBackend) -> tuple[SignIn, ...] | None:
+    """Return how the user has signed in to the session that asks; None of another.
+
+    Its data have been read. To read those of the others would cost more than it tells.
+    """
+    return session.sign_ins if bytes(row.pk) == session.row_id else None
+
+
+def _described(row: Any, sign_ins: tuple[SignIn, ...] | None) -> Device:
+    is_this = sign_ins is not None
     agent, seen = agent_of(row.user_agent), row.last_seen_at
     return Device(
         handle=row.handle,
@@ -191,6 +203,8 @@ def _described(row: Any, *, is_this: bool) -> Device:
         form=agent.form,
         expires_at=row.expires_at,
         is_active=is_this or (seen is not None and _is_lately(seen)),
+        methods=[*dict.fromkeys(one.method for one in sign_ins or () if one.method)],
+        signed_in_how=sign_ins_in_words(sign_ins or ()),
     )
 
 

@@ -46,6 +46,7 @@ class Ended:
             Reason.COMMAND: _("An administrator has signed you out."),
             Reason.LIMIT: _("You were signed out here because you signed in on too many devices."),
             Reason.PASSWORD_CHANGED: _("You were signed out because your password was changed."),
+            Reason.FACTOR_CHANGED: _("You were signed out because a second factor was changed."),
             Reason.ACCOUNT_DISABLED: _("You were signed out because your account was disabled."),
         }.get(self.why, _("Your session has ended."))
 

@@ -1,12 +1,17 @@
-"""A client in words: its browser, its system, its place."""
+"""A client in words: its browser, its system, its place, and how its user has signed in."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext as _
 
 from sessionstore.core.headers.user_agent import Agent, Form, read_user_agent
+from sessionstore.core.sign_ins import methods
+from sessionstore.core.sign_ins.facts import SignIn
+from sessionstore.core.text import printable
 
 parse: Any
 try:
@@ -90,3 +95,26 @@ def geoip_reader() -> Any:
         return geoip.GeoIP2()
     except geoip.GeoIP2Exception:
         return None
+
+
+def sign_ins_in_words(facts: Iterable[SignIn]) -> str:
+    """Return "Password and code", each method once; "" where none is known."""
+    words = dict.fromkeys(filter(None, map(_method_in_words, facts)))
+    return capfirst(get_text_list(list(words), _("and")))
+
+
+def _method_in_words(fact: SignIn) -> str:
+    """Return a word for a method; the provider says more than that there is one."""
+    words = {
+        methods.PASSWORD: _("password"),
+        methods.OTP: _("code"),
+        methods.WEBAUTHN: _("passkey or security key"),
+        methods.RECOVERY_CODE: _("recovery code"),
+        methods.EMAIL: _("message to you"),
+        methods.SOCIAL: _("account elsewhere"),
+        methods.OIDC: _("single sign-on"),
+        methods.SAML: _("single sign-on"),
+        methods.TOKEN: _("token"),
+        methods.IMPERSONATION: _("somebody who acts as you"),
+    }
+    return printable(fact.provider) or words.get(fact.method, printable(fact.method))

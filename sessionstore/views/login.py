@@ -15,6 +15,7 @@ from django.views.generic import FormView
 from sessionstore.answers.kinds import wants_json
 from sessionstore.answers.places import FORGOTTEN_PASSWORD, url_of
 from sessionstore.answers.refusals import ask_script, go_on
+from sessionstore.core.sign_ins.methods import PASSWORD
 from sessionstore.decorators import SignedInMixin, not_impersonated, session_of
 from sessionstore.forms import ConfirmForm, LoginForm
 
@@ -63,8 +64,9 @@ class LoginView(_AsksPassword, auth_views.LoginView):
         """Sign in, then let the session live as long as the user chose for this computer."""
         response = super().form_valid(form)
         session = session_of(self.request)
-        # Also where somebody else was signed in: here the password has been given.
-        session.mark_authenticated()
+        if session.left_user_id is not None:
+            # Somebody else was signed in: the receiver cannot know that the password was given.
+            session.mark_authenticated(PASSWORD)
         session.set_lifetime(form.lifetime)
         return go_on(self.request, response.headers["Location"])
 
@@ -96,7 +98,7 @@ class ConfirmView(SignedInMixin, _AsksPassword, auth_views.RedirectURLMixin, _Fo
         """Stamp the session, and go on to where the user wanted to go."""
         session = session_of(self.request)
         # Security: in this order. The new key may be given to a session that by now is another's.
-        session.mark_authenticated()
+        session.mark_authenticated(PASSWORD)
         session.cycle_key()
         return go_on(self.request, self.get_success_url())
 

@@ -13,4 +13,5 @@ MIDDLEWARE = [
 ]
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, "app.test", "evil.test"]
 ROOT_URLCONF = "tests.browser.urls"
+SESSIONSTORE_REAUTH_URL = {2: "code"}
 SESSIONSTORE_BIND_DEVICE = HTTPS and os.environ.get("SESSIONSTORE_TEST_BINDS") != "no"

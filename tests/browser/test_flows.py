@@ -24,6 +24,19 @@ def test_one_browser_ends_the_session_of_the_other(visitor):
     assert page.url.endswith("/checkout/")
 
 
+def test_a_second_factor_opens_what_a_password_does_not(visitor):
+    """Asked for the code, back on the page, and the devices page says how one has signed in."""
+    person = visitor()
+    page = person.sign_in("bob")
+    page.goto(person.site.address + "/strong/")
+    assert page.url.endswith("/code/?next=/strong/")
+    page.get_by_label("Code").fill("123456")
+    page.get_by_role("button").click()
+    expect(page.get_by_role("heading")).to_have_text("Strong")
+    page.goto(person.site.address + "/account/devices/")
+    expect(page.get_by_text("Password and code")).to_be_visible()
+
+
 def test_all_others_are_ended_by_one_button(visitor):
     """And this one stays."""
     browsers = [visitor() for _ in range(3)]

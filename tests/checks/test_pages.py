@@ -13,7 +13,9 @@ from django.conf.urls.i18n import i18n_patterns
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path, reverse_lazy
+from django.views.generic import View
 
+from sessionstore.decorators import RecentLoginRequiredMixin, recent_login_required
 from sessionstore.forms import LoginForm
 from sessionstore.middleware import SessionMiddleware
 from sessionstore.views import LoginView
@@ -60,7 +62,14 @@ class OwnMiddleware(SessionMiddleware):
     """A site's own, built on ours."""
 
 
+class StrongPage(RecentLoginRequiredMixin, View):
+    """A page of level 3."""
+
+    recent_login_level = 3
+
+
 home = path("", page, name="home")
+strong = path("strong/", recent_login_required(page, level=2))
 account = path("account/", include("sessionstore.urls"))
 devices = path("account/", include("sessionstore.urls.devices"))
 signin = path("signin/", page, name="signin")
@@ -72,6 +81,7 @@ URLS = {
     "own": [home, devices, path("in/", OwnLogin.as_view(), name="in")],
     "otp": [home, devices, path("in/", OwnLogin.as_view(form_class=OneTimeForm), name="in")],
     "languages": [home, *i18n_patterns(account, signin, prefix_default_language=False)],
+    "strong": [home, account, signin, strong, path("class/", StrongPage.as_view())],
     "renamed": [home, path("me/", include("sessionstore.urls", namespace="me"))],
 }
 OURS_THERE = {"LOGIN_URL": "sessionstore:login", "LOGIN_REDIRECT_URL": "home"}
@@ -147,6 +157,7 @@ GOOD = {
     ),
     "another namespace": ("renamed", {"LOGIN_URL": "/me/login/", "LOGIN_REDIRECT_URL": "/"}),
     "a page that asks again": ("all", {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": "signin"}),
+    "views that want more": ("strong", {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": "signin"}),
     "one elsewhere": ("all", {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": "https://sso.example.com"}),
     "middleware of the site's": (
         "all",
@@ -225,6 +236,23 @@ def test_a_good_site_is_told_nothing(name):
         ),
         (["E080"], "all", {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": "no-such-name"}),
         (["W084"], "all", {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": "/nowhere/"}),
+        (
+            ["E080", "W084"],
+            "all",
+            {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": {1: "no-such-name", 2: "/nowhere/"}},
+        ),
+        (["E092", "E092"], "strong", OURS_THERE),
+        (["E092"], "strong", {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": {2: "signin"}}),
+        (
+            ["W092"],
+            "strong",
+            {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": {2: "sessionstore:confirm", 3: "signin"}},
+        ),
+        (
+            ["W092"],
+            "strong",
+            {**OURS_THERE, "SESSIONSTORE_REAUTH_URL": {2: "signin", 3: "sessionstore:login"}},
+        ),
     ],
 )
 def test_what_would_surprise_a_visitor_is_told(expected, urls, names):

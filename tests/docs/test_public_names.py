@@ -81,6 +81,7 @@ TEMPLATES = [
     "confirm.html",
     "device.html",
     "devices.html",
+    "insufficient.html",
     "logged_out.html",
     "login.html",
     "logout.html",

@@ -102,3 +102,9 @@ def key_of(client: Client) -> str | None:
     """Return the key that the browser holds; a deleted cookie counts as none."""
     morsel = client.cookies.get(site.SESSION_COOKIE_NAME)
     return morsel.value or None if morsel else None
+
+
+def sign_ins_of(client: Client) -> list[tuple[str, int]]:
+    """Return how the user of a browser has signed in: method and level."""
+    session: Any = client.session
+    return [(fact.method, fact.level) for fact in session.sign_ins]

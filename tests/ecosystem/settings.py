@@ -37,12 +37,21 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.usersessions",
     "allauth.headless",
+    "allauth.mfa",
     "axes",
     "channels",
     "debug_toolbar",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
+    "formtools",  # for two_factor
     "hijack",
     "impersonate",
     "loginas",
+    "mozilla_django_oidc",
+    "rest_framework",
+    "social_django",
+    "two_factor",
     "wagtail.admin",
     "wagtail.users",
     "wagtail.images",
@@ -97,8 +106,12 @@ MIGRATION_MODULES = dict.fromkeys(
         "contenttypes",
         "debug_toolbar",
         "impersonate",
+        "mfa",
+        "otp_static",
+        "otp_totp",
         "sessions",
         "sites",
+        "social_django",
         "taggit",
         "usersessions",
         "wagtailadmin",
@@ -116,6 +129,15 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_RATE_LIMITS = False
 USERSESSIONS_TRACK_ACTIVITY = True
+OIDC_RP_CLIENT_ID = "shop"
+OIDC_RP_CLIENT_SECRET = "a secret that the shop shares with its provider"
+OIDC_OP_AUTHORIZATION_ENDPOINT = "https://op.example/authorize"
+OIDC_OP_TOKEN_ENDPOINT = "https://op.example/token"
+OIDC_OP_USER_ENDPOINT = "https://op.example/user"
+OIDC_STORE_ID_TOKEN = True
+OIDC_USE_NONCE = False
+SOCIAL_AUTH_PIPELINE = ["tests.ecosystem.providers.find_ann"]
+TWO_FACTOR_REMEMBER_COOKIE_AGE = 3600
 HEADLESS_CLIENTS = ("app", "browser")
 AXES_ENABLED = False  # its own tests switch it on
 WAGTAIL_SITE_NAME = "tests"

@@ -4,11 +4,18 @@ from typing import Any
 
 import pytest
 from allauth.account.signals import authentication_step_completed
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.ecosystem.conftest import OUR_STACKS, Table, key_of
+from tests.ecosystem.conftest import OUR_STACKS, Table, key_of, sign_ins_of
 from tests.harness.clock import Clock
 
 ANN = {"login": "ann", "password": "secret"}
@@ -238,3 +245,61 @@ def test_an_app_is_given_its_new_token(client: Client, ann: User, reauthenticati
     renewed = answer.json()["meta"]["session_token"]
     asked = Client().get(f"{APP}/auth/session", headers={"x-session-token": renewed})
     assert (renewed != token, asked.status_code) == (True, 200)
+
+
+# A second factor
+
+
+@pytest.fixture
+def secret(ann: User, settings: Any) -> str:
+    """What makes ann's codes; the site asks allauth's page for one where it matters."""
+    settings.SESSIONSTORE_REAUTH_URL = {1: "account_reauthenticate", 2: "mfa_reauthenticate"}
+    secret = generate_totp_secret()
+    TOTP.activate(ann, secret)
+    return secret
+
+
+def code_for(secret: str) -> dict[str, str]:
+    counter = next(iter(yield_hotp_counters_from_time()))
+    return {"code": format_hotp_value(hotp_value(secret, counter))}
+
+
+@on_ours
+def test_a_login_by_two_factors_is_one(client: Client, secret: str, clock: Clock) -> None:
+    """What allauth has recorded of both steps; later the code is asked for alone."""
+    assert client.post("/accounts/login/", ANN).url == "/accounts/2fa/authenticate/"
+    client.post("/accounts/2fa/authenticate/", code_for(secret))
+    assert sign_ins_of(client) == [("password", 1), ("otp", 2)]
+    assert client.get("/strong/").content == b"strong"
+    clock.advance(minutes=20)
+    asked = client.get("/strong/")
+    assert asked.url == "/accounts/2fa/reauthenticate/?next=/strong/"
+    assert client.post(asked.url, code_for(secret)).url == "/strong/"
+    assert sign_ins_of(client) == [("password", 1), ("otp", 2), ("otp", 2)]
+    assert client.get("/strong/").content == b"strong"
+
+
+@on_ours
+def test_the_password_again_is_no_second_factor(client: Client, ann: User, secret: str) -> None:
+    """A session from before the code was set up, and a step of another user's login."""
+    client.post("/login/", {"username": "ann", "password": "secret"})
+    client.post("/accounts/reauthenticate/", {"password": "secret"})
+    assert sign_ins_of(client) == [("password", 1), ("password", 1)]
+    assert client.get("/strong/").status_code == 302
+    assert client.get("/careful/").content == b"careful"
+
+
+@on_ours
+def test_a_changed_second_factor_ends_the_others(
+    client: Client, ann: User, secret: str, clock: Clock
+) -> None:
+    """As a new password does; who has changed it stays (ASVS 7.4.3)."""
+    other = Client()
+    other.force_login(ann, "django.contrib.auth.backends.ModelBackend")
+    client.post("/accounts/login/", ANN)
+    client.post("/accounts/2fa/authenticate/", code_for(secret))
+    clock.advance(minutes=1)
+    client.post("/accounts/2fa/reauthenticate/", code_for(secret))
+    assert client.post("/accounts/2fa/totp/deactivate/").status_code == 302
+    assert b"page Anonymous" in other.get("/page/").content
+    assert b"page ann" in client.get("/page/").content

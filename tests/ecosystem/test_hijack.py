@@ -1,5 +1,7 @@
 """django-hijack: an administrator works as another user, and comes back."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -83,3 +85,22 @@ def test_logout_while_hijacked_ends_all(admin: Client, table: Table, ann: User) 
     acquire(admin, ann)
     admin.post("/logout/")
     assert (table.rows(), key_of(admin)) == (0, None)
+
+
+@pytest.mark.parametrize("stack", [name for name in STACKS if name != "stock"], indirect=True)
+def test_who_acts_is_told_and_proves_nothing(
+    admin: Client, ann: User, boss: User, settings: Any
+) -> None:
+    """By whom, at level 0, whatever the administrator has proved; on the way back nothing."""
+    settings.SESSIONSTORE_REAUTH_URL = {2: "/strong-page/"}
+    session: Any = admin.session
+    session.mark_authenticated("otp")
+    session.save()
+    assert admin.get("/strong/").content == b"strong"
+    acquire(admin, ann)
+    [fact] = admin.session.sign_ins
+    assert (fact.method, fact.level, fact.by) == ("impersonation", 0, str(boss.pk))
+    assert admin.get("/strong/").status_code == 302
+    admin.post("/hijack/release/")
+    assert admin.session.sign_ins == ()
+    assert admin.get("/strong/").status_code == 302

@@ -50,6 +50,19 @@ def test_what_asks_for_the_person_is_refused(admin: Client, ann: User, page: str
     assert b"You act as <strong>ann</strong>" in answer.content
 
 
+def test_a_second_factor_of_the_administrator_is_none_of_hers(
+    admin: Client, ann: User, settings: Any
+) -> None:
+    """The session is the administrator's, and so is what it tells."""
+    settings.SESSIONSTORE_REAUTH_URL = {2: "/strong-page/"}
+    session: Any = admin.session
+    session.mark_authenticated("otp")
+    session.save()
+    assert admin.get("/strong/").content == b"strong"
+    act_as(admin, ann)
+    assert admin.get("/strong/").status_code == 403
+
+
 @pytest.mark.parametrize("end", ["revoke-others", "revoke"])
 def test_nobody_is_signed_out_in_her_name(
     admin: Client, hers: Client, ann: User, boss: User, end: str

@@ -1,10 +1,12 @@
 """django-loginas: an administrator signs in as another user, by Django's own login."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.ecosystem.conftest import OUR_STACKS
+from tests.ecosystem.conftest import OUR_STACKS, sign_ins_of
 
 pytestmark = pytest.mark.parametrize("stack", OUR_STACKS, indirect=True)
 
@@ -45,3 +47,16 @@ def test_who_signs_in_afterwards_with_a_password_is_recent(admin: Client, ann: U
     admin.post("/logout/")
     admin.post("/login/", {"username": "ann", "password": "secret"})
     assert admin.get("/careful/").status_code == 200
+
+
+def test_who_acts_is_told_and_proves_nothing(admin: Client, ann: User, boss: User) -> None:
+    """By whom, at level 0; her password makes it a sign-in of its own, and nothing is told back."""
+    act_as(admin, ann)
+    [fact] = admin.session.sign_ins
+    assert (fact.method, fact.level, fact.by) == ("impersonation", 0, str(boss.pk))
+    session: Any = admin.session
+    session.mark_authenticated("password")
+    session.save()
+    assert sign_ins_of(admin) == [("impersonation", 0), ("password", 1)]
+    admin.get("/loginas/logout/")
+    assert sign_ins_of(admin) == []

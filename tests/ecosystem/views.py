@@ -40,6 +40,12 @@ def careful(request: HttpRequest) -> HttpResponse:
     return HttpResponse("careful")
 
 
+@recent_login_required(level=2)
+def strong(request: HttpRequest) -> HttpResponse:
+    """A page that wants a second factor."""
+    return HttpResponse("strong")
+
+
 @login_not_required
 def form(request: HttpRequest) -> HttpResponse:
     """Answer the CSRF token; a POST passes the CSRF check only with it."""

@@ -106,6 +106,23 @@ class TestSeal:
     def table(self, shared_table) -> None:
         shared_table()
 
+    def test_what_express_writes_of_a_sign_in_raises_no_level(self, ann):
+        """Neither where Django's data stand, nor under its seal."""
+        browser = in_django(ann)
+        session = SessionStore(browser.cookie)
+        session.mark_authenticated("otp", level=1)
+        session.save()
+        at = session.authenticated_at_ms
+
+        def levels():
+            return [fact.level for fact in SessionStore(browser.cookie).sign_ins]
+
+        forged = {"x": [str(ann.pk), at, "webauthn", 2, "", None]}
+        express_writes(browser.cookie, lambda row: row.update(_session_sign_ins=forged))
+        assert (levels(), stored(browser)["_session_sign_ins"]) == ([1, 1], forged)
+        express_writes(browser.cookie, lambda row: row["_sessionstore"].update(sign_ins=forged))
+        assert (levels(), seen(browser)) == ([], (None, False))
+
     def test_a_login_of_django_counts_as_django_wrote_it(self, ann):
         """Whatever else Express adds, in whatever order it writes."""
         browser = in_django(ann)

@@ -37,7 +37,9 @@ def test_a_life_leaves_one_record_for_each_event(log, browser, user):
     press(browser, "/account/logout/")
     assert events(log) == ["cycled", "logged in", "created", "revoked"]
     login, revoked = log.records[1], log.records[-1]
-    assert login.getMessage() == (f"Session logged in: user={user.pk} address=127.0.0.1")
+    assert login.getMessage() == (
+        f"Session logged in: user={user.pk} address=127.0.0.1 methods=password"
+    )
     assert (login.session_user, login.session_address) == (str(user.pk), "127.0.0.1")
     assert revoked.getMessage() == f"Session revoked: handle={handle} user={user.pk} reason=logout"
     assert {record.name for record in log.records} == {"sessionstore.security"}
