@@ -1,6 +1,6 @@
-"""What can be asked of a session: its name, its user, and whether there is something to save.
+"""What can be asked of a session: its names, its user, and whether there is something to save.
 
-Questions only: none changes the data. One that says that it loads may cost a SELECT.
+None of it changes the data. What says that it loads may cost a SELECT.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,14 @@ from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.binding import tokens
 from sessionstore.core.headers.set_cookie import CookieOptions
-from sessionstore.core.keys import Key, as_text
+from sessionstore.core.keys import Key, as_text, id_of
 from sessionstore.core.record import Record
+from sessionstore.links.names import SID, Name
+from sessionstore.links.pending import NO_LINKS
 from sessionstore.table.receipts import Receipt, receipt_for
 
 from .drafts import client_differs
-from .engine import DjangoSession, Marks
+from .engine import DjangoSession, Marks, in_thread
 from .expiring import policy_of
 from .known import UNSET, Answer, Known, Standing, Wish
 from .sealed import differs, dumps
@@ -34,6 +36,8 @@ class Facts(DjangoSession):
     may_bind = False
     # The row that the key opens and this request is not given, without its data.
     withheld: Record | None = None
+    # What this request has linked it to.
+    _links = NO_LINKS
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.known_handle or 'without a row'}>"
@@ -52,6 +56,25 @@ class Facts(DjangoSession):
         """The handle as far as the row has been read; never loads."""
         row = self._known.record
         return None if row is None else self.table.handle_of(row.id)
+
+    def link(self, issuer: str, sid: str, *, kind: str = SID) -> None:
+        """Link this session to the name that ``issuer`` knows it by, when it is saved.
+
+        The name then finds the session whatever its key is by that time. Several sessions may have
+        one name, and one session several. Costs one INSERT at the save, and loads nothing. A
+        visitor's session that holds nothing is not saved, and so not linked.
+        """
+        self._links = self._links.adding(Name(issuer, sid, kind))
+        self.accessed = self.modified = True
+
+    alink = in_thread(link)
+
+    def _keep_links(self) -> None:
+        """Store the links that the row, where it is there, does not have yet."""
+        known = self._settled()
+        if known.standing is Standing.STORED:
+            session_id = id_of(self.table.handle_of(known.row.id))
+            self._links = self._links.kept(session_id, known.row.user_id)
 
     @property
     def user_id(self) -> str | None:

@@ -22,6 +22,7 @@ LAYERS = [
     {"express"},
     {"users"},
     {"session"},
+    {"links"},
     {"cleaning", "cache"},
     {"table"},
     {"security_log"},
