@@ -23,6 +23,7 @@ class Reason(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a reason
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_DELETED = "account_deleted"
+    PROVIDER = "provider"  # the user, at the provider that they signed in by
     REPLACED = "replaced"  # a login in a browser that could not prove to be the bound device
 
 

@@ -1,21 +1,19 @@
 """The table of links: link a session, find the sessions of a name, forget what is gone."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
+
+from django.db import DatabaseError
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.links.names import Name
 from sessionstore.models import Link
 from sessionstore.models.links import ISSUER_LENGTH
+from sessionstore.table.faults import is_missing_table
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.routed import RoutedTable
-
-# The row of a session may be in a transaction that has yet to commit: it is looked for later.
-SETTLED_MS = expiry.DAY_MS
-# Returns which of these sessions are there.
-Present = Callable[[Sequence[bytes]], set[bytes]]
 
 
 class LinkTable(RoutedTable):
@@ -38,11 +36,18 @@ class LinkTable(RoutedTable):
         ]
         attempt(self.alias, WRITE, lambda: self.objects.bulk_create(rows, ignore_conflicts=True))
 
-    def sessions_of(self, names: Iterable[Name]) -> list[bytes]:
-        """Return the ids of the sessions that all of these names mean, whether or not they live."""
+    def sessions_of(
+        self, names: Iterable[Name], *, linked_until_ms: int | None = None
+    ) -> list[bytes]:
+        """Return the ids of the sessions that all of these names mean, whether or not they live.
+
+        With a moment only of those that were linked by then.
+        """
         found: set[bytes] | None = None
         for name in names:
             rows = self.objects.filter(digest__in=name.digests(conf.secrets))
+            if linked_until_ms is not None:
+                rows = rows.filter(created_at__lte=linked_until_ms)
             ids = rows.values_list("session_id", flat=True)
             meant = set(map(bytes, attempt(self.alias, READ, partial(list, ids))))
             found = meant if found is None else found & meant
@@ -55,25 +60,31 @@ class LinkTable(RoutedTable):
 
     def forget(self, session_ids: Sequence[bytes]) -> int:
         """Delete the links of sessions that have ended; return how many."""
+        if not session_ids:
+            return 0
         rows = self.objects.filter(session_id__in=sorted(session_ids))
         return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
 
-    def forget_gone(self, after: int, size: int, present: Present) -> tuple[int, int, int]:
-        """Look at the next ``size`` links and delete those whose sessions are gone.
-
-        Return the last one's primary key, how many were looked at, and how many are deleted. Young
-        ones stay: that a session is not found yet is no evidence.
-        """
-        old = self.objects.filter(pk__gt=after, created_at__lt=expiry.now_ms() - SETTLED_MS)
+    def settled_after(self, last: int, size: int, before_ms: int) -> list[tuple[int, bytes]]:
+        """Return the next links that were made before a moment: primary keys and sessions."""
+        old = self.objects.filter(pk__gt=last, created_at__lt=before_ms)
         columns = old.order_by("pk").values_list("pk", "session_id")[:size]
-        page = attempt(self.alias, READ, lambda: [(pk, bytes(one)) for pk, one in columns])
-        if not page:
-            return after, 0, 0
-        here = present(sorted({session_id for _, session_id in page}))
-        gone = [pk for pk, session_id in page if session_id not in here]
-        rows = self.objects.filter(pk__in=gone)
-        deleted = attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)) if gone else 0
-        return page[-1][0], len(page), int(deleted)
+        page: list[tuple[int, Any]] = attempt(self.alias, READ, lambda: list(columns))
+        return [(pk, bytes(one)) for pk, one in page]
+
+    def remove_many(self, keys: Iterable[int]) -> int:
+        """Delete links by primary key."""
+        rows = self.objects.filter(pk__in=sorted(keys))
+        return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
+
+    def is_used(self) -> bool:
+        """Tell whether anything is linked; nothing is where the table has not been made."""
+        try:
+            return bool(attempt(self.alias, READ, self.objects.exists))
+        except DatabaseError as error:
+            if is_missing_table(error):
+                return False
+            raise
 
 
 links = LinkTable()

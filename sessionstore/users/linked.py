@@ -1,13 +1,13 @@
 """Ends the sessions that a name from outside means, and forgets links of those that are gone."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from sessionstore.cleaning import Pace, in_batches
+from sessionstore.core import expiry
 from sessionstore.core.keys import handle_of
 from sessionstore.links.names import Name
-from sessionstore.links.rows import links
+from sessionstore.links.rows import LinkTable, links
 from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
@@ -15,21 +15,29 @@ from sessionstore.table.routed import BATCH
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.revocation import revoke_each, site_session
 
+# The row of a session may be in a transaction that has yet to commit: it is looked for later.
+SETTLED_MS = expiry.DAY_MS
 # A login may link a session meanwhile; a flood of them must end the loop too.
 _ROUNDS = 100
 
 
-def end_linked(*names: Name, reason: Reason, session: SessionBackend | None = None) -> int:
+def end_linked(
+    *names: Name,
+    reason: Reason,
+    linked_until_ms: int | None = None,
+    session: SessionBackend | None = None,
+) -> int:
     """End every session that all of these names mean; return how many.
 
-    None of another site that shares the table. Looks again until a look ends nothing. ``session``
-    is any of the engine to use; the site's, when it is not given.
+    None of another site that shares the table, and with a moment none that was linked later. Looks
+    again until a look ends nothing. ``session`` is any of the engine to use; the site's, when it is
+    not given.
     """
     session, ended = session or site_session(), 0
     if session is None:
         return 0
     for _ in range(_ROUNDS):
-        ids = links.sessions_of(names)
+        ids = links.sessions_of(names, linked_until_ms=linked_until_ms)
         in_round = sum(_end(session, part, reason) for part in _parts(ids))
         ended += in_round
         if not in_round:
@@ -61,44 +69,49 @@ def _end_by_handle(session: SessionBackend, session_id: bytes, reason: Reason) -
     return True
 
 
-def forget_links(
-    session: SessionBackend,
-    *,
-    pace: Pace | None = None,
-    stop: Callable[[], bool] = lambda: False,
-) -> int:
-    """Forget the links of sessions that are gone, in batches; return how many.
+class GoneLinks(LinkTable):
+    """The links of sessions that are gone, as the verbs that a clean-up needs.
 
-    One SELECT where nothing was ever linked. ``session`` is one of the site's own engine: whose
-    table has all sessions that are linked.
+    ``sessions`` is the table of the site's engine, which has all sessions that are linked. That a
+    session is not there is no evidence before a day has passed: its row may be in a transaction
+    that has yet to commit.
     """
-    last, gone = 0, _Gone(session.table)
 
-    def forget(size: int) -> tuple[int, int]:
-        nonlocal last
-        last, looked_at, forgotten = links.forget_gone(last, size, gone.present)
-        return looked_at, forgotten
+    def __init__(self, sessions: Any) -> None:
+        self._sessions = sessions
+        self._last = 0
 
-    return in_batches(
-        forget, links, pace=pace or Pace(), stop=stop, on_batch=lambda _: None
-    ).removed
+    def expired(self, before: int, limit: int) -> list[int]:
+        """Return the next ``limit`` of them, as far as they are a day older than ``before``."""
+        gone: list[int] = []
+        while len(gone) < limit:
+            page = self.settled_after(self._last, limit - len(gone), before - SETTLED_MS)
+            if not page:
+                break
+            here = self._present({session_id for _, session_id in page})
+            gone += [pk for pk, session_id in page if session_id not in here]
+            self._last = page[-1][0]
+        return gone
 
+    def remove_many(self, keys: Iterable[int], *, expired_before: int = 0) -> int:  # noqa: ARG002 - gone is gone
+        return super().remove_many(keys)
 
-class _Gone:
-    """Tells which sessions a table has."""
+    def count_expired(self, before: int) -> int:
+        self._last = 0
+        count = 0
+        while found := len(self.expired(before, BATCH)):
+            count += found
+        return count
 
-    def __init__(self, table: Any) -> None:
-        self._table = table
-
-    def present(self, session_ids: Sequence[bytes]) -> set[bytes]:
-        if not isinstance(self._table, SqlTable):
-            return self._all & set(session_ids)
-        return self._table.present(session_ids)
+    def _present(self, session_ids: set[bytes]) -> set[bytes]:
+        if isinstance(self._sessions, SqlTable):
+            return self._sessions.present(session_ids)
+        return self._shown & session_ids
 
     @cached_property
-    def _all(self) -> set[bytes]:
+    def _shown(self) -> set[bytes]:
         """What stands for the sessions of a table that finds none by that: read once."""
-        return set(self._table.shown_ids())
+        return set(self._sessions.shown_ids())
 
 
 def _parts(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

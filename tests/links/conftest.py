@@ -1,31 +1,28 @@
-"""What the tests of the links share."""
-
-from importlib import import_module
+"""What the tests of links share."""
 
 import pytest
-from django.core.cache import caches
+
+from sessionstore.outside.keys import key_sets
+from tests.engine.conftest import signed_in, store  # noqa: F401 - fixtures
+from tests.links.provider import CLIENT, serving
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("provider")) as running:
+        yield running
 
 
 @pytest.fixture
-def store(engine):
-    """The SessionStore class of one engine after the other."""
-    return import_module(engine).SessionStore
-
-
-@pytest.fixture
-def saved(store, database):
-    """A session with one key, already in the table, that no cache knows."""
-    session = store()
-    session["a"] = 1
-    session.save()
-    caches["default"].clear()
-    return session
-
-
-@pytest.fixture
-def signed_in(store, database):
-    """A session with a user, already in the table."""
-    session = store()
-    session.update({"_auth_user_id": "7", "_auth_user_backend": "b", "_auth_user_hash": "h"})
-    session.save()
-    return session
+def provider(running, settings, monkeypatch):
+    """A provider that this site believes, as new."""
+    provider, certificate = running
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    provider.__init__(int(provider.issuer.split(":")[2].split("/")[0]))
+    key_sets.clear()
+    settings.ROOT_URLCONF = "tests.links.urls"
+    settings.SESSIONSTORE_OIDC = {
+        provider.issuer: {"client_id": CLIENT, "jwks_url": provider.jwks_url}
+    }
+    return provider

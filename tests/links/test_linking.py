@@ -2,14 +2,17 @@
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.management import call_command
 from django.db import transaction
 
+from sessionstore.cleaning import GRACE_MS, Pace, clear_expired
 from sessionstore.core.keys import id_of
 from sessionstore.links.names import Name
-from sessionstore.links.rows import SETTLED_MS, links
+from sessionstore.links.rows import links
 from sessionstore.models import Link
+from sessionstore.moving.old_table import all_to_clear
 from sessionstore.signals import Reason
-from sessionstore.users.linked import end_linked, forget_links
+from sessionstore.users.linked import SETTLED_MS, GoneLinks, end_linked
 from tests.harness.statements import record_statements
 
 ISSUER = "https://id.example"
@@ -126,15 +129,20 @@ def test_a_link_holds_when_the_secret_is_rotated(linked, settings):
 
 def test_forgetting_leaves_what_lives_and_what_is_young(store, linked, clock, database):
     """A session whose row is not there yet may be about to be committed."""
-    linked_now = [linked.row_id, b"0" * 16]
-    links.add([NAME], linked_now[1], None)
-    assert forget_links(store()) == 0
-    clock.advance(milliseconds=SETTLED_MS + 1)
-    assert forget_links(store()) == 1
+    links.add([NAME], b"0" * 16, None)
+    assert forgotten(store) == 0
+    clock.advance(milliseconds=SETTLED_MS + GRACE_MS + 1)
+    assert forgotten(store) == 1
     assert found() == [linked.row_id]
     store(linked.session_key).delete()
-    assert forget_links(store()) == 1
-    assert Link.objects.using(database).count() == 0
+    assert forgotten(store) == 1
+    assert forgotten(store) == 0
+
+
+def forgotten(store):
+    """How many links a clean-up forgets; where there are none it does not look."""
+    tables = [one for one in all_to_clear(store) if isinstance(one, GoneLinks)]
+    return sum(clear_expired(table, pace=Pace(batch_size=2)).removed for table in tables)
 
 
 @pytest.mark.parametrize("bad", [("", "s"), (ISSUER, ""), (ISSUER, None), (7, "s")])
@@ -149,3 +157,24 @@ def test_no_two_names_are_the_same_bytes():
     names = [Name("ab", "c"), Name("a", "bc"), Name("ab", "c", "sub"), Name("sidab", "c", "x")]
     assert len({name.digest("secret") for name in names}) == len(names)
     assert "hidden" not in repr(Name("ab", "hidden"))
+
+
+def test_the_commands_know_links(store, linked, database, capsys, clock):
+    """``revokesessions --link`` by either kind of name; ``clearsessions`` forgets what is left."""
+    linked.link(ISSUER, "u1", kind="sub")
+    linked.save()
+    call_command("revokesessions", "--link", ISSUER, "u1", "--no-input")
+    assert "Ended 1 session that https://id.example calls u1." in capsys.readouterr().out
+    assert store(linked.session_key).load() == {}
+    clock.advance(milliseconds=SETTLED_MS + GRACE_MS + 1)
+    call_command("clearsessions", "--dry-run")
+    call_command("clearsessions")
+    told = capsys.readouterr().out
+    assert "Would forget 2 links of sessions that are gone." in told
+    assert "Forgot 2 links of sessions that are gone." in told
+
+
+def test_nobody_of_a_name_is_no_fault(linked, capsys):
+    """As with a user who is signed in nowhere."""
+    call_command("revokesessions", "--link", ISSUER, "nobody", "--no-input")
+    assert "Ended 0 sessions that" in capsys.readouterr().out
