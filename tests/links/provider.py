@@ -20,6 +20,10 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from sessionstore.outside.tokens import EVENT
 
 CLIENT = "shop"
+# What a CAS server says of a ticket.
+TICKET_OF_ANN = b"""<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas">
+<cas:authenticationSuccess><cas:user>ann</cas:user></cas:authenticationSuccess>
+</cas:serviceResponse>"""
 RSA_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = rsa.generate_private_key(65537, 2048)
@@ -41,8 +45,9 @@ class Provider:
     """What it answers for its keys, how often it was asked, and the tokens that it signs."""
 
     def __init__(self, port: int) -> None:
-        self.issuer = f"https://localhost:{port}/realm"
-        self.jwks_url = f"https://localhost:{port}/keys"
+        self.origin = f"https://localhost:{port}"
+        self.issuer = f"{self.origin}/realm"
+        self.jwks_url = f"{self.origin}/keys"
         self.jwks = {
             "keys": [
                 {**RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True), "kid": "rsa"},
@@ -52,6 +57,8 @@ class Provider:
         self.body: bytes | None = None
         self.status = 200
         self.asked = 0
+        # What the next ID token says beside the rest, such as the nonce that a client asked for.
+        self.said: dict[str, Any] = {}
 
     def claims(self, **changed: Any) -> dict[str, Any]:
         """Those of a logout token; None leaves one out."""
@@ -71,6 +78,26 @@ class Provider:
     def token(self, *, key: Any = RSA_KEY, alg: str = "RS256", header: Any = None, **changed: Any):
         headers = {"kid": "rsa", "typ": "logout+jwt", **(header or {})}
         return jwt.encode(self.claims(**changed), key, alg, headers=headers)
+
+    def answer(self, path: str) -> Any:
+        """What its other pages say: as much as clients ask for at a login."""
+        return {
+            "/realm/.well-known/openid-configuration": {
+                "issuer": self.issuer,
+                "authorization_endpoint": f"{self.issuer}/authorize",
+                "token_endpoint": f"{self.issuer}/token",
+                "userinfo_endpoint": f"{self.issuer}/userinfo",
+                "jwks_uri": self.jwks_url,
+            },
+            "/realm/token": {
+                "access_token": "opaque",
+                "token_type": "Bearer",
+                "id_token": self.token(
+                    jti=None, events=None, sub="u1", header={"typ": "JWT"}, **self.said
+                ),
+            },
+            "/realm/userinfo": {"sub": "u1", "email": "ann@example.com"},
+        }[path]
 
 
 @contextmanager
@@ -96,9 +123,23 @@ def serving(folder):
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         provider = self.server.provider
+        if self.path.startswith("/cas/"):
+            self._send(200, TICKET_OF_ANN)
+            return
+        if self.path.startswith("/realm/"):
+            self._send(200, json.dumps(provider.answer(self.path)).encode())
+            return
         provider.asked += 1
         body = provider.body if provider.body is not None else json.dumps(provider.jwks).encode()
-        self.send_response(provider.status)
+        self._send(provider.status, body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def _send(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Location", "http://localhost:9/keys")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
