@@ -10,7 +10,6 @@ from sessionstore.cleaning import Clearable
 from sessionstore.conf import conf
 from sessionstore.conf.zones import shown
 from sessionstore.core import expiry
-from sessionstore.links.rows import links
 from sessionstore.moving.old_engine import old_engine
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.routed import RoutedTable
@@ -57,7 +56,6 @@ def tables_to_clear(store: Any) -> Iterator[Clearable]:
 
 
 def all_to_clear(store: Any) -> Iterator[Clearable]:
-    """Yield the same, and at last the links of sessions that are gone, where anything is linked."""
+    """Yield the same, and at last the links of sessions that are gone."""
     yield from tables_to_clear(store)
-    if links.is_used():
-        yield GoneLinks(store.get_table())
+    yield GoneLinks(store.get_table())

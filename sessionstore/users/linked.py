@@ -82,11 +82,17 @@ class GoneLinks(LinkTable):
         self._last = 0
 
     def expired(self, before: int, limit: int) -> list[int]:
-        """Return the next ``limit`` of them, as far as they are a day older than ``before``."""
+        """Return the next ``limit`` of them, as far as they are a day older than ``before``.
+
+        Begins anew after the last: there is a table in each schema.
+        """
         gone: list[int] = []
+        if not self._last and not self.is_used():
+            return gone
         while len(gone) < limit:
             page = self.settled_after(self._last, limit - len(gone), before - SETTLED_MS)
             if not page:
+                self._last = 0
                 break
             here = self._present({session_id for _, session_id in page})
             gone += [pk for pk, session_id in page if session_id not in here]
@@ -97,9 +103,9 @@ class GoneLinks(LinkTable):
         return super().remove_many(keys)
 
     def count_expired(self, before: int) -> int:
-        self._last = 0
-        count = 0
-        while found := len(self.expired(before, BATCH)):
+        count, found = 0, BATCH
+        while found == BATCH:
+            found = len(self.expired(before, BATCH))
             count += found
         return count
 
