@@ -58,6 +58,11 @@ class LinkTable(RoutedTable):
         rows = self.objects.filter(session_id__in=sorted(session_ids)).order_by("pk")
         return attempt(self.alias, READ, lambda: list(rows))
 
+    def move(self, session_id: bytes, to: bytes) -> None:
+        """Link to another id what was linked to this one."""
+        rows = self.objects.filter(session_id=session_id)
+        attempt(self.alias, WRITE, lambda: rows.update(session_id=to))
+
     def forget(self, session_ids: Sequence[bytes]) -> int:
         """Delete the links of sessions that have ended; return how many."""
         if not session_ids:

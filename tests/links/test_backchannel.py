@@ -7,6 +7,7 @@ import time
 
 import pytest
 from django.core.cache import caches
+from django.test import Client
 from jwt.algorithms import RSAAlgorithm
 
 from sessionstore.backends.sql import SessionStore
@@ -24,8 +25,19 @@ RS = {"alg": "RS256", "kid": "rsa", "typ": "logout+jwt"}
 
 
 @pytest.fixture(autouse=True)
-def forgetful():
+def strict(settings):
+    """A site that lets nobody in who has not signed in, and a cache that knows no token."""
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
     caches["default"].clear()
+
+
+@pytest.fixture
+def client():
+    """A provider's server: it has no cookie and no token of a form."""
+    return Client(enforce_csrf_checks=True)
 
 
 @pytest.fixture

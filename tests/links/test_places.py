@@ -17,6 +17,7 @@ from sessionstore.signals import Reason
 from sessionstore.users.linked import SETTLED_MS, GoneLinks, end_linked
 from tests.docs.pages import DOCS, Shop, files, settings_of
 from tests.express.conftest import express_site, shared_table  # noqa: F401 - fixtures
+from tests.harness.statements import record_statements
 
 ISSUER, PAGE = "https://id.example", DOCS / "sign-out-from-outside.md"
 NAME = Name(ISSUER, "s1")
@@ -68,6 +69,25 @@ def test_a_session_of_express_is_ended_by_its_link(shared_table, capsys, clock):
     call_command("revokesessions", "--link", ISSUER, "s2", "--no-input")
     assert "Ended 1 session that" in capsys.readouterr().out
     assert SessionStore(second.session_key).load() == {}
+
+
+def test_a_link_follows_a_session_of_express_to_its_next_key(shared_table, settings):  # noqa: F811
+    """Its id is another one then. Where no provider may sign out, that costs no statement."""
+    from sessionstore.backends.express import SessionStore  # noqa: PLC0415 - as above
+
+    shared_table()
+    settings.SESSIONSTORE_OIDC = {ISSUER: {"client_id": "shop", "jwks_url": f"{ISSUER}/keys"}}
+    session = SessionStore(sign_in(SessionStore).session_key)
+    session.cycle_key()
+    settings.SESSIONSTORE_OIDC = {}
+    with record_statements() as seen:
+        session.cycle_key()
+    assert seen.about("sessionstore_link") == []
+    settings.SESSIONSTORE_OIDC = {ISSUER: {"client_id": "shop", "jwks_url": f"{ISSUER}/keys"}}
+    other = SessionStore(sign_in(SessionStore, "s2").session_key)
+    other.cycle_key()
+    assert end_linked(Name(ISSUER, "s2"), reason=Reason.PROVIDER) == 1
+    assert SessionStore(other.session_key).load() == {}
 
 
 def test_the_links_of_live_sessions_of_express_stay(shared_table, clock, settings):  # noqa: F811
