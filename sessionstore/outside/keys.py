@@ -1,6 +1,7 @@
 """The public keys of providers: fetched by URL, kept for a while, and never fetched in a flood."""
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from sessionstore.core.text import printable
 
 # So long keys are taken for the provider's without asking again.
 FRESH_S = 3600
@@ -18,11 +21,13 @@ ASKED_EVERY_S = 60
 _TIMEOUT_S, _LONGEST_S = 3.0, 5.0
 _MOST_BYTES = 256 * 1024
 _CHUNK = 16 * 1024
+_LONGEST_PROBLEM = 200
 Jwk = Mapping[str, Any]
+logger = logging.getLogger("sessionstore")
 
 
 class NoKeysError(Exception):
-    """The provider's keys cannot be had; the text tells why."""
+    """The provider's keys cannot be had; a record of the logger ``sessionstore`` tells why."""
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -37,7 +42,6 @@ class _Kept:
     keys: list[Jwk] | None = None
     fetched_at: float = 0.0
     asked_at: float | None = None
-    problem: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -67,7 +71,7 @@ class KeySets:
             self._ask(url, kept)
             found = _among(kept.keys or (), kid)
         if kept.keys is None or time.monotonic() - kept.fetched_at >= STALE_S:
-            raise NoKeysError(kept.problem)
+            raise NoKeysError
         return found
 
     def _ask(self, url: str, kept: _Kept) -> None:
@@ -79,9 +83,11 @@ class KeySets:
             if kept.asked_at is not None and now - kept.asked_at < ASKED_EVERY_S:
                 return
             kept.asked_at = now
-            kept.keys, kept.fetched_at, kept.problem = fetch(url), now, ""
+            kept.keys, kept.fetched_at = fetch(url), now
         except (OSError, HTTPException, ValueError, RecursionError) as error:
-            kept.problem = f"{type(error).__name__}: {error}"[:200]
+            # Security: not for whoever has sent the token. It may tell of the network.
+            told = printable(f"{type(error).__name__}: {error}")[:_LONGEST_PROBLEM]
+            logger.warning("The keys at %s cannot be had: %s", url, told)
         finally:
             kept.lock.release()
 

@@ -52,8 +52,8 @@ def read(token: str) -> LogoutToken:
         # Security: with the words of the library, which quote no more than names of claims.
         message = f"The token does not hold: {type(error).__name__}."
         raise TokenError(message) from None
-    except NoKeysError as error:
-        message = f"The keys of the provider cannot be had ({error})."
+    except NoKeysError:
+        message = "The keys of the provider cannot be had."
         raise TokenError(message, "temporarily_unavailable") from None
     return _logout(provider, claims)
 

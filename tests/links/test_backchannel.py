@@ -266,8 +266,9 @@ def test_a_new_key_is_fetched_once_a_minute(linked, provider, client, monkeypatc
 def test_a_provider_without_keys_signs_nobody_out(linked, provider, client, status, body):
     """A redirect is not followed: the keys are where the setting says."""
     provider.status, provider.body = status, body
-    assert send(client, provider.token()).status_code == 400
-    assert is_live(linked)
+    response = send(client, provider.token())
+    assert_refused(response, linked, code=response.json()["error"])
+    assert provider.jwks_url not in response.content.decode()
     assert provider.asked == 1
 
 
