@@ -85,7 +85,7 @@ test-latest: pyproject.toml ## the suite with the newest releases of all; ends w
 	@PYTHON="$(PYTHON)" .ci/packages test
 	@test -x $(LATEST) || $(PYTHON) -m venv .venv-latest
 	$(LATEST) -m pip install $(NEWEST) pip
-	$(LATEST) -m pip install $(NEWEST) --editable '.[mysql,postgres,encryption,binding,devices,redis,progress,telemetry]' \
+	$(LATEST) -m pip install $(NEWEST) --editable '.[mysql,postgres,encryption,binding,oidc,devices,redis,progress,telemetry]' \
 		--group test --group ecosystem --group bench --group demo --group docs
 	@rm -rf .cache/latest; mkdir -p .cache/latest; set -x; \
 	$(LATEST) -m pytest -q tests/ecosystem --ds=tests.ecosystem.settings --junitxml=.cache/latest/ecosystem.xml; \

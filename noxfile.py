@@ -19,7 +19,7 @@ os.environ["PATH"] = os.pathsep.join(
     [*map(str, sorted(PYENV.glob("versions/3.1[1-9]*/bin"))), os.environ["PATH"], str(NEWEST)]
 )
 UV = Path(__file__).parent / ".venv" / "bin" / "uv"
-EXTRAS = ("mysql", "postgres", "encryption", "devices", "redis", "progress", "telemetry")
+EXTRAS = ("mysql", "postgres", "encryption", "oidc", "devices", "redis", "progress", "telemetry")
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
 nox.options.sessions = ["tests"]

@@ -28,7 +28,7 @@ from sessionstore.core.headers import cookies
 from sessionstore.core.headers.set_cookie import CookieOptions, extend
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.moving.adoption import opens_another
-from sessionstore.moving.old_table import tables_to_clear
+from sessionstore.moving.old_table import all_to_clear
 from sessionstore.signals import Refusal, session_refused
 from sessionstore.users.accounts import end_if_account_is_lost
 
@@ -84,7 +84,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         """
         # Ours, and the engine `leaving`, which is Django's with two tables to clear.
         if hasattr(self.SessionStore, "get_table"):
-            cleaner.start(partial(tables_to_clear, self.SessionStore))
+            cleaner.start(partial(all_to_clear, self.SessionStore))
         journal.begin(request)
         header = HiddenText(request.META.get("HTTP_COOKIE", ""))
         longer = conf.device_cookie_name, conf.visitor_cookie_name

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     FACTOR_CHANGED = "factor_changed"  # a second factor has come or gone
     ACCOUNT_DISABLED = "account_disabled"
     ACCOUNT_DELETED = "account_deleted"
+    PROVIDER = "provider"  # the user, at the provider that they signed in by
     REPLACED = "replaced"  # a login in a browser that could not prove to be the bound device
 
 

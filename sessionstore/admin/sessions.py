@@ -38,6 +38,7 @@ from sessionstore.conf import conf
 from sessionstore.conf.zones import aware, zone
 from sessionstore.core import expiry
 from sessionstore.core.text import printable
+from sessionstore.links.rows import links
 from sessionstore.models import Session
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
@@ -218,6 +219,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             (_("last seen"), _time(row.last_seen_at)),
             (_("expires"), _time(row.expires_at)),
             (_("bound to the device"), _time(row.bound_at)),
+            (_("linked to"), ", ".join(_issuers_of(row))),
             (_("size"), size_in_words(row.bytes)),
             (_("what the browser says"), row.user_agent and printable(row.user_agent)),
             (_("session"), format_html("<code>{}</code>", row.handle)),
@@ -330,6 +332,11 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "page": draw(self.model._default_manager.all()),
         }
         return TemplateResponse(request, "sessionstore/admin/statistics.html", context)
+
+
+def _issuers_of(row: Any) -> list[str]:
+    """Return who has names of their own for a session; never the names."""
+    return sorted({printable(link.issuer) for link in links.of_sessions([bytes(row.pk)])})
 
 
 def why_over(row: Any) -> str:

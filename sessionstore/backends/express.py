@@ -22,7 +22,7 @@ from sessionstore.core.sign_ins.facts import SIGN_INS_KEY
 from sessionstore.exceptions import SessionUnreadable
 from sessionstore.express import seal
 from sessionstore.express.cookies import cookie_with, options_in
-from sessionstore.express.keys import SidKeyring
+from sessionstore.express.keys import SidKeyring, shown_id
 from sessionstore.express.record import Held, contents_of, express_settings, held_in, keep
 from sessionstore.express.rows import SharedTable
 from sessionstore.express.users import (
@@ -33,6 +33,7 @@ from sessionstore.express.users import (
     said_in,
     stored_id,
 )
+from sessionstore.links.rows import links
 from sessionstore.session.engine import Draft, Marks
 from sessionstore.session.expiring import EXPIRY_KEY, policy_of
 from sessionstore.session.known import UNSET, Stamp
@@ -129,6 +130,15 @@ class SessionStore(SessionBackend):
             if row is None
             else options_in(held_in(row).cookie, conf.cookie_options)
         )
+
+    def cycle_key(self) -> None:
+        """Change the key, and with it the row's id: what providers know the session by follows."""
+        self._get_session()
+        before = self.row_id
+        super().cycle_key()
+        after = self.row_id
+        if conf.oidc and before is not None and after is not None and after != before:
+            links.move(shown_id(before), shown_id(after))
 
     def flush(self) -> None:
         """End the session. Its row alone says where the browser holds the cookie: it is read."""

@@ -22,6 +22,7 @@ from sessionstore.checks import (
     place,
     settings,
 )
+from sessionstore.checks.options import oidc
 from sessionstore.exceptions import WrongSetting
 
 TAG = "sessionstore"
@@ -45,6 +46,7 @@ for check in (
     *settings.CHECKS,
     *express.CHECKS,
     *binding.CHECKS,
+    *oidc.CHECKS,
     *caching.CHECKS,
     *pages.CHECKS,
     *place.CHECKS,
@@ -57,6 +59,7 @@ for check in (
     *express.DATABASE_CHECKS,
     *cleanup.DATABASE_CHECKS,
     *databases.DATABASE_CHECKS,
+    *oidc.DATABASE_CHECKS,
 ):
     register(check, Tags.database)
 # The first migrate runs the checks above before it makes the table; these would stop it, or tell

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sessionstore import telemetry
-from sessionstore.cleaning.clearable import Clearable
+from sessionstore.cleaning.clearable import Batched, Clearable
 from sessionstore.cleaning.turn import turn
 from sessionstore.core import expiry
 
@@ -85,7 +85,7 @@ def clear_expired(
 
 def in_batches(
     work: Callable[[int], tuple[int, int]],
-    rows: Clearable,
+    rows: Batched,
     *,
     pace: Pace,
     stop: Callable[[], bool],

@@ -4,7 +4,19 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 
-class Clearable(Protocol):
+class Batched(Protocol):
+    """Says how much of it is written at once."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many rows one transaction deletes when nobody says."""
+
+    @property
+    def pause_s(self) -> float:
+        """How many seconds to wait after each when nobody says."""
+
+
+class Clearable(Batched, Protocol):
     """Finds rows by their expiry and deletes them by primary key. Times are in milliseconds."""
 
     @property
@@ -20,14 +32,6 @@ class Clearable(Protocol):
 
     def how_to_make(self) -> str:
         """Return the command that makes the table, as a sentence."""
-
-    @property
-    def batch_size(self) -> int:
-        """How many rows one transaction deletes when nobody says."""
-
-    @property
-    def pause_s(self) -> float:
-        """How many seconds to wait after each when nobody says."""
 
     def expired(self, before: int, limit: int, /) -> list[Any]:
         """Return at most ``limit`` primary keys of rows that expired before ``before``."""

@@ -10,6 +10,7 @@ from django.utils.encoding import force_bytes
 from django.utils.module_loading import import_string
 
 from sessionstore.conf.express import express
+from sessionstore.conf.oidc import providers
 from sessionstore.conf.setting import UNSET, Setting
 from sessionstore.conf.values import (
     device_age_ms,
@@ -146,6 +147,13 @@ class Conf:
         optional(express),
         "How to find and read the table and the cookies of express-session.",
         is_secret=True,
+    )
+    oidc = Setting(
+        "OIDC",
+        {},
+        providers,
+        "The OpenID providers that may sign users out: a dict of each issuer to its client_id and "
+        "jwks_url.",
     )
 
     @classmethod

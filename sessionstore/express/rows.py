@@ -220,6 +220,13 @@ class SharedTable(PlacedTable):
             last = ids[-1]
         return []
 
+    def shown_ids(self) -> Iterator[bytes]:
+        """Yield what stands for the ids of all sessions that may be live."""
+        last = b""
+        while ids := self.live_after(last, BATCH):
+            yield from map(shown_id, ids)
+            last = ids[-1]
+
     # --- rows of a user
 
     @property

@@ -8,6 +8,7 @@ from sessionstore.models.fields import (
     user_id_of,
     user_key_of,
 )
+from sessionstore.models.links import Link
 from sessionstore.models.sessions import (
     DEVICE_NAME_LENGTH,
     AbstractSession,
@@ -20,6 +21,7 @@ __all__ = [
     "AbstractSession",
     "ClientField",
     "FixedBytesField",
+    "Link",
     "MillisecondsField",
     "Session",
     "SessionQuerySet",

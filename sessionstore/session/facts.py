@@ -1,7 +1,7 @@
-"""What can be asked of a session: its name, its user, and whether there is something to save.
+"""What can be asked of a session: its names, its user, and whether there is something to save.
 
-Questions only: none changes the data, but for the note of how a user has proved who they are. One
-that says that it loads may cost a SELECT.
+Questions only: none changes the data, but for the note of how a user has proved who they are. What
+says that it loads may cost a SELECT.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,15 +10,17 @@ from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.core.binding import tokens
 from sessionstore.core.headers.set_cookie import CookieOptions
-from sessionstore.core.keys import Key, as_text
+from sessionstore.core.keys import Key, as_text, id_of
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import Data, Record
 from sessionstore.core.sign_ins import facts
 from sessionstore.core.sign_ins.methods import IMPERSONATION
+from sessionstore.links.names import SID, Name
+from sessionstore.links.pending import NO_LINKS
 from sessionstore.table.receipts import Receipt, receipt_for
 
 from .drafts import client_differs
-from .engine import DjangoSession, Marks, after_load
+from .engine import DjangoSession, Marks, after_load, in_thread
 from .expiring import policy_of
 from .known import UNSET, Answer, Known, Standing, Wish
 from .sealed import data_of, differs, dumps
@@ -40,6 +42,8 @@ class Facts(DjangoSession):
     left_user_id: object = None
     # The row that the key opens and this request is not given, without its data.
     withheld: Record | None = None
+    # What this request has linked it to.
+    _links = NO_LINKS
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.known_handle or 'without a row'}>"
@@ -58,6 +62,25 @@ class Facts(DjangoSession):
         """The handle as far as the row has been read; never loads."""
         row = self._known.record
         return None if row is None else self.table.handle_of(row.id)
+
+    def link(self, issuer: str, sid: str, *, kind: str = SID) -> None:
+        """Link this session to the name that ``issuer`` knows it by, when it is saved.
+
+        The name then finds the session whatever its key is by that time. Several sessions may have
+        one name, and one session several. Costs one INSERT at the save, and loads nothing. A
+        visitor's session that holds nothing is not saved, and so not linked.
+        """
+        self._links = self._links.adding(Name(issuer, sid, kind))
+        self.accessed = self.modified = True
+
+    alink = in_thread(link)
+
+    def _keep_links(self) -> None:
+        """Store the links that the row, where it is there, does not have yet."""
+        known = self._settled()
+        if known.standing is Standing.STORED:
+            session_id = id_of(self.table.handle_of(known.row.id))
+            self._links = self._links.kept(session_id, known.row.user_id)
 
     @property
     def user_id(self) -> str | None:

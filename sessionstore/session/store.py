@@ -144,6 +144,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
 
     def _forget(self) -> None:
         self.__dict__.pop("_session_cache", None)
+        self.__dict__.pop("_links", None)
         self._failure = None
         self._wish = Wish.NOTHING
 
@@ -213,6 +214,8 @@ class SessionBackend(Facts, Expiry, SealedEngine):
             raise
         if self._known.adopted_from is not None:
             self.adoption.finish(self.table, self._known.adopted_from)
+        if self._links:
+            self._keep_links()
 
     def _save(self) -> None:
         if self._opened().standing is Standing.UNREAD:

@@ -186,6 +186,11 @@ class SqlTable(RoutedTable):
         rows = self.objects.filter(digest__in=sorted(digests)).values_list("digest", flat=True)
         return attempt(self.alias, READ, lambda: set(map(bytes, rows)))
 
+    def present(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Return which of these rows are there, live or not."""
+        rows = self.objects.filter(pk__in=sorted(ids)).values_list("pk", flat=True)
+        return attempt(self.alias, READ, lambda: set(map(bytes, rows)))
+
     def insert_many(self, records: Iterable[Record]) -> None:
         """Insert rows, many in a statement. Raises IntegrityError when an id is taken."""
         rows = [

@@ -44,6 +44,7 @@ class Ended:
             Reason.OWNER: _("You were signed out here from another of your devices."),
             Reason.ADMIN: _("An administrator has signed you out."),
             Reason.COMMAND: _("An administrator has signed you out."),
+            Reason.PROVIDER: _("You were signed out because you signed out where you sign in."),
             Reason.LIMIT: _("You were signed out here because you signed in on too many devices."),
             Reason.PASSWORD_CHANGED: _("You were signed out because your password was changed."),
             Reason.FACTOR_CHANGED: _("You were signed out because a second factor was changed."),

@@ -14,8 +14,10 @@ from django.db.models import Q
 
 from sessionstore.cleaning import Pace, in_batches
 from sessionstore.core import expiry
-from sessionstore.core.keys import id_of
+from sessionstore.core.keys import handle_of, id_of
 from sessionstore.core.text import printable
+from sessionstore.links.names import SID, SUB, Name
+from sessionstore.links.rows import links
 from sessionstore.models import user_id_of, user_key_of
 from sessionstore.session.ending import tell_revoked
 from sessionstore.session.store import SessionBackend
@@ -34,7 +36,8 @@ class Which:
     """Sessions to end, as a condition on their columns and in words.
 
     Those ``of_ours`` are not of another site that shares the table; the others are whoever's. A
-    table of Express has no such columns: it finds them by ``user_id`` or ``handle``, or all.
+    table of Express has no such columns: it finds them by ``user_id``, ``handle`` or ``linked``, or
+    all.
     """
 
     words: str
@@ -42,6 +45,14 @@ class Which:
     of_ours: bool = False
     user_id: str | None = None
     handle: str | None = None
+    linked: tuple[bytes, ...] | None = None
+
+    @property
+    def handles(self) -> list[str] | None:
+        """The handles of those that are found by one; None where they are not."""
+        if self.linked is not None:
+            return [handle_of(row_id) for row_id in self.linked]
+        return None if self.handle is None else [self.handle]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,15 @@ def of_handle(handle: str) -> Which:
     return Which(f"with the handle {handle}", Q(pk=id_of(handle)), handle=handle)
 
 
+def of_link(issuer: str, value: str) -> list[Which]:
+    """Those that ``issuer`` calls so, as a session or as a user: a page of them in each."""
+    names = [Name(issuer, value, kind) for kind in (SID, SUB)]
+    ids = sorted({row_id for name in names for row_id in links.sessions_of([name])})
+    words = f"that {printable(issuer)} calls {printable(value)}"
+    parts = [ids[at : at + _PAGE] for at in range(0, len(ids), _PAGE)] or [[]]
+    return [Which(words, Q(pk__in=part), of_ours=True, linked=tuple(part)) for part in parts]
+
+
 def count(session: SessionBackend, which: Which) -> Ends:
     """Count those in the table of ``session``, an empty one of the engine to use.
 
@@ -104,8 +124,8 @@ def count(session: SessionBackend, which: Which) -> Ends:
     """
     table = session.table
     if not isinstance(table, SqlTable):
-        if which.handle is not None:
-            return Ends(len(table.with_handle(which.handle)))
+        if which.handles is not None:
+            return Ends(sum(len(table.with_handle(handle)) for handle in which.handles))
         return Ends(
             int(table.count()) if which.user_id is None else len(table.live_of(which.user_id))
         )
@@ -129,7 +149,7 @@ def revoke(
     Ends with a pass that ends nothing, for a row may come to lie among those that were read
     already: of a server whose clock is behind, or of a slow commit. The fifth pass is the last.
     """
-    if not isinstance(session.table, SqlTable) and (which.user_id or which.handle):
+    if not isinstance(session.table, SqlTable) and (which.user_id or which.handles is not None):
         ended = _end_found(session, which)
         on_batch(ended)
         return Ends(ended)
@@ -184,13 +204,17 @@ def _end_found(session: SessionBackend, which: Which) -> int:
     """End what a table of Express finds by a user or a handle."""
     if which.user_id is not None:
         return revoke_all_of(which.user_id, reason=Reason.COMMAND, session=session)
+    return sum(_end_by_handle(session, handle) for handle in which.handles or ())
+
+
+def _end_by_handle(session: SessionBackend, handle: str) -> int:
     table, now = session.table, expiry.now_ms()
-    ids = table.with_handle(which.handle)
+    ids = table.with_handle(handle)
     rows = [table.find(row_id, now) for row_id in ids]
     ended = int(table.remove_many(ids))
     for row in rows:
         user_id = None if row is None else row.user_id
-        tell_revoked(session, handle=which.handle, user_id=user_id, reason=Reason.COMMAND)
+        tell_revoked(session, handle=handle, user_id=user_id, reason=Reason.COMMAND)
     return ended
 
 

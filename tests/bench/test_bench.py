@@ -102,3 +102,9 @@ def test_encryption_is_measured():
     printed = run("bench.encryption", "--database", "sqlite", "--rounds", "25")
     assert "| codec alone | seal 380 bytes" in printed
     assert "| SQLite      | load and save" in printed
+
+
+def test_an_end_by_a_link_is_measured():
+    """Beside a scan of all sessions."""
+    printed = run("bench.linked", "--database", "sqlite", "--rows", "50", "--rounds", "1")
+    assert "| SQLite   | 50 " in printed

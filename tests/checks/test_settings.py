@@ -29,7 +29,11 @@ RIGHT = {
     "SESSIONSTORE_ENCRYPT": False,
     "SESSIONSTORE_BIND_DEVICE": timedelta(minutes=5),
     "SESSIONSTORE_EXPRESS": None,
+    "SESSIONSTORE_OIDC": {
+        "https://id.example": {"client_id": "shop", "jwks_url": "https://id.example/keys"}
+    },
 }
+KEYS = {"jwks_url": "https://id.example/keys"}
 WRONG = {
     "SESSIONSTORE_DATABASE": ["", 1],
     "SESSIONSTORE_IDLE_TIMEOUT": ["15", 0, -1, timedelta(0), 1.5, True],
@@ -51,6 +55,15 @@ WRONG = {
     "SESSIONSTORE_ENCRYPT": ["yes", None],
     "SESSIONSTORE_BIND_DEVICE": ["yes", 0, None, 1.5],
     "SESSIONSTORE_EXPRESS": ["secret", []],
+    "SESSIONSTORE_OIDC": [
+        *("https://id.example", ["https://id.example"], {"https://id.example": "shop"}),
+        *({"http://id.example": {**KEYS, "client_id": "shop"}}, {7: {**KEYS, "client_id": "a"}}),
+        *({"https://id.example": given} for given in ({}, KEYS, {"client_id": "shop"})),
+        {"https://id.example": {"client_id": "shop", "jwks_url": "file:///etc/passwd"}},
+        {"https://id.example": {**KEYS, "client_id": []}},
+        {"https://id.example": {**KEYS, "client_id": "shop", "algorithms": ["HS256"]}},
+        {"https://id.example": {**KEYS, "client_id": "shop", "jwks_uri": "x"}},
+    ],
 }
 
 

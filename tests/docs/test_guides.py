@@ -72,28 +72,6 @@ def test_a_view_of_ones_own_is_a_login(shop, ann, keep):
     assert callable(made.views.sign_in)
 
 
-def test_a_provider_ends_the_sessions_of_its_user(shop, ann, settings):
-    """A token that is no good ends nothing."""
-    oidc = (
-        "class BadToken(Exception): pass\n"
-        "def claims_of(token):\n"
-        "    if token != 'good': raise BadToken\n"
-        "    return {'sub': 'ann'}\n"
-    )
-    urls = (
-        "from django.urls import path\nfrom shop.sso import back_channel_logout\n"
-        "urlpatterns = [path('ended/', back_channel_logout)]\n"
-    )
-    shop("single-sign-on.md", oidc=oidc, urls=urls)
-    browser = Client()
-    browser.force_login(ann)
-    provider = Client(enforce_csrf_checks=True)
-    assert provider.post("/ended/", {"logout_token": "bad"}).status_code == 400
-    assert whoever(browser) == "ann"
-    assert provider.post("/ended/", {"logout_token": "good"}).status_code == 200
-    assert Session.objects.for_user(ann).count() == 0
-
-
 def test_the_settings_behind_a_proxy_record_the_visitor(settings, client, ann):
     """Over HTTPS, under the name that no other host can set."""
     for name, value in settings_of(files(GUIDES / "proxy.md")["settings.py"]).items():

@@ -88,6 +88,16 @@ def test_a_row_has_a_page_with_all_the_rest(desk, user):
     assert "End this session" not in desk.get(f"{LIST}{handle_of(desk)}/").content.decode()
 
 
+def test_a_row_tells_who_knows_the_session_by_a_name(desk, user):
+    """Which provider that is, and never the name."""
+    session = signed_in(user).session
+    session.link("https://id.example", "a-name-of-theirs")
+    session.save()
+    html = desk.get(f"{LIST}{session.handle}/").content.decode()
+    assert "Linked to" in html
+    assert ("https://id.example" in html, "a-name-of-theirs" in html) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("timeouts", "days", "why"),
     [

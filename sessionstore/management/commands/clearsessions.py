@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from sessionstore.cleaning import GRACE_MS, Cleaned, Clearable, Ending, Pace, clear_expired
 from sessionstore.conf import conf
 from sessionstore.core import expiry
+from sessionstore.links.rows import links
 from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
 from sessionstore.management.base import (
     GRACE_MINUTES,
@@ -24,6 +25,7 @@ from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 from sessionstore.moving.importer import why_unusable
 from sessionstore.moving.old_table import tables_to_clear
+from sessionstore.users.linked import GoneLinks
 
 BUSY = 4
 _EXIT = f"""\
@@ -74,6 +76,8 @@ class Command(SessionCommand):
             return
         tables = _tables(store, options)
         with database_errors(*tables):
+            if options["database"] is None and not options["engine"] and links.is_used():
+                tables.append(GoneLinks(store.get_table()))
             if options["dry_run"]:
                 done = _count(tables, options["limit"])
             else:
@@ -176,12 +180,14 @@ def _remaining(pace: Pace, cleaned: Cleaned) -> Pace:
 def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "sessions": sum(cleaned.removed for _, cleaned in done),
+        "sessions": sum(
+            cleaned.removed for table, cleaned in done if not isinstance(table, GoneLinks)
+        ),
         "tables": [
             {
                 "table": table.table,
                 "database": table.alias,
-                "sessions": cleaned.removed,
+                "links" if isinstance(table, GoneLinks) else "sessions": cleaned.removed,
                 "batches": cleaned.batches,
                 "seconds": round(cleaned.seconds, 3),
                 "ending": cleaned.ending.value,
@@ -193,9 +199,16 @@ def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _as_text(table: Clearable, cleaned: Cleaned, *, dry_run: bool) -> str:
+    if isinstance(table, GoneLinks):
+        does = "Would forget" if dry_run else "Forgot"
+        return f"{does} {_links(cleaned.removed)} of sessions that are gone."
     what = f"{sessions(cleaned.removed, 'expired')} from {where(table)}"
     if not dry_run:
         return f"Deleted {what} in {cleaned.seconds:.1f} s."
     are = "is" if cleaned.kept == 1 else "are"
     kept = f" {cleaned.kept:,} more ended in the last {GRACE_MINUTES} minutes and {are} kept"
     return f"Would delete {what}.{f'{kept}, for clocks differ.' if cleaned.kept else ''}"
+
+
+def _links(number: int) -> str:
+    return f"{number:,} link{'' if number == 1 else 's'}"

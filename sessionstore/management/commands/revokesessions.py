@@ -50,7 +50,7 @@ A session that has ended is signed out at its next request, on every server.
 
 
 class Command(SessionCommand):
-    help = "End sessions. Say which by exactly one of the first six options."
+    help = "End sessions. Say which by exactly one of the first seven options."
     epilog = _EPILOG
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -63,6 +63,12 @@ class Command(SessionCommand):
         )
         which.add_argument(
             "--handle", help="the one with this handle, as device page, admin and log show it"
+        )
+        which.add_argument(
+            "--link",
+            nargs=2,
+            metavar=("ISSUER", "NAME"),
+            help="those that ISSUER, such as a provider, calls NAME, as a session or as a user",
         )
         which.add_argument(
             "--older-than",
@@ -128,7 +134,7 @@ class Command(SessionCommand):
         if options["older_than"] is not None or options["inactive"]:
             message = (
                 "A table of Express does not tell when a session began, nor the ids of all users: "
-                "--user, --user-id, --handle and --all choose there."
+                "--user, --user-id, --handle, --link and --all choose there."
             )
             raise CommandError(message)
         if options["user"] is None and options["user_id"] is None:
@@ -192,6 +198,8 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
             return [mass_revocation.of_handle(options["handle"])]
         except ValueError as error:
             raise CommandError(str(error)) from None
+    if options["link"] is not None:
+        return mass_revocation.of_link(*options["link"])
     if options["all"]:
         return [mass_revocation.all_until_now(session)]
     if options["inactive"]:
