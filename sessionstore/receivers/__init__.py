@@ -1,5 +1,6 @@
 """What listens to the signals of Django and of its neighbours."""
 
 from sessionstore.receivers.accounts import connect_accounts
+from sessionstore.receivers.known_devices import connect_known_devices
 
-__all__ = ["connect_accounts"]
+__all__ = ["connect_accounts", "connect_known_devices"]

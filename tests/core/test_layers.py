@@ -15,6 +15,7 @@ LAYERS = [
     {"apps", "urls", "migrations"},
     {"checks", "admin", "management", "views", "receivers"},
     {"middleware", "forms", "decorators", "templatetags"},
+    {"known_devices"},
     {"answers"},
     {"binding"},
     {"backends"},
