@@ -55,6 +55,8 @@ class LinkTable(RoutedTable):
 
     def forget(self, session_ids: Sequence[bytes]) -> int:
         """Delete the links of sessions that have ended; return how many."""
+        if not session_ids:
+            return 0
         rows = self.objects.filter(session_id__in=sorted(session_ids))
         return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
 
