@@ -1,7 +1,6 @@
 """Tells a user of a sign-in on a device that was not known: a signal, and a mail."""
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
@@ -76,12 +75,10 @@ def _written(request: HttpRequest, user: Any, device: KnownDevice) -> dict[str, 
     to = getattr(user, field, "")
     if not to:
         return None
-    # Security: a program calls itself as it likes, and mail programs make a link of "evil.example".
-    agent = replace(agent_of(device.user_agent), program="")
     context = {
         "name": printable(user.get_username()),
         "site": request.get_host(),
-        "browser": in_words(agent),
+        "browser": _browser(device.user_agent),
         "place": place_of(device.ip),
         "address": device.ip,
         "at": device.signed_in_at,
@@ -95,6 +92,16 @@ def _written(request: HttpRequest, user: Any, device: KnownDevice) -> dict[str, 
         "html": render_to_string(f"{_TEMPLATES}.html", context),
         "to": to,
     }
+
+
+def _browser(user_agent: str | None) -> str:
+    """Return a client in words.
+
+    Security: a program calls itself as it likes, and mail programs make a link of "evil.example".
+    """
+    agent = agent_of(user_agent)
+    words = in_words(agent)
+    return translation.gettext("A program") if agent.program or "." in words else words
 
 
 def _link(request: HttpRequest, device: KnownDevice) -> str | None:

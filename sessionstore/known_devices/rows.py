@@ -99,7 +99,9 @@ class KnownDeviceTable(RoutedTable):
 
     def remove(self, device_ids: Iterable[bytes]) -> int:
         """Delete rows by primary key; return how many were still there."""
-        rows = self.objects.filter(pk__in=sorted(device_ids))
+        if not (ids := sorted(device_ids)):
+            return 0
+        rows = self.objects.filter(pk__in=ids)
         return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
 
     def remove_of_users(self, user_ids: Sequence[str]) -> int:
