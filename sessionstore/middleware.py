@@ -1,6 +1,7 @@
 """Django's session middleware, with what a server-side store can do better."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from http.cookies import Morsel
@@ -19,6 +20,7 @@ from django.utils.http import http_date
 from sessionstore.answers import failures, kept
 from sessionstore.backends.base import SessionBackend
 from sessionstore.binding import requests as binding
+from sessionstore.cleaning import Clearable
 from sessionstore.cleaning.background import cleaner
 from sessionstore.clients import client_of
 from sessionstore.conf import conf
@@ -28,6 +30,7 @@ from sessionstore.core.headers import cookies
 from sessionstore.core.headers.set_cookie import CookieOptions, extend
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.known_devices import logins
+from sessionstore.known_devices.rows import devices_to_clear
 from sessionstore.moving.adoption import opens_another
 from sessionstore.moving.old_table import tables_to_clear
 from sessionstore.signals import Refusal, session_refused
@@ -85,7 +88,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         """
         # Ours, and the engine `leaving`, which is Django's with two tables to clear.
         if hasattr(self.SessionStore, "get_table"):
-            cleaner.start(partial(tables_to_clear, self.SessionStore))
+            cleaner.start(partial(_tables_to_clear, self.SessionStore))
         journal.begin(request)
         header = HiddenText(request.META.get("HTTP_COOKIE", ""))
         longer = conf.device_cookie_name, conf.visitor_cookie_name
@@ -168,6 +171,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 # Security: the back button shows nothing to the next person at this computer.
                 add_never_cache_headers(response)
             patch_vary_headers(response, ("Cookie",))
+
+
+def _tables_to_clear(engine: Any) -> Iterator[Clearable]:
+    yield from tables_to_clear(engine)
+    yield from devices_to_clear()
 
 
 def _settle_cookie(engine: Any, request: HttpRequest) -> None:

@@ -1,6 +1,6 @@
 """The table of known devices: who signed in where before, and what that is worth."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -115,6 +115,18 @@ class KnownDeviceTable(RoutedTable):
                 removed += self.remove(own[at : at + BATCH])
         return removed
 
+    def own_ids_after(self, last: bytes, limit: int) -> tuple[list[bytes], list[bytes]]:
+        """Return the ids of the next rows, and those that this site has written."""
+        rows = self.objects.filter(pk__gt=last).order_by("pk").only("mark")[:limit]
+        found: list[KnownDevice] = attempt(self.alias, READ, partial(list, rows))
+        own = [bytes(row.pk) for row in found if not row.is_foreign]
+        return [bytes(row.pk) for row in found], own
+
+    def count_of(self, user_id: str | None) -> int:
+        """Count the rows of a user, or all."""
+        rows = self.objects.all() if user_id is None else self.objects.filter(user_id=user_id)
+        return int(attempt(self.alias, READ, rows.count))
+
     # --- what a clean-up asks
 
     def expired(self, before: int, limit: int) -> list[bytes]:
@@ -197,3 +209,9 @@ def _passwords(user: Any) -> list[str]:
 
 
 known_devices = KnownDeviceTable()
+
+
+def devices_to_clear() -> Iterator[KnownDeviceTable]:
+    """Yield the table for a clean-up, where the site knows devices."""
+    if conf.known_devices is not None:
+        yield known_devices

@@ -69,7 +69,7 @@ def test_the_mail_is_in_the_language_of_the_page(user, settings):
     """That of the request that signed in."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
     sign_in(Client(headers={"accept-language": "ko"}), user)
-    assert "로그인" in mail.outbox[0].subject
+    assert "새 기기 로그인" in mail.outbox[0].subject
     assert 'lang="ko"' in mail.outbox[0].alternatives[0][0]
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from sessionstore.cleaning import GRACE_MS, Cleaned, Clearable, Ending, Pace, clear_expired
 from sessionstore.conf import conf
 from sessionstore.core import expiry
+from sessionstore.known_devices.rows import KnownDeviceTable, devices_to_clear
 from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
 from sessionstore.management.base import (
     GRACE_MINUTES,
@@ -123,7 +124,7 @@ def _tables(store: Any, options: dict[str, Any]) -> list[Clearable]:
     if reason is not None:
         message = f"SESSIONSTORE_ADOPT_FROM = {conf.adopt_from!r}: {reason}."
         raise CommandError(message)
-    tables = list(tables_to_clear(store))
+    tables = [*tables_to_clear(store), *devices_to_clear()]
     for table in tables:
         known_database(table.alias)
     return tables
@@ -176,12 +177,12 @@ def _remaining(pace: Pace, cleaned: Cleaned) -> Pace:
 def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "sessions": sum(cleaned.removed for _, cleaned in done),
+        "sessions": sum(cleaned.removed for table, cleaned in done if _noun(table) == "session"),
         "tables": [
             {
                 "table": table.table,
                 "database": table.alias,
-                "sessions": cleaned.removed,
+                f"{_noun(table)}s": cleaned.removed,
                 "batches": cleaned.batches,
                 "seconds": round(cleaned.seconds, 3),
                 "ending": cleaned.ending.value,
@@ -192,8 +193,19 @@ def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
+def _noun(table: Clearable) -> str:
+    """Return what a row is."""
+    return "device" if isinstance(table, KnownDeviceTable) else "session"
+
+
+def _counted(table: Clearable, number: int) -> str:
+    if _noun(table) == "session":
+        return sessions(number, "expired")
+    return f"{number:,} expired known device{'' if number == 1 else 's'}"
+
+
 def _as_text(table: Clearable, cleaned: Cleaned, *, dry_run: bool) -> str:
-    what = f"{sessions(cleaned.removed, 'expired')} from {where(table)}"
+    what = f"{_counted(table, cleaned.removed)} from {where(table)}"
     if not dry_run:
         return f"Deleted {what} in {cleaned.seconds:.1f} s."
     are = "is" if cleaned.kept == 1 else "are"
