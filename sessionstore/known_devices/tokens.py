@@ -93,7 +93,8 @@ def linked_device(secrets: Secrets, text: str, *, now: int, age_ms: int) -> byte
         return None
     sealed = HiddenBytes(base64.urlsafe_b64decode(text + "="))
     device_id, seal = bytes(sealed[:ID_BYTES]), sealed[ID_BYTES:]
-    if not any(is_tag(seal, derive(secret, _LINK), device_id) for secret in secrets):
+    is_ours = any(is_tag(seal, derive(secret, _LINK), device_id) for secret in secrets)
+    if not is_ours or _text(sealed) != text:
         return None
     made_at = int.from_bytes(device_id[:6], "big")
     return device_id if now - made_at <= age_ms else None
@@ -102,6 +103,8 @@ def linked_device(secrets: Secrets, text: str, *, now: int, age_ms: int) -> byte
 def _opened(secrets: Secrets, text: str, user_id: str) -> Token | None:
     sealed = HiddenBytes(base64.urlsafe_b64decode(text + "="))
     about, seal = HiddenBytes(sealed[:-_TAG_BYTES]), sealed[-_TAG_BYTES:]
+    if _text(sealed) != text:  # its last character says two bits more than there are
+        return None
     if any(is_tag(seal, derive(secret, _TOKEN), about, user_id.encode()) for secret in secrets):
         return Token(bytes(about[:ID_BYTES]), HiddenBytes(about[ID_BYTES:]), HiddenText(text))
     return None

@@ -76,7 +76,7 @@ class DeviceView(SignedInMixin, TemplateView):
         device = devices.find_device(request.user, session, handle)
         if device is None:
             raise Http404
-        _, [device] = listing.beside(request, session, [device])
+        [device] = listing.beside(request, session, [device])[1]
         if wants_json(request):
             response: HttpResponse = JsonResponse(_in_json(device))
         else:
@@ -131,7 +131,7 @@ class RevokeView(EndView):
             return _done(request, 0)
         device = devices.find_device(request.user, session, handle)
         if device is not None:
-            _, [device] = listing.beside(request, session, [device])
+            [device] = listing.beside(request, session, [device])[1]
         if not devices.revoke(request.user, session, handle):
             messages.info(request, _("That device was signed out already."), fail_silently=True)
             return _done(request, 0)

@@ -65,8 +65,10 @@ def test_the_name_of_a_device_is_that_of_its_sessions(browser, phone, user):
     send(browser, f"devices/known/{other.handle}/", name="  Her\nphone ")
     assert page(browser, f"devices/{handle}/").count("Her phone") > 0
     assert "My phone" not in page(browser)
+    send(browser, "devices/revoke/", handle=handle)
+    assert "Signed out of Her phone." in page(browser)
     again(phone, user)
-    assert page(browser).partition("Known devices")[0].count("Her phone</a>") == 2
+    assert page(browser).partition("Known devices")[0].count("Her phone</a>") == 1
     assert own.name is None
 
 

@@ -1,5 +1,6 @@
 """A sign-in makes its browser known: what is kept, what the browser gets, and when neither is."""
 
+import string
 from functools import partial
 
 import pytest
@@ -317,6 +318,18 @@ def test_no_cookie_that_was_made_up_costs_a_statement(browser, user, value):
         answer = sent.get("/signs-in/")
     assert kinds(seen) == ["SELECT", "INSERT", "INSERT"]
     assert len(answer.cookies[COOKIE].value) < 5 * 60
+
+
+@on_sqlite
+def test_a_token_has_one_spelling(browser, user):
+    """Of the last character two bits are spare: no other one that says the same counts."""
+    sign_in(browser, user)
+    token = token_of(browser)
+    spelt = [token[:-1] + last for last in string.ascii_letters + string.digits + "-_"]
+    known = [
+        Client(headers={"cookie": f"{COOKIE}={text}"}).get("/asks/").json()[0] for text in spelt
+    ]
+    assert known.count(True) == 1
 
 
 @on_sqlite

@@ -30,6 +30,7 @@ ARGUMENTS = {
     "session_refused": {"handle", "reason", "client"},
     "session_interrupted": {"handle", "user_id"},
     "session_bound": {"handle", "request"},
+    "new_device": {"user", "device", "handle", "request"},
 }
 
 
