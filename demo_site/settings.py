@@ -52,6 +52,10 @@ SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
 SESSIONSTORE_BIND_DEVICE = HTTPS
 SESSIONSTORE_IDLE_TIMEOUT = timedelta(minutes=30)
 SESSIONSTORE_ABSOLUTE_TIMEOUT = timedelta(days=30)
+SESSIONSTORE_KNOWN_DEVICES = True
+# To the terminal: sign in as the same user with a second browser, and open the link there.
+SESSIONSTORE_NEW_DEVICE_MAIL = True
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # --- Signing in -----------------------------------------------------------------------------------
 

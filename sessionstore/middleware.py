@@ -27,8 +27,9 @@ from sessionstore.core.crypto import HiddenText
 from sessionstore.core.headers import cookies
 from sessionstore.core.headers.set_cookie import CookieOptions, extend
 from sessionstore.exceptions import SessionStoreUnavailable
+from sessionstore.housekeeping import all_to_clear
+from sessionstore.known_devices import logins
 from sessionstore.moving.adoption import opens_another
-from sessionstore.moving.old_table import all_to_clear
 from sessionstore.signals import Refusal, session_refused
 from sessionstore.users.accounts import end_if_account_is_lost
 
@@ -121,6 +122,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 kept.keep_what_a_redirect_loses(request, response)
                 self._finish(request, response, session, left=events.left)
                 binding.answer(request, response, session)
+                logins.answer(request, response, session)
             if getattr(request, _AMBIGUOUS, False):
                 _delete_elsewhere(request, response)
         except SessionStoreUnavailable:

@@ -75,6 +75,11 @@ def log_bound(handle: str, request: Any, **_: Any) -> None:
     tell("bound", handle, address=_address(getattr(request.session, "client", None)))
 
 
+@receiver(signals.new_device, dispatch_uid="sessionstore.log.new_device")
+def log_new_device(handle: str | None, device: Any, **_: Any) -> None:
+    tell("new device", handle, device.user_id, device=device.handle, address=device.ip)
+
+
 class Flood:
     """Counts refusals, and lets one record a second out: a flood of cookies fills no disk.
 

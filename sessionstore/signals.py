@@ -2,7 +2,7 @@
 
 ``sender`` is the engine's class; ``handle`` names the session and opens nothing. Receivers run
 inside the request that caused the event, and what one raises goes up to it; not that of
-``session_revoked`` and ``session_bound``, which is logged.
+``session_revoked``, ``session_bound`` and ``new_device``, which is logged.
 """
 
 from enum import StrEnum
@@ -58,3 +58,6 @@ session_refused = Signal()
 session_bound = Signal()
 # handle, user_id: a request wanted to save a session that had been ended meanwhile.
 session_interrupted = Signal()
+# user, device, handle, request: somebody who had signed in before did so in a browser that was not
+# known (SESSIONSTORE_KNOWN_DEVICES). Sent once that is there to stay.
+new_device = Signal()

@@ -57,7 +57,7 @@ class Templates(_Table):
     head = ("Template", "Extends", "Blocks")
 
     def rows(self):
-        for path in sorted(TEMPLATES.rglob("*.html")):
+        for path in sorted([*TEMPLATES.rglob("*.html"), *TEMPLATES.rglob("*.txt")]):
             source = path.read_text()
             extends = re.findall(r"{% extends \"(.+?)\" %}", source)
             blocks = re.findall(r"{% block (\w+) %}", source)

@@ -27,6 +27,10 @@ class Clearable(Batched, Protocol):
     def table(self) -> str: ...
 
     @property
+    def holds(self) -> str:
+        """What a row of it is, in words: "session", "known device"."""
+
+    @property
     def name_parts(self) -> tuple[str, ...]:
         """Its name as statements have it: after its schema, where that is given."""
 

@@ -10,6 +10,7 @@ from django.utils.encoding import force_bytes
 from django.utils.module_loading import import_string
 
 from sessionstore.conf.express import express
+from sessionstore.conf.known_devices import known_devices, mail
 from sessionstore.conf.oidc import providers
 from sessionstore.conf.setting import UNSET, Setting
 from sessionstore.conf.values import (
@@ -140,6 +141,21 @@ class Conf:
         device_age_ms,
         "Bind each login to a key that does not leave the browser's device, where the browser can "
         "(experimental): True, or for how long a proof of the key counts, which is 10 minutes.",
+    )
+    known_devices = Setting(
+        "KNOWN_DEVICES",
+        False,
+        known_devices,
+        "Know a browser in which its user has signed in before, by a cookie that signs nobody in: "
+        "True (400 days from the last sign-in), a duration, or a dict of 'age', 'most' (devices of "
+        "a user, 20) and 'end_with_password' (False).",
+    )
+    new_device_mail = Setting(
+        "NEW_DEVICE_MAIL",
+        False,
+        mail,
+        "Send a mail to users who have signed in with a browser that was not known: True, or the "
+        "dotted path of a task or a function that sends it.",
     )
     express = Setting(
         "EXPRESS",
@@ -288,6 +304,11 @@ class Conf:
     def visitor_cookie_name(self) -> str:
         """The cookie of a visitor who has given no such proof: it must not replace the other."""
         return f"{settings.SESSION_COOKIE_NAME}_visitor"
+
+    @property
+    def known_device_cookie_name(self) -> str:
+        """The cookie by which a browser is known to users who have signed in there."""
+        return "__Host-known_device" if settings.SESSION_COOKIE_SECURE else "known_device"
 
     @property
     def cookie_age(self) -> int:

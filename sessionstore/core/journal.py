@@ -20,14 +20,15 @@ class Journal:
     """``deletions`` are those whose transaction has not committed; each can be run again.
 
     ``left`` is where the browser holds the key of a session that was flushed. ``failure`` makes a
-    503 of an error page; ``gave_up`` also ends all further tries. ``request`` is weak: the request
-    holds the journal.
+    503 of an error page; ``gave_up`` also ends all further tries. ``login`` is what the last
+    sign-in wants done once it is there to stay. ``request`` is weak: the request holds the journal.
     """
 
     deletions: list[Deletion] = field(default_factory=list)
     left: CookieOptions | None = None
     failure: Exception | None = None
     gave_up: Exception | None = None
+    login: Any = None
     request: weakref.ref[Any] | None = None
 
     def add(self, deletion: Deletion) -> None:

@@ -20,6 +20,7 @@ class LinkTable(RoutedTable):
     """The rows of ``models.Link``. A session is named by the 16 bytes that its handle spells."""
 
     model = Link
+    holds = "link"
 
     def add(self, names: Iterable[Name], session_id: bytes, user_id: str | None) -> None:
         """Link a session to names; one that it has already stays as it is. One INSERT."""

@@ -8,6 +8,7 @@ from sessionstore.models.fields import (
     user_id_of,
     user_key_of,
 )
+from sessionstore.models.known_devices import KnownDevice
 from sessionstore.models.links import Link
 from sessionstore.models.sessions import (
     DEVICE_NAME_LENGTH,
@@ -21,6 +22,7 @@ __all__ = [
     "AbstractSession",
     "ClientField",
     "FixedBytesField",
+    "KnownDevice",
     "Link",
     "MillisecondsField",
     "Session",

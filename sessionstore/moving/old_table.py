@@ -13,7 +13,6 @@ from sessionstore.core import expiry
 from sessionstore.moving.old_engine import old_engine
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.routed import RoutedTable
-from sessionstore.users.linked import GoneLinks
 
 
 class OldTable(RoutedTable):
@@ -53,9 +52,3 @@ def tables_to_clear(store: Any) -> Iterator[Clearable]:
     # A site that leaves for the table that it came from has only one of them.
     if origin is not None and origin is not goal:
         yield OldTable(origin)
-
-
-def all_to_clear(store: Any) -> Iterator[Clearable]:
-    """Yield the same, and at last the links of sessions that are gone."""
-    yield from tables_to_clear(store)
-    yield GoneLinks(store.get_table())

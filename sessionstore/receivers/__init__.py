@@ -3,5 +3,12 @@
 from sessionstore.receivers import impersonators, outside
 from sessionstore.receivers.accounts import connect_accounts
 from sessionstore.receivers.factors import connect_factors
+from sessionstore.receivers.known_devices import connect_known_devices
 
-__all__ = ["connect_accounts", "connect_factors", "impersonators", "outside"]
+__all__ = [
+    "connect_accounts",
+    "connect_factors",
+    "connect_known_devices",
+    "impersonators",
+    "outside",
+]

@@ -121,13 +121,13 @@ request_started.connect(journal.forget_loaded, dispatch_uid="sessionstore.reques
 
 def connect_accounts() -> None:
     """Listen to the users' models only: a receiver for all would slow every delete down."""
-    for model in _account_models():
+    for model in account_models():
         uid = f"sessionstore.{model._meta.label}"
-        _connect_first(post_save, end_after_save, model, uid)
+        connect_first(post_save, end_after_save, model, uid)
         post_delete.connect(end_after_delete, sender=model, dispatch_uid=uid)
 
 
-def _connect_first(signal: Any, receiver: Any, sender: Any, uid: str) -> None:
+def connect_first(signal: Any, receiver: Any, sender: Any, uid: str) -> None:
     """Connect a receiver before those of others.
 
     Security: in autocommit the account is disabled by the time that receivers run, and Django calls
@@ -139,7 +139,7 @@ def _connect_first(signal: Any, receiver: Any, sender: Any, uid: str) -> None:
         signal.sender_receivers_cache.clear()
 
 
-def _account_models() -> Iterator[Any]:
+def account_models() -> Iterator[Any]:
     """Return the user model with its proxies and children, and what could be swapped in."""
     bases: tuple[Any, ...] = (AbstractBaseUser,)
     try:

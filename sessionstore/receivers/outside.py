@@ -15,6 +15,7 @@ try:
     from allauth.account.signals import user_logged_in as allauth_logged_in
 except ImportError:  # django-allauth is not installed
     allauth_logged_in = None
+cas_user_logout: Any
 try:
     from django_cas_ng.signals import cas_user_logout
 except ImportError:  # django-cas-ng is not installed

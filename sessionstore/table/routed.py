@@ -39,6 +39,8 @@ class PlacedTable:
     """
 
     _fixed_alias: str | None = None
+    # What a row is, in words.
+    holds = "session"
     _is_taken_id = staticmethod(is_taken_id)
 
     @property

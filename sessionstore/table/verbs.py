@@ -52,6 +52,10 @@ class Table(Protocol):
         """The table's name."""
 
     @property
+    def holds(self) -> str:
+        """What a row of it is, in words."""
+
+    @property
     def batch_size(self) -> int:
         """How many rows one transaction of a clean-up deletes."""
 

@@ -84,7 +84,7 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     the table cannot show, the page says in ``not_seen``; it lists nothing when it ``is_blind``.
     Raises PermissionDenied as below.
     """
-    _refuse_others(user, session)
+    refuse_others(user, session)
     own, start = session.row_id, (number - 1) * PER_PAGE
     found = session.table.live_of(user_id_of(user), first=own, start=start, most=PER_PAGE + 1)
     devices = [_described(row, _sign_ins_of(row, session)) for row in found]
@@ -102,7 +102,7 @@ def find_device(user: Any, session: SessionBackend, handle: str) -> Device | Non
 
     Raises PermissionDenied as below.
     """
-    _refuse_others(user, session)
+    refuse_others(user, session)
     rows = session.table.of_handle(user_id_of(user), handle)
     live = [row for row in rows if row.is_live]
     return _described(live[0], _sign_ins_of(live[0], session)) if live else None
@@ -119,13 +119,17 @@ def rename(user: Any, session: SessionBackend, handle: str, name: str) -> bool:
     One UPDATE of that column alone, so that no request of that browser is disturbed. Raises
     PermissionDenied as below.
     """
-    _refuse_others(user, session)
+    refuse_others(user, session)
     own = session.table.of_handle(user_id_of(user), handle)
     if not own or not can_name(session):
         return False
-    named = printable(" ".join(name.split()))[:DEVICE_NAME_LENGTH].strip() or None
     rows = session.table.objects.filter(pk=own[0].pk, user_id=user_id_of(user))
-    return bool(rows.update(device_name=named))
+    return bool(rows.update(device_name=clean_name(name)))
+
+
+def clean_name(name: str) -> str | None:
+    """Return a name as it is kept: on one line, printable, not too long; None for none."""
+    return printable(" ".join(name.split()))[:DEVICE_NAME_LENGTH].strip() or None
 
 
 def is_blind(session: SessionBackend) -> bool:
@@ -153,7 +157,7 @@ def revoke(user: Any, session: SessionBackend, handle: str) -> bool:
 
     Raises PermissionDenied as below.
     """
-    _refuse_others(user, session)
+    refuse_others(user, session)
     own = session.table.of_handle(user_id_of(user), handle, ending=True)
     return revoke_each(own, reason=Reason.OWNER, session=session) > 0
 
@@ -164,12 +168,13 @@ def revoke_others(user: Any, session: SessionBackend) -> int:
     Raises PermissionDenied when another user has signed in to that one: somebody acts as this
     user, and would sign out whom they act as.
     """
-    _refuse_others(user, session)
+    refuse_others(user, session)
     user_id = user_id_of(user)
     return revoke_all_of(user_id, reason=Reason.OWNER, but=session.row_id, session=session)
 
 
-def _refuse_others(user: Any, session: SessionBackend) -> None:
+def refuse_others(user: Any, session: SessionBackend) -> None:
+    """Raise PermissionDenied for whoever acts as this user and is another one."""
     if acts_for(session, user):
         message = (
             f"The session that asks is another user's than {user_id_of(user)}: an impersonation "

@@ -3,6 +3,7 @@
 from sessionstore.views.binding import refresh, register
 from sessionstore.views.devices import DevicesView, DeviceView, RevokeOthersView, RevokeView
 from sessionstore.views.idle import extend, status
+from sessionstore.views.known_devices import ForgetDeviceView, KnownDeviceView, NotMeView
 from sessionstore.views.login import ConfirmView, LoginView
 from sessionstore.views.logout import LogoutView
 from sessionstore.views.resume import ResumeView
@@ -11,8 +12,11 @@ __all__ = [
     "ConfirmView",
     "DeviceView",
     "DevicesView",
+    "ForgetDeviceView",
+    "KnownDeviceView",
     "LoginView",
     "LogoutView",
+    "NotMeView",
     "ResumeView",
     "RevokeOthersView",
     "RevokeView",

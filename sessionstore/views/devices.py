@@ -1,6 +1,7 @@
 """The devices pages: where am I signed in, and end it there."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +20,7 @@ from django.views.generic import TemplateView, View
 
 from sessionstore.answers.kinds import wants_json
 from sessionstore.answers.places import NEW_PASSWORD, url_of
+from sessionstore.conf import conf
 from sessionstore.conf.zones import aware
 from sessionstore.decorators import (
     RecentLoginRequiredMixin,
@@ -26,6 +28,8 @@ from sessionstore.decorators import (
     not_impersonated,
     session_of,
 )
+from sessionstore.known_devices import listing
+from sessionstore.known_devices.listing import KnownBrowser
 from sessionstore.users import devices
 from sessionstore.users.devices import Device, DevicePage
 
@@ -44,11 +48,15 @@ class DevicesView(SignedInMixin, TemplateView):
         number = request.GET.get("page", "1")
         if not (number.isdecimal() and len(number) < 6 and int(number)):
             raise Http404
-        page = devices.list_devices(request.user, session_of(request), number=int(number))
+        session = session_of(request)
+        page = devices.list_devices(request.user, session, number=int(number))
+        known, named = listing.beside(request, session, page.devices)
+        page = replace(page, devices=named)
         if wants_json(request):
-            response: HttpResponse = JsonResponse(_list_in_json(page))
+            response: HttpResponse = JsonResponse(_list_in_json(page, known))
         else:
-            context = self.get_context_data(title=_("Your devices"), page=page, **kwargs)
+            facts = {"page": page, "known": known if page.number == 1 else []}
+            context = self.get_context_data(title=_("Your devices"), **facts, **kwargs)
             response = self.render_to_response(context)
         patch_vary_headers(response, ("Accept",))
         return response
@@ -64,15 +72,17 @@ class DeviceView(SignedInMixin, TemplateView):
 
     def get(self, request: HttpRequest, handle: str) -> HttpResponse:
         """Show it; 404 when it has ended, or is nobody's or somebody else's."""
-        device = devices.find_device(request.user, session_of(request), handle)
+        session = session_of(request)
+        device = devices.find_device(request.user, session, handle)
         if device is None:
             raise Http404
+        [device] = listing.beside(request, session, [device])[1]
         if wants_json(request):
             response: HttpResponse = JsonResponse(_in_json(device))
         else:
             facts = {
                 "device": device,
-                "can_name": devices.can_name(session_of(request)),
+                "can_name": devices.can_name(session),
                 "leads_on": url_of(NEW_PASSWORD) is not None,
             }
             context = self.get_context_data(title=device.title, **facts)
@@ -81,10 +91,11 @@ class DeviceView(SignedInMixin, TemplateView):
         return response
 
     def post(self, request: HttpRequest, handle: str) -> HttpResponse:
-        """Take the name; an empty one takes it away."""
-        name = request.POST.get("name", "")
-        if not devices.rename(request.user, session_of(request), handle, name):
+        """Take the name, for all that is known of the device; an empty one takes it away."""
+        name, session = request.POST.get("name", ""), session_of(request)
+        if not devices.rename(request.user, session, handle, name):
             raise Http404
+        listing.rename_of_session(request.user, handle, name)
         if wants_json(request):
             return JsonResponse({"name": name})
         messages.success(request, _("The name is saved."), fail_silently=True)
@@ -92,14 +103,14 @@ class DeviceView(SignedInMixin, TemplateView):
 
 
 @method_decorator([login_not_required, csrf_protect], name="dispatch")
-class _EndView(RecentLoginRequiredMixin, View):
+class EndView(RecentLoginRequiredMixin, View):
     """A POST that ends something: with a recent login, and back to the list."""
 
     http_method_names = ["post", "options"]
     recent_login_next: str | None = "sessionstore:devices"
 
 
-class RevokeView(_EndView):
+class RevokeView(EndView):
     """End the session that a handle names, if it is one of the user's own."""
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -119,6 +130,8 @@ class RevokeView(_EndView):
             messages.warning(request, devices.not_seen(session), fail_silently=True)
             return _done(request, 0)
         device = devices.find_device(request.user, session, handle)
+        if device is not None:
+            [device] = listing.beside(request, session, [device])[1]
         if not devices.revoke(request.user, session, handle):
             messages.info(request, _("That device was signed out already."), fail_silently=True)
             return _done(request, 0)
@@ -136,7 +149,7 @@ class RevokeView(_EndView):
         return redirect(url) if url else None
 
 
-class RevokeOthersView(_EndView):
+class RevokeOthersView(EndView):
     """End every session of the user but the one that asks."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -161,17 +174,29 @@ def _done(request: HttpRequest, count: int) -> HttpResponse:
     return redirect("sessionstore:devices")
 
 
-def _list_in_json(page: DevicePage) -> dict[str, Any]:
+def _list_in_json(page: DevicePage, known: list[KnownBrowser]) -> dict[str, Any]:
     found = [_in_json(device) for device in page.devices]
     more = {"page": page.number, "has_next": page.has_next, "not_seen": page.not_seen}
+    if conf.known_devices is not None:
+        more["known_devices"] = list(map(known_in_json, known))
     return {"devices": found, **more}
 
 
 def _in_json(device: Device) -> dict[str, Any]:
-    """Return a device with its moments in UTC."""
+    return {**facts_in_json(device), "url": _page_of_device(device.handle)}
+
+
+def known_in_json(browser: KnownBrowser) -> dict[str, Any]:
+    """Return a known device, with the handles of its sessions."""
+    handles = [device.handle for device in browser.sessions]
+    url = reverse("sessionstore:known_device", args=[browser.handle])
+    return {**facts_in_json(replace(browser, sessions=[])), "sessions": handles, "url": url}
+
+
+def facts_in_json(device: Device | KnownBrowser) -> dict[str, Any]:
+    """Return what is known of a device, with its moments in UTC."""
+    facts = asdict(device)
     moments = {
-        name: getattr(device, name) and aware(getattr(device, name)).isoformat()
-        for name in asdict(device)
-        if name.endswith("_at")
+        name: aware(fact).isoformat() for name, fact in facts.items() if isinstance(fact, datetime)
     }
-    return {**asdict(device), **moments, "url": _page_of_device(device.handle)}
+    return {**facts, **moments}

@@ -14,4 +14,6 @@ MIDDLEWARE = [
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, "app.test", "evil.test"]
 ROOT_URLCONF = "tests.browser.urls"
 SESSIONSTORE_REAUTH_URL = {2: "code"}
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = os.path.join(os.environ.get("SESSIONSTORE_TEST_FOLDER", "/nonexistent"), "mails")  # noqa: PTH118 - Django wants text
 SESSIONSTORE_BIND_DEVICE = HTTPS and os.environ.get("SESSIONSTORE_TEST_BINDS") != "no"

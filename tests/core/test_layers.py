@@ -15,6 +15,8 @@ LAYERS = [
     {"apps", "urls", "migrations"},
     {"checks", "admin", "management", "views", "receivers"},
     {"middleware", "forms", "decorators", "templatetags"},
+    {"housekeeping"},
+    {"known_devices"},
     {"answers"},
     {"binding", "outside"},
     {"backends"},

@@ -6,6 +6,7 @@ from importlib import import_module, resources
 
 import pytest
 from django.core.management import get_commands
+from django.dispatch import Signal
 from django.template.loader import get_template
 
 from sessionstore import exceptions, signals
@@ -13,7 +14,7 @@ from sessionstore.backends.base import SessionBackend
 from tests.docs.pages import DOCS
 
 NAMES = {
-    "admin": "SessionAdmin UserSessionsMixin",
+    "admin": "KnownDeviceAdmin SessionAdmin UserSessionsMixin",
     "backends.base": "SessionBackend SessionRequest",
     "backends.sql": "SessionStore",
     "backends.cached_sql": "SessionStore",
@@ -26,17 +27,20 @@ NAMES = {
         "bound_device_required does_not_touch recent_login_required"
     ),
     "forms": "ConfirmForm LoginForm",
+    "known_devices": "device_of is_known is_trusted trust",
+    "known_devices.notice": "send",
     "middleware": "SessionMiddleware",
-    "models": "AbstractSession Session",
+    "models": "AbstractSession KnownDevice Session",
     "routers": "SessionRouter",
     "urls": "app_name urlpatterns",
     "urls.devices": "app_name urlpatterns",
     "views": (
-        "ConfirmView DeviceView DevicesView LoginView LogoutView ResumeView RevokeOthersView "
-        "RevokeView extend status"
+        "ConfirmView DeviceView DevicesView ForgetDeviceView KnownDeviceView LoginView LogoutView "
+        "NotMeView ResumeView RevokeOthersView RevokeView extend status"
     ),
 }
 SIGNALS = {
+    "new_device",
     "session_bound",
     "session_created",
     "session_cycled",
@@ -62,6 +66,7 @@ COMMANDS = {"clearsessions", "expresstable", "importsessions", "revokesessions",
 TEMPLATES = [
     "_device_icon.html",
     "_field.html",
+    "_forget_device.html",
     "_form.html",
     "_frameless.html",
     "_idle_warning.html",
@@ -82,9 +87,14 @@ TEMPLATES = [
     "device.html",
     "devices.html",
     "insufficient.html",
+    "known_device.html",
     "logged_out.html",
     "login.html",
     "logout.html",
+    "mail/new_device.html",
+    "mail/new_device.txt",
+    "mail/new_device_subject.txt",
+    "not_me.html",
     "resume.html",
     "session_ended.html",
     "unavailable.html",
@@ -97,8 +107,12 @@ PAGES = [
     "device_register",
     "devices",
     "extend",
+    "forget_device",
+    "known_device",
     "login",
     "logout",
+    "not_me",
+    "not_me_send",
     "resume",
     "revoke",
     "revoke_others",
@@ -130,7 +144,8 @@ def test_every_engine_is_a_session_backend(engine):
 
 def test_the_signals_are_these():
     """A new one is added here and to docs/signals.md."""
-    assert {name for name in vars(signals) if name.startswith("session_")} == SIGNALS
+    own = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+    assert own == SIGNALS
     assert {"Reason", "Refusal"} <= set(vars(signals))
 
 
@@ -150,7 +165,8 @@ def test_the_commands_are_these():
 def test_the_templates_are_these():
     """Sites override them by their names."""
     root = resources.files("sessionstore") / "templates" / "sessionstore"
-    assert sorted(str(path.relative_to(root)) for path in root.rglob("*.html")) == TEMPLATES
+    found = [path for path in root.rglob("*") if path.suffix in {".html", ".txt"}]
+    assert sorted(str(path.relative_to(root)) for path in found) == TEMPLATES
     for name in TEMPLATES:
         get_template(f"sessionstore/{name}")
 

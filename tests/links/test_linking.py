@@ -7,10 +7,10 @@ from django.db import transaction
 
 from sessionstore.cleaning import GRACE_MS, Pace, clear_expired
 from sessionstore.core.keys import id_of
+from sessionstore.housekeeping import all_to_clear
 from sessionstore.links.names import Name
 from sessionstore.links.rows import links
 from sessionstore.models import Link
-from sessionstore.moving.old_table import all_to_clear
 from sessionstore.signals import Reason
 from sessionstore.users.linked import SETTLED_MS, GoneLinks, end_linked
 from tests.harness.statements import record_statements
@@ -170,8 +170,8 @@ def test_the_commands_know_links(store, linked, database, capsys, clock):
     call_command("clearsessions", "--dry-run")
     call_command("clearsessions")
     told = capsys.readouterr().out
-    assert "Would forget 2 links of sessions that are gone." in told
-    assert "Forgot 2 links of sessions that are gone." in told
+    assert "Would delete 2 expired links from sessionstore_link" in told
+    assert "Deleted 2 expired links from sessionstore_link" in told
 
 
 def test_nobody_of_a_name_is_no_fault(linked, capsys):

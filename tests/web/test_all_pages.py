@@ -11,6 +11,10 @@ NAMES = sorted(pattern.name for pattern in urlpatterns)
 PATHS = {pattern.name: f"/account/{pattern.pattern}" for pattern in urlpatterns}
 # Of no device: each test that wants one says its handle.
 PATHS["device"] = f"/account/devices/{'A' * 22}/"
+PATHS["known_device"] = f"/account/devices/known/{'A' * 22}/"
+# A link that says nothing: its page says so to everybody.
+PATHS["not_me"] = f"/account/not-me/{'A' * 43}/"
+FOR_ALL = {"login", "logout", "not_me", "not_me_send"}
 # What browsers ask on their own behalf: these have no page.
 OWN = {"device_refresh", "device_register"}
 METHODS = ["GET", "HEAD", "OPTIONS", "TRACE", "CONNECT", "PUT", "PATCH", "DELETE", "POST"]
@@ -48,9 +52,9 @@ def test_a_visitor_is_sent_to_the_login_and_can_come_back(browser, db, settings,
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN_REQUIRED]
     browser.get("/account/login/")
     token = browser.cookies["csrftoken"].value
-    method = "post" if name in {"revoke", "revoke_others", "extend"} else "get"
+    method = "post" if name in {"forget_device", "revoke", "revoke_others", "extend"} else "get"
     answer = getattr(browser, method)(PATHS[name], {"csrfmiddlewaretoken": token})
-    if name in {"login", "logout"}:
+    if name in FOR_ALL:
         assert answer.status_code == 200
     elif name in {"status", "extend"}:
         assert answer.status_code == 401
@@ -69,9 +73,9 @@ def test_signed_in_pages_work_under_the_middleware_too(browser, user, settings, 
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN_REQUIRED]
     sign_in(browser, user)
     answer = browser.get(PATHS[name])
-    only_posts = {"extend", "revoke", "revoke_others", *OWN}
+    only_posts = {"extend", "forget_device", "revoke", "revoke_others", *OWN}
     # No device of this handle, and no form that waits.
-    unlike = {"device": 404, "resume": 302} | dict.fromkeys(only_posts, 405)
+    unlike = {"device": 404, "known_device": 404, "resume": 302} | dict.fromkeys(only_posts, 405)
     assert answer.status_code == unlike.get(name, 200)
 
 

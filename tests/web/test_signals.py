@@ -30,6 +30,7 @@ ARGUMENTS = {
     "session_refused": {"handle", "reason", "client"},
     "session_interrupted": {"handle", "user_id"},
     "session_bound": {"handle", "request"},
+    "new_device": {"user", "device", "handle", "request"},
 }
 
 
@@ -281,7 +282,7 @@ def test_what_a_receiver_raises_goes_up(session):
 
 def test_the_document_lists_signals_with_their_arguments():
     """Neither a signal nor an argument too few or too many."""
-    rows = re.findall(r"^\| `(session_\w+)` \| (.+?) \|", DOCUMENT, re.MULTILINE)
+    rows = re.findall(r"^\| `(session_\w+|new_device)` \| (.+?) \|", DOCUMENT, re.MULTILINE)
     assert {name: set(re.findall(r"\w+", words)) for name, words in rows} == ARGUMENTS
 
 

@@ -9,15 +9,15 @@ from django.core.management.base import CommandError, CommandParser
 from sessionstore.cleaning import GRACE_MS, Cleaned, Clearable, Ending, Pace, clear_expired
 from sessionstore.conf import conf
 from sessionstore.core import expiry
-from sessionstore.links.rows import links
+from sessionstore.housekeeping import kept_beside
 from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
 from sessionstore.management.base import (
     GRACE_MINUTES,
     ROWS_LEFT,
     SessionCommand,
+    counted,
     database_errors,
     refuse_early,
-    sessions,
     where,
 )
 from sessionstore.management.engines import engine_named, known_database, table_of
@@ -25,7 +25,6 @@ from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 from sessionstore.moving.importer import why_unusable
 from sessionstore.moving.old_table import tables_to_clear
-from sessionstore.users.linked import GoneLinks
 
 BUSY = 4
 _EXIT = f"""\
@@ -76,8 +75,8 @@ class Command(SessionCommand):
             return
         tables = _tables(store, options)
         with database_errors(*tables):
-            if options["database"] is None and not options["engine"] and links.is_used():
-                tables.append(GoneLinks(store.get_table()))
+            if options["database"] is None and not options["engine"]:
+                tables += kept_beside(store)
             if options["dry_run"]:
                 done = _count(tables, options["limit"])
             else:
@@ -127,7 +126,7 @@ def _tables(store: Any, options: dict[str, Any]) -> list[Clearable]:
     if reason is not None:
         message = f"SESSIONSTORE_ADOPT_FROM = {conf.adopt_from!r}: {reason}."
         raise CommandError(message)
-    tables = list(tables_to_clear(store))
+    tables = [*tables_to_clear(store)]
     for table in tables:
         known_database(table.alias)
     return tables
@@ -180,14 +179,12 @@ def _remaining(pace: Pace, cleaned: Cleaned) -> Pace:
 def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "sessions": sum(
-            cleaned.removed for table, cleaned in done if not isinstance(table, GoneLinks)
-        ),
+        "sessions": sum(one.removed for table, one in done if table.holds == "session"),
         "tables": [
             {
                 "table": table.table,
                 "database": table.alias,
-                "links" if isinstance(table, GoneLinks) else "sessions": cleaned.removed,
+                f"{table.holds.replace(' ', '_')}s": cleaned.removed,
                 "batches": cleaned.batches,
                 "seconds": round(cleaned.seconds, 3),
                 "ending": cleaned.ending.value,
@@ -199,16 +196,9 @@ def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
 
 
 def _as_text(table: Clearable, cleaned: Cleaned, *, dry_run: bool) -> str:
-    if isinstance(table, GoneLinks):
-        does = "Would forget" if dry_run else "Forgot"
-        return f"{does} {_links(cleaned.removed)} of sessions that are gone."
-    what = f"{sessions(cleaned.removed, 'expired')} from {where(table)}"
+    what = f"{counted(cleaned.removed, table.holds, 'expired')} from {where(table)}"
     if not dry_run:
         return f"Deleted {what} in {cleaned.seconds:.1f} s."
     are = "is" if cleaned.kept == 1 else "are"
     kept = f" {cleaned.kept:,} more ended in the last {GRACE_MINUTES} minutes and {are} kept"
     return f"Would delete {what}.{f'{kept}, for clocks differ.' if cleaned.kept else ''}"
-
-
-def _links(number: int) -> str:
-    return f"{number:,} link{'' if number == 1 else 's'}"

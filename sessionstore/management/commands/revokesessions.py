@@ -12,6 +12,7 @@ from sessionstore.backends.base import SessionBackend
 from sessionstore.cleaning import Ending, Pace, in_batches
 from sessionstore.conf import conf
 from sessionstore.core import expiry
+from sessionstore.known_devices.rows import known_devices
 from sessionstore.management.arguments import duration
 from sessionstore.management.base import (
     ROWS_LEFT,
@@ -80,12 +81,22 @@ class Command(SessionCommand):
             "--inactive", action="store_true", help="of users who are disabled or gone"
         )
         which.add_argument("--all", action="store_true", help="of everybody, visitors included")
+        parser.add_argument(
+            "--forget-devices",
+            action="store_true",
+            help="forget the known devices too; with --user, --user-id or --all",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only count; end nothing")
         parser.add_argument(
             "--no-input", "--noinput", action="store_true", help="do not ask for a yes"
         )
 
     def handle(self, **options: Any) -> None:
+        if options["forget_devices"] and not (
+            options["all"] or options["user"] is not None or options["user_id"] is not None
+        ):
+            message = "--forget-devices goes with --user, --user-id or --all."
+            raise CommandError(message)
         session = session_engine()()
         with database_errors(*_tables(session)):
             if not isinstance(session.table, SqlTable):
@@ -105,8 +116,10 @@ class Command(SessionCommand):
             raise CommandError(message)
         shows = options["verbosity"] > 0
         if options["dry_run"]:
-            if shows:
-                self.stdout.write(f"Would end {_told(count, words, 'delete')}")
+            self._tell(f"Would end {_told(count, words, 'delete')}", shows=shows)
+            if options["forget_devices"]:
+                known = known_devices.count_of(chosen[0].user_id)
+                self._tell(f"Would forget {_devices(known)}.", shows=shows)
             return
         if count.rows and not options["no_input"]:
             _ask(f"This ends {_told(count, words, 'deletes')}")
@@ -115,10 +128,11 @@ class Command(SessionCommand):
             ended = Ends(_end_old(old, stop, tell) if old and old.model and options["all"] else 0)
             for which in chosen:
                 ended += mass_revocation.revoke(session, which, stop=stop, on_batch=tell)
+            forgotten = _forget(chosen[0].user_id, stop) if options["forget_devices"] else 0
             stopped = stop()
         is_told = session.table.pay_debts()
-        if shows:
-            self.stdout.write(f"Ended {_told(ended, words, 'deleted')}")
+        self._tell(f"Ended {_told(ended, words, 'deleted')}", shows=shows)
+        self._tell(f"Forgot {_devices(forgotten)}.", shows=shows and options["forget_devices"])
         if old is not None and options["handle"] is None:
             self._tell_of_what_has_not_moved(old, ends_all=options["all"])
         if not is_told:
@@ -126,6 +140,10 @@ class Command(SessionCommand):
             again = " It was stopped before the end: run it again." if stopped else ""
             raise CommandError(message + again, returncode=NOT_TOLD)
         refuse_early(Ending.STOPPED if stopped else Ending.DONE)
+
+    def _tell(self, text: str, *, shows: bool) -> None:
+        if shows:
+            self.stdout.write(text)
 
     def _refuse_what_express_cannot_tell(
         self, session: SessionBackend, options: dict[str, Any]
@@ -190,6 +208,27 @@ def _end_old(old: OldEngine, stop: Callable[[], bool], on_batch: Callable[[int],
 
     table = OldTable(old.table)
     return in_batches(end, table, pace=Pace(), stop=stop, on_batch=on_batch).removed
+
+
+def _forget(user_id: str | None, stop: Callable[[], bool]) -> int:
+    """Forget the known devices of a user, or of everybody."""
+    if user_id is not None:
+        return known_devices.remove_of_users([user_id])
+    last = b""
+
+    def forget(size: int) -> tuple[int, int]:
+        nonlocal last
+        seen, own = known_devices.own_ids_after(last, size)
+        last = seen[-1] if seen else last
+        return len(seen), known_devices.remove(own)
+
+    return in_batches(
+        forget, known_devices, pace=Pace(), stop=stop, on_batch=lambda _: None
+    ).removed
+
+
+def _devices(number: int) -> str:
+    return f"{number:,} known device{'' if number == 1 else 's'}"
 
 
 def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:

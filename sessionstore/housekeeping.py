@@ -1,0 +1,25 @@
+"""What a clean-up has to do on this site: one table after the other."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sessionstore.cleaning import Clearable
+from sessionstore.conf import conf
+from sessionstore.known_devices.rows import known_devices
+from sessionstore.links.rows import links
+from sessionstore.moving.old_table import tables_to_clear
+from sessionstore.users.linked import GoneLinks
+
+
+def all_to_clear(store: Any) -> Iterator[Clearable]:
+    """Yield the tables that hold sessions of an engine, and then what is kept beside them."""
+    yield from tables_to_clear(store)
+    yield from kept_beside(store)
+
+
+def kept_beside(store: Any) -> Iterator[Clearable]:
+    """Yield what this site keeps beside its sessions; costs a SELECT."""
+    if conf.known_devices is not None:
+        yield known_devices
+    if links.is_used():
+        yield GoneLinks(store.get_table())
