@@ -113,7 +113,7 @@ def refusal(
     request: HttpRequest, demand: Demand, *, come_back_to: str | None = None
 ) -> HttpResponse | None:
     """Return where to send somebody who has not given what is demanded; None to go on."""
-    return demands.refusal(request, session_of(request), demand, come_back_to=come_back_to)
+    return demands.refusal(request, session_of, demand, come_back_to=come_back_to)
 
 
 def bound_device_required(view: Decorated) -> Decorated:

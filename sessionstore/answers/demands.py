@@ -1,6 +1,6 @@
 """What a page wants of its user's sign-in, and what is told to somebody who has not given it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -101,14 +101,21 @@ class Demand:
 
 
 def refusal(
-    request: Any, session: SessionBackend, demand: Demand, *, come_back_to: str | None = None
+    request: Any,
+    session_of: Callable[[Any], SessionBackend],
+    demand: Demand,
+    *,
+    come_back_to: str | None = None,
 ) -> HttpResponse | None:
-    """Return where to send somebody who has not given what is demanded; None to go on."""
+    """Return where to send somebody who has not given what is demanded; None to go on.
+
+    The session is asked for where there is a user.
+    """
     asked: HttpRequest = plain(request)
     if request.user.is_authenticated:
-        if demand.is_met(request, session):
+        if demand.is_met(request, session_of(request)):
             kept.forget_sent(asked)
-            session.pop(_ASKED, None)
+            session_of(request).pop(_ASKED, None)
             return None
         if is_impersonated(request):
             return only_they(asked)
@@ -117,6 +124,7 @@ def refusal(
     come_back = resolve_url(come_back_to) if come_back_to else kept_at or page_of(asked)
     if not request.user.is_authenticated:
         return to_login(come_back)
+    session = session_of(request)
     if USER_KEY not in session:
         # A header says who this is: a session without a login can keep no proof of it.
         return to_login(come_back)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as site
+from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.test import Client
 from django_otp.oath import TOTP
@@ -64,6 +65,18 @@ def test_signing_the_same_user_in_again_proves_no_code(
     client.post("/login/", PASSWORD)
     assert sign_ins_of(client) == [*BOTH, ("password", 1)]
     assert client.get("/strong/").status_code == 302
+
+
+def test_a_view_that_signs_its_own_user_in_again_proves_no_code(
+    client: Client, device: TOTPDevice
+) -> None:
+    """The device hangs on the user of the request, from before."""
+    fields = {"otp_device": device.persistent_id, "otp_token": code_of(device), **PASSWORD}
+    client.post("/otp-login/", fields)
+    request: Any = client.get("/page/").wsgi_request
+    assert request.user.is_verified()
+    login(request, request.user, "django.contrib.auth.backends.ModelBackend")
+    assert [fact.method for fact in request.session.sign_ins] == ["password", "otp", "password"]
 
 
 def two_factor(client: Client, step: str, **fields: str) -> Any:

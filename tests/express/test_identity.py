@@ -123,6 +123,18 @@ class TestSeal:
         express_writes(browser.cookie, lambda row: row["_sessionstore"].update(sign_ins=forged))
         assert (levels(), seen(browser)) == ([], (None, False))
 
+    def test_what_express_writes_where_django_knows_nothing_is_no_fact(self, ann):
+        """A row that Django has sealed before it kept any: its moment can be read by Express."""
+        session = SessionStore()
+        session.update(login_keys(ann))
+        session.mark_authenticated()
+        del session["_session_sign_ins"]
+        session.save()
+        forged = {"x": [str(ann.pk), session.authenticated_at_ms, "webauthn", 2, "", None]}
+        express_writes(session.session_key, lambda row: row.update(_session_sign_ins=forged))
+        again = SessionStore(session.session_key)
+        assert (again.authenticated_at_ms, again.sign_ins) == (session.authenticated_at_ms, ())
+
     def test_a_login_of_django_counts_as_django_wrote_it(self, ann):
         """Whatever else Express adds, in whatever order it writes."""
         browser = in_django(ann)

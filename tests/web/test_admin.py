@@ -81,7 +81,7 @@ def test_a_row_has_a_page_with_all_the_rest(desk, user):
     Session.objects.by_handle(handle).update(device_name="the till", user_agent="Firefox\x1b[31m")
     html = desk.get(f"{LIST}{handle}/").content.decode()
     assert f'href="{LIST}{handle}/"' in page(desk)
-    for word in (handle, "the till", "up to 256 bytes", "Firefox?[31m", "Expires", "Created"):
+    for word in (handle, "the till", "up to 1 KiB", "Firefox?[31m", "Expires", "Created"):
         assert word in html
     assert f'<a href="/admin/auth/user/{user.pk}/change/">ann</a>' in html
     assert "End this session" in html
@@ -417,6 +417,15 @@ def test_the_pages_are_clean_under_a_strict_policy(desk, user):
             r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", html
         )
         assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
+
+
+def test_the_own_session_tells_how_one_has_signed_in(desk, user):
+    """Its data have been read; of the others only their times are told."""
+    own = desk.get(f"{LIST}{desk.session.handle}/").content.decode()
+    assert "Signed in with" in own
+    assert "Password" in own
+    other = desk.get(f"{LIST}{handle_of(signed_in(user))}/").content.decode()
+    assert "Signed in with" not in other
 
 
 def test_the_statistics_page_draws_what_there_is(desk, user, clock):
