@@ -130,6 +130,7 @@ def test_a_link_holds_when_the_secret_is_rotated(linked, settings):
 def test_forgetting_leaves_what_lives_and_what_is_young(store, linked, clock, database):
     """A session whose row is not there yet may be about to be committed."""
     links.add([NAME], b"0" * 16, None)
+    clock.advance(hours=1)
     assert forgotten(store) == 0
     clock.advance(milliseconds=SETTLED_MS + GRACE_MS + 1)
     assert forgotten(store) == 1
