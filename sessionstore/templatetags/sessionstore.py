@@ -9,6 +9,7 @@ from django.utils.timesince import timesince
 
 from sessionstore.answers import kept
 from sessionstore.conf.zones import aware, zone
+from sessionstore.core.expiry import MINUTE_MS, now_ms, to_ms
 from sessionstore.session.expiring import policy_of
 from sessionstore.users.ended import ended
 
@@ -61,12 +62,13 @@ def idle_warning(
 def moment(at: datetime, *, ago: bool = False, active: bool = False) -> dict[str, Any]:
     """Show a moment in the server's zone, which is named; our script puts it into the visitor's.
 
-    With ``ago`` show how long ago it was, or that it is now when that is ``active``.
+    With ``ago`` show how long ago it was, or that it is now: within a minute, or when ``active``.
     """
     since = timesince(at, depth=1) if ago else ""
+    is_now = ago and now_ms() - to_ms(aware(at)) < MINUTE_MS
     name = aware(at).astimezone(zone()).tzname()
     facts = {"at": at, "iso": aware(at).isoformat(), "zone": name}
-    return {**facts, "since": since, "active": active}
+    return {**facts, "since": since, "active": active or is_now}
 
 
 @register.inclusion_tag("sessionstore/_why_signed_out.html", takes_context=True)

@@ -179,7 +179,7 @@ def _described(row: Any, *, is_this: bool) -> Device:
     agent, seen = agent_of(row.user_agent), row.last_seen_at
     return Device(
         handle=row.handle,
-        browser=in_words(agent),
+        browser=in_words(agent, is_recorded=bool(row.user_agent)),
         address=row.ip or "",
         place=place_of(row.ip),
         signed_in_at=row.authenticated_at or row.created_at,

@@ -38,11 +38,14 @@ def agent_of(user_agent: str | None) -> Agent:
     return replace(own, browser=own.browser if is_known else family, system=system)
 
 
-def in_words(agent: Agent) -> str:
+def in_words(agent: Agent, *, is_recorded: bool = True) -> str:
     """Return "Firefox on Windows", "An app on Android", "A program (curl)", as far as it is known.
 
-    Never the header itself, which nobody can read.
+    Never the header itself, which nobody can read. Where none is recorded (of visitors, by Express,
+    or because the site wants none) nothing is said of the browser.
     """
+    if not is_recorded:
+        return _("Unrecorded browser")
     if agent.program:
         return _("A program (%(name)s)") % {"name": agent.program}
     if agent.browser and agent.system:
@@ -56,13 +59,14 @@ def in_words(agent: Agent) -> str:
 
 def browser_in_words(user_agent: str | None) -> str:
     """Return a client in words."""
-    return in_words(agent_of(user_agent))
+    return in_words(agent_of(user_agent), is_recorded=bool(user_agent))
 
 
 def browser_family(user_agent: str | None) -> str:
     """Return "Firefox", or a program's name; what is not known is one kind."""
     agent = agent_of(user_agent)
-    return agent.browser or agent.program or _("Unknown browser")
+    none = _("Unknown browser") if user_agent else _("Unrecorded browser")
+    return agent.browser or agent.program or none
 
 
 def place_of(address: str | None) -> str:

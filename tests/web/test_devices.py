@@ -240,7 +240,7 @@ def test_the_list_says_what_has_been_ended(browser, user, number):
     for _ in range(number):
         sign_in(Client(enforce_csrf_checks=True), user)
     end(browser, "revoke", handle=(last := handles(page(browser))[1]))
-    assert told(browser) == ["Signed out of Unknown browser."]
+    assert told(browser) == ["Signed out of Unrecorded browser."]
     end(browser, "revoke", handle=last)
     assert told(browser) == ["That device was signed out already."]
     for _ in range(number):
@@ -423,8 +423,8 @@ VIVALDI = (
     "Chrome/128.0.0.0 Safari/537.36 Vivaldi/6.9.3447.37"
 )
 WORDS = [
-    (None, "Unknown browser"),
-    ("", "Unknown browser"),
+    (None, "Unrecorded browser"),
+    ("", "Unrecorded browser"),
     (FIREFOX, "Firefox on Windows"),
     (SAFARI, "Safari on iOS"),
     (ANDROID, "An app on Android"),

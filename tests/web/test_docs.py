@@ -90,7 +90,7 @@ def test_each_way_to_record_a_client_does_so(
     row = Session.objects.get()
     assert (row.ip, row.user_agent) == (network, agent)
     html = browser.get("/account/devices/").content.decode()
-    assert (network or "Unknown browser") in html
+    assert (network or "Unrecorded browser") in html
 
 
 def test_a_visitor_leaves_neither_address_nor_browser(browser, db):

@@ -1,5 +1,12 @@
 """The template tags."""
 
+from datetime import timedelta
+
+import pytest
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from sessionstore.templatetags.sessionstore import moment
 from tests.web.conftest import press, sign_in
 
 
@@ -53,3 +60,11 @@ def test_a_visitor_gets_the_script_alone(browser, db):
     html = rendered(browser, "{% idle_warning %}")
     assert "<script" in html
     assert "<dialog" not in html
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(59, "Active now"), (60, "1\xa0minute ago")])
+def test_what_was_less_than_a_minute_ago_is_now(seconds, words):
+    """The user's page in the admin said "0 minutes ago"."""
+    at = timezone.now() - timedelta(seconds=seconds)
+    assert moment(at, ago=True)["active"] == (words == "Active now")
+    assert f">{words}</time>" in render_to_string("sessionstore/_moment.html", moment(at, ago=True))
