@@ -146,6 +146,40 @@ def test_a_fragment_that_wants_a_login_leads_the_page_there(shop, settings, monk
     assert Client().get("/mine/").status_code == 302
 
 
+ACCOUNT = """
+from django.urls import include
+urlpatterns += [path("account/", include("sessionstore.urls"))]
+"""
+
+
+def test_our_sign_in_page_leads_htmx_there_by_itself(shop, settings):
+    """Without that middleware: the browser follows `login_required`, htmx's headers with it."""
+    settings.LOGIN_URL = "/account/login/"
+    shop("htmx.md", urls=HTMX_URLS + ACCOUNT)
+    of_htmx = {"hx-request": "true", "hx-current-url": "http://testserver/shop/?a=1"}
+    answer = Client().get("/mine/", headers=of_htmx, follow=True)
+    assert answer.headers["HX-Redirect"] == "/account/login/?next=/shop/%3Fa%3D1"
+
+
+FORM_URLS = """
+from django.http import HttpResponse
+from django.urls import path
+from shop.forms import add_note
+
+urlpatterns = [
+    path("add/", add_note),
+    path("notes/", lambda request: HttpResponse(request.session["notes"]), name="notes"),
+]
+"""
+
+
+def test_a_form_of_htmx_that_is_sent_again_leads_to_a_page(shop):
+    """What the offered form sends has no header of htmx."""
+    shop("htmx.md", urls=FORM_URLS)
+    answer = Client().post("/add/", {"text": "milk"}, follow=True)
+    assert (answer.redirect_chain, answer.content) == ([("/notes/", 302)], b"milk")
+
+
 @pytest.mark.django_db(transaction=True)  # inside a block nothing is touched anyway
 def test_a_question_by_itself_is_no_use_of_the_session(shop, settings, clock):
     """Half an hour of asking does not move the end on."""
