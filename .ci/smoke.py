@@ -51,6 +51,16 @@ def log_in(address: str) -> str:
     return page
 
 
+def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Wait until the server answers, for as long as it runs: a busy machine is no fault of it."""
+    for _ in range(1200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert server.poll() is None, "the server has ended; see above"
+        time.sleep(0.1)
+
+
 def main() -> None:
     """Make the project, migrate it, serve it, log in."""
     with tempfile.TemporaryDirectory() as name:
@@ -75,11 +85,7 @@ def main() -> None:
             cwd=folder,
         )
         try:
-            for _ in range(100):
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
+            wait_for(port, server)
             page = log_in(f"http://127.0.0.1:{port}")
         finally:
             server.terminate()
