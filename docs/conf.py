@@ -31,7 +31,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!sessionstore).*"),
     # Types that are no part of what a site calls.
     ("py:class", r"sessionstore\.(core|conf|session|table)\..*"),
-    ("py:class", r"sessionstore\.(decorators\.Decorated|signals\.Reason|\w+\.[A-Z])"),
+    ("py:class", r"sessionstore\.(decorators\.Decorated|signals\.Reason|[\w.]+\.[A-Z])"),
 ]
 
 myst_enable_extensions = ["deflist"]
