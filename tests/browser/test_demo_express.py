@@ -103,8 +103,9 @@ def test_every_button_of_a_visitor_works(page, halves):
         number, count = 0, 1
         while number < count:
             page.context.clear_cookies()
-            page.goto(express)
-            page.click("button[name=more] >> nth=1")
+            # Optimization: as the button in Express does, without the page that it is on.
+            add = {"form": {"more": ""}, "headers": {"Origin": express}}
+            assert page.request.post(f"{express}/cart/oat", **add).ok
             page.goto(address)
             buttons = page.locator("form button")
             count = buttons.count()
