@@ -326,4 +326,4 @@ def tell_merged(engine: Engine, saved: Saved) -> None:
     row, conflicts = saved.draft.record, saved.merged.conflicts
     telemetry.merged(conflicts=len(conflicts))
     handle = engine.table.handle_of(row.id)
-    session_merged.send(type(engine), handle=handle, user_id=row.user_id, conflicts=conflicts)
+    session_merged.send(engine.sender, handle=handle, user_id=row.user_id, conflicts=conflicts)

@@ -83,7 +83,7 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     _refuse_others(user, session)
     own, start = session.row_id, (number - 1) * PER_PAGE
     found = session.table.live_of(user_id_of(user), first=own, start=start, most=PER_PAGE + 1)
-    devices = [_described(row, is_this=bytes(row.pk) == own) for row in found]
+    devices = [described(row, is_this=bytes(row.pk) == own) for row in found]
     return DevicePage(
         devices[:PER_PAGE],
         number,
@@ -102,7 +102,7 @@ def find_device(user: Any, session: SessionBackend, handle: str) -> Device | Non
     own = session.row_id
     rows = session.table.of_handle(user_id_of(user), handle)
     live = [row for row in rows if row.is_live]
-    return _described(live[0], is_this=bytes(live[0].pk) == own) if live else None
+    return described(live[0], is_this=bytes(live[0].pk) == own) if live else None
 
 
 def can_name(session: SessionBackend) -> bool:
@@ -175,7 +175,8 @@ def _refuse_others(user: Any, session: SessionBackend) -> None:
         raise PermissionDenied(message)
 
 
-def _described(row: Any, *, is_this: bool) -> Device:
+def described(row: Any, *, is_this: bool) -> Device:
+    """Return a row in words."""
     agent, seen = agent_of(row.user_agent), row.last_seen_at
     return Device(
         handle=row.handle,

@@ -29,6 +29,7 @@ NAMES = {
     "middleware": "SessionMiddleware",
     "models": "AbstractSession Session",
     "routers": "SessionRouter",
+    "users": "Device end_session end_sessions_of sessions_of",
     "urls": "app_name urlpatterns",
     "urls.devices": "app_name urlpatterns",
     "views": (
@@ -49,6 +50,8 @@ SIGNALS = {
 }
 EXCEPTIONS = {
     "EncryptionUnavailable",
+    "KeyNeeded",
+    "NoSuchSession",
     "SessionNotSerializable",
     "SessionStoreError",
     "SessionStoreUnavailable",

@@ -1,4 +1,4 @@
-"""End sessions: a user's, old ones, those of users who are disabled or gone, or all."""
+"""End sessions: a user's, old ones, visitors', those of users who are disabled or gone, or all."""
 
 import sys
 from collections.abc import Callable
@@ -50,7 +50,7 @@ A session that has ended is signed out at its next request, on every server.
 
 
 class Command(SessionCommand):
-    help = "End sessions. Say which by exactly one of the first six options."
+    help = "End sessions. Say which by exactly one of the first seven options."
     epilog = _EPILOG
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -72,6 +72,9 @@ class Command(SessionCommand):
         )
         which.add_argument(
             "--inactive", action="store_true", help="of users who are disabled or gone"
+        )
+        which.add_argument(
+            "--anonymous", action="store_true", help="of visitors, who have not signed in"
         )
         which.add_argument("--all", action="store_true", help="of everybody, visitors included")
         parser.add_argument("--dry-run", action="store_true", help="only count; end nothing")
@@ -125,7 +128,7 @@ class Command(SessionCommand):
         self, session: SessionBackend, options: dict[str, Any]
     ) -> None:
         """Raise CommandError for a choice that a table of Express has no columns for."""
-        if options["older_than"] is not None or options["inactive"]:
+        if options["older_than"] is not None or options["inactive"] or options["anonymous"]:
             message = (
                 "A table of Express does not tell when a session began, nor the ids of all users: "
                 "--user, --user-id, --handle and --all choose there."
@@ -192,6 +195,8 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
             return [mass_revocation.of_handle(options["handle"])]
         except ValueError as error:
             raise CommandError(str(error)) from None
+    if options["anonymous"]:
+        return [mass_revocation.of_visitors()]
     if options["all"]:
         return [mass_revocation.all_until_now(session)]
     if options["inactive"]:
