@@ -14,3 +14,4 @@ class SessionStoreConfig(AppConfig):
         from sessionstore import checks, receivers, security_log  # noqa: F401, PLC0415 - registers and connects them
 
         receivers.connect_accounts()
+        receivers.connect_history()

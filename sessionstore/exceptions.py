@@ -81,5 +81,9 @@ class KeyNeeded(SessionStoreError):
     """
 
 
+class AppendOnly(SessionStoreError, TypeError):
+    """An event of the history was to be changed or deleted: it is only ever added to."""
+
+
 class EncryptionUnavailable(SessionStoreUnavailable):
     """An encrypted session was met, or should be written, without the extra ``[encryption]``."""

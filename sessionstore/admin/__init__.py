@@ -1,6 +1,7 @@
 """The admin's pages; Django finds them here."""
 
 from sessionstore.admin.accounts import UserSessionsMixin
+from sessionstore.admin.events import SessionEventAdmin
 from sessionstore.admin.sessions import SessionAdmin
 
-__all__ = ["SessionAdmin", "UserSessionsMixin"]
+__all__ = ["SessionAdmin", "SessionEventAdmin", "UserSessionsMixin"]

@@ -72,7 +72,12 @@ def refuse_early(ending: Ending) -> None:
 
 def sessions(number: int, kind: str = "") -> str:
     """Return such as "1 session" or, with the kind "expired", "1,200 expired sessions"."""
-    return f"{number:,} {kind and f'{kind} '}session{'' if number == 1 else 's'}"
+    return counted(number, "session", kind)
+
+
+def counted(number: int, what: str, kind: str = "") -> str:
+    """Return such as "1 event"."""
+    return f"{number:,} {kind and f'{kind} '}{what}{'' if number == 1 else 's'}"
 
 
 def where(table: Clearable) -> str:

@@ -1,5 +1,6 @@
 """The tables."""
 
+from sessionstore.models.events import SessionEvent, What
 from sessionstore.models.fields import (
     ClientField,
     FixedBytesField,
@@ -22,8 +23,10 @@ __all__ = [
     "FixedBytesField",
     "MillisecondsField",
     "Session",
+    "SessionEvent",
     "SessionQuerySet",
     "UserIdField",
+    "What",
     "user_id_of",
     "user_key_of",
 ]

@@ -10,6 +10,7 @@ from sessionstore.cleaning import Clearable
 from sessionstore.conf import conf
 from sessionstore.conf.zones import shown
 from sessionstore.core import expiry
+from sessionstore.history.table import EventTable
 from sessionstore.moving.old_engine import old_engine
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.routed import RoutedTable
@@ -48,6 +49,8 @@ def tables_to_clear(store: Any) -> Iterator[Clearable]:
     goal = store.get_model_class() if issubclass(store, DjangoSessionStore) else None
     if goal is not None:
         yield OldTable(goal)
+    if conf.history_ms is not None:
+        yield EventTable()
     origin = old_engine(conf.adopt_from).model if conf.adopt_from else None
     # A site that leaves for the table that it came from has only one of them.
     if origin is not None and origin is not goal:

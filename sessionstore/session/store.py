@@ -289,6 +289,7 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
         self._wish = Wish.NOTHING
         # A late request does not know the key that a login has given to the row.
         self._answer = Answer.IF_STORED if saved.is_late else Answer.KEY
+        saving.tell_secured(self, known, record)
         user_id = record.user_id
         if user_id is not None and (before is None or before.user_id != user_id):
             self.has_signed_in(user_id)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sessionstore.conf import conf
 from sessionstore.core import expiry
+from sessionstore.history.writing import gathered
 from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
@@ -100,6 +101,7 @@ def revoke_named(handle: str, *, reason: Reason, session: SessionBackend) -> int
 
 def _tell(session: SessionBackend, rows: Sequence[Any], reason: Reason) -> None:
     remember(rows, reason)
-    for row in rows:
-        handle = session.table.handle_of(bytes(row.pk))
-        tell_revoked(session, handle=handle, user_id=row.user_id, reason=reason)
+    with gathered():
+        for row in rows:
+            handle = session.table.handle_of(bytes(row.pk))
+            tell_revoked(session, handle=handle, user_id=row.user_id, reason=reason)

@@ -2,6 +2,7 @@
 
 from sessionstore.views.binding import refresh, register
 from sessionstore.views.devices import DevicesView, DeviceView, RevokeOthersView, RevokeView
+from sessionstore.views.history import HistoryView
 from sessionstore.views.idle import extend, status
 from sessionstore.views.login import ConfirmView, LoginView
 from sessionstore.views.logout import LogoutView
@@ -11,6 +12,7 @@ __all__ = [
     "ConfirmView",
     "DeviceView",
     "DevicesView",
+    "HistoryView",
     "LoginView",
     "LogoutView",
     "ResumeView",

@@ -29,6 +29,7 @@ from sessionstore.decorators import (
 from sessionstore.users import devices
 from sessionstore.users.devices import Device, DevicePage
 
+from .history import recent_activity
 from .logout import ended_whatever_is_raised
 
 
@@ -48,7 +49,9 @@ class DevicesView(SignedInMixin, TemplateView):
         if wants_json(request):
             response: HttpResponse = JsonResponse(_list_in_json(page))
         else:
-            context = self.get_context_data(title=_("Your devices"), page=page, **kwargs)
+            activity = recent_activity(request.user) if page.number == 1 else None
+            shown = {"title": _("Your devices"), "page": page, "activity": activity}
+            context = self.get_context_data(**shown, **kwargs)
             response = self.render_to_response(context)
         patch_vary_headers(response, ("Accept",))
         return response

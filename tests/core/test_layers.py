@@ -21,6 +21,7 @@ LAYERS = [
     {"moving"},
     {"express"},
     {"users"},
+    {"history"},
     {"session"},
     {"cleaning", "cache"},
     {"table"},

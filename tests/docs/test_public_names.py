@@ -13,7 +13,7 @@ from sessionstore.backends.base import SessionBackend
 from tests.docs.pages import DOCS
 
 NAMES = {
-    "admin": "SessionAdmin UserSessionsMixin",
+    "admin": "SessionAdmin SessionEventAdmin UserSessionsMixin",
     "backends.base": "SessionBackend SessionRequest",
     "backends.sql": "SessionStore",
     "backends.cached_sql": "SessionStore",
@@ -27,14 +27,14 @@ NAMES = {
     ),
     "forms": "ConfirmForm LoginForm",
     "middleware": "SessionMiddleware",
-    "models": "AbstractSession Session",
+    "models": "AbstractSession Session SessionEvent",
     "routers": "SessionRouter",
     "users": "Device end_session end_sessions_of sessions_of",
     "urls": "app_name urlpatterns",
     "urls.devices": "app_name urlpatterns",
     "views": (
-        "ConfirmView DeviceView DevicesView LoginView LogoutView ResumeView RevokeOthersView "
-        "RevokeView extend status"
+        "ConfirmView DeviceView DevicesView HistoryView LoginView LogoutView ResumeView "
+        "RevokeOthersView RevokeView extend status"
     ),
 }
 SIGNALS = {
@@ -47,8 +47,10 @@ SIGNALS = {
     "session_merged",
     "session_refused",
     "session_revoked",
+    "session_secured",
 }
 EXCEPTIONS = {
+    "AppendOnly",
     "EncryptionUnavailable",
     "KeyNeeded",
     "NoSuchSession",
@@ -61,8 +63,16 @@ EXCEPTIONS = {
     "UserIdTooLong",
     "WrongSetting",
 }
-COMMANDS = {"clearsessions", "expresstable", "importsessions", "revokesessions", "sessionstats"}
+COMMANDS = {
+    "clearsessions",
+    "expresstable",
+    "exportsessions",
+    "importsessions",
+    "revokesessions",
+    "sessionstats",
+}
 TEMPLATES = [
+    "_activities.html",
     "_device_icon.html",
     "_field.html",
     "_form.html",
@@ -84,6 +94,7 @@ TEMPLATES = [
     "confirm.html",
     "device.html",
     "devices.html",
+    "history.html",
     "logged_out.html",
     "login.html",
     "logout.html",
@@ -99,6 +110,7 @@ PAGES = [
     "device_register",
     "devices",
     "extend",
+    "history",
     "login",
     "logout",
     "resume",

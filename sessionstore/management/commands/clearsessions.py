@@ -14,9 +14,9 @@ from sessionstore.management.base import (
     GRACE_MINUTES,
     ROWS_LEFT,
     SessionCommand,
+    counted,
     database_errors,
     refuse_early,
-    sessions,
     where,
 )
 from sessionstore.management.engines import engine_named, known_database, table_of
@@ -176,12 +176,12 @@ def _remaining(pace: Pace, cleaned: Cleaned) -> Pace:
 def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "sessions": sum(cleaned.removed for _, cleaned in done),
+        "sessions": sum(one.removed for table, one in done if _held_in(table) == "session"),
         "tables": [
             {
                 "table": table.table,
                 "database": table.alias,
-                "sessions": cleaned.removed,
+                f"{_held_in(table)}s": cleaned.removed,
                 "batches": cleaned.batches,
                 "seconds": round(cleaned.seconds, 3),
                 "ending": cleaned.ending.value,
@@ -192,8 +192,13 @@ def _as_json(done: Done, *, dry_run: bool) -> dict[str, Any]:
     }
 
 
+def _held_in(table: Clearable) -> str:
+    """Return what the rows of a table are: sessions, or events of the history."""
+    return str(getattr(table, "holds", "session"))
+
+
 def _as_text(table: Clearable, cleaned: Cleaned, *, dry_run: bool) -> str:
-    what = f"{sessions(cleaned.removed, 'expired')} from {where(table)}"
+    what = f"{counted(cleaned.removed, _held_in(table), 'expired')} from {where(table)}"
     if not dry_run:
         return f"Deleted {what} in {cleaned.seconds:.1f} s."
     are = "is" if cleaned.kept == 1 else "are"
