@@ -21,11 +21,14 @@ from sessionstore.core import journal
 from sessionstore.core.record import Client
 from sessionstore.models import SessionEvent, What
 from sessionstore.session.ending import delete_for_good
+from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.faults import code_of
 from sessionstore.table.retry import in_transaction
 
 logger = logging.getLogger("sessionstore")
+# In the data while a user of django-hijack or django-loginas is another one.
+_MARKS = ("hijack_history", "loginas_from_user")
 _gathered: ContextVar[list[SessionEvent] | None] = ContextVar("sessionstore_events", default=None)
 
 
@@ -110,15 +113,29 @@ def _insert_each(alias: str, events: Sequence[SessionEvent]) -> None:
 
 
 def _acting() -> tuple[str | None, Client]:
-    """Return who signed in to the session of the request that runs here, and its client."""
+    """Return who is at work in the session of the request that runs here, and its client."""
     session = journal.session_at_work()
     user_id = getattr(session, "user_id", None)
+    if isinstance(session, SessionBackend) and (mark := acting_mark(session)):
+        # Security: the user of the session is not who sits there.
+        return str(mark[-1]) if isinstance(mark, list) else None, Client()
     client = getattr(session, "client", None)
     events = journal.current()
     request = None if events is None or events.request is None else events.request()
     if client is None and request is not None:
         client = client_of(request)
     return user_id, client or Client()
+
+
+def acting_mark(session: SessionBackend) -> Any:
+    """Return what tells that somebody is signed in as another user, from inside the own session.
+
+    As the row has it, too: who takes the mark out of the data is about to go back.
+    """
+    if not session.is_loaded:
+        return None
+    stored = session.stored_data
+    return next(filter(None, (session.get(one) or stored.get(one) for one in _MARKS)), None)
 
 
 def _os_user() -> str:

@@ -11,14 +11,11 @@ from django.utils.module_loading import import_string
 from sessionstore.conf.zones import shown
 from sessionstore.core import expiry
 from sessionstore.core.keys import only_id
-from sessionstore.history.writing import ended, event, is_on, write, write_for_good
+from sessionstore.history.writing import acting_mark, ended, event, is_on, write, write_for_good
 from sessionstore.models import What, user_id_of
 from sessionstore.signals import Reason, session_expired, session_revoked, session_secured
 from sessionstore.table.receipts import at_commit
 from sessionstore.users.impersonation import is_own
-
-# In the session's data while a user of django-hijack or django-loginas is another one.
-_MARKS = ("hijack_history", "loginas_from_user")
 
 
 @receiver(session_secured, dispatch_uid="sessionstore.history.secured")
@@ -35,7 +32,7 @@ def write_secured(
         return
     left = session.left_user_id
     columns: dict[str, Any] = {"actor_id": user_id}
-    if is_login and left is not None and not is_proof and any(map(session.get, _MARKS)):
+    if is_login and left is not None and not is_proof and acting_mark(session):
         what, columns["actor_id"] = What.ACTING_BEGAN, user_id_of(left)
     elif is_login:
         what = What.SIGNED_IN

@@ -10,14 +10,14 @@ from sessionstore.core import expiry
 from sessionstore.core.binding import tokens
 from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key, as_text
-from sessionstore.core.record import Record
+from sessionstore.core.record import Data, Record
 from sessionstore.table.receipts import Receipt, receipt_for
 
 from .drafts import client_differs
 from .engine import DjangoSession, Marks
 from .expiring import policy_of
 from .known import UNSET, Answer, Known, Standing, Wish
-from .sealed import differs, dumps
+from .sealed import data_of, differs, dumps
 
 # Requests that were under way while the browser was bound have no proof yet, for so long.
 _UNDER_WAY_MS = 60_000
@@ -119,6 +119,11 @@ class Facts(DjangoSession):
     def is_loaded(self) -> bool:
         """Tell whether the data are in memory: read, or put there."""
         return "_session_cache" in self.__dict__
+
+    @property
+    def stored_data(self) -> Data:
+        """What the row holds, as far as it was last read or written; a copy. Never loads."""
+        return data_of(self._known.payload)
 
     @property
     def failed_to_load(self) -> bool:

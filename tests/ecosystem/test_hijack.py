@@ -1,10 +1,13 @@
 """django-hijack: an administrator works as another user, and comes back."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.ecosystem.conftest import STACKS, Table, key_of
+from sessionstore.models import SessionEvent
+from tests.ecosystem.conftest import OUR_STACKS, STACKS, Table, key_of
 
 
 @pytest.fixture
@@ -83,3 +86,17 @@ def test_logout_while_hijacked_ends_all(admin: Client, table: Table, ann: User) 
     acquire(admin, ann)
     admin.post("/logout/")
     assert (table.rows(), key_of(admin)) == (0, None)
+
+
+@pytest.mark.parametrize("stack", OUR_STACKS, indirect=True)
+def test_the_history_tells_who_acted(admin: Client, ann: User, boss: User, settings: Any) -> None:
+    """In whose name, by whom, and until when; what follows is no confirmation of hers."""
+    settings.SESSIONSTORE_HISTORY = 3600
+    acquire(admin, ann)
+    admin.post("/hijack/release/")
+    events = SessionEvent.objects.filter(user_id=str(ann.pk))
+    assert sorted(events.values_list("what", "actor_id", "ip")) == [
+        ("acting_began", str(boss.pk), None),
+        ("acting_ended", str(boss.pk), None),
+        ("ended", str(boss.pk), None),
+    ]

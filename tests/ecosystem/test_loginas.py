@@ -1,9 +1,12 @@
 """django-loginas: an administrator signs in as another user, by Django's own login."""
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from sessionstore.models import SessionEvent
 from tests.ecosystem.conftest import OUR_STACKS
 
 pytestmark = pytest.mark.parametrize("stack", OUR_STACKS, indirect=True)
@@ -45,3 +48,13 @@ def test_who_signs_in_afterwards_with_a_password_is_recent(admin: Client, ann: U
     admin.post("/logout/")
     admin.post("/login/", {"username": "ann", "password": "secret"})
     assert admin.get("/careful/").status_code == 200
+
+
+def test_the_history_tells_who_acted(admin: Client, ann: User, boss: User, settings: Any) -> None:
+    """In whose name, by whom, and until when; what follows is no confirmation of hers."""
+    settings.SESSIONSTORE_HISTORY = 3600
+    act_as(admin, ann)
+    events = SessionEvent.objects.filter(user_id=str(ann.pk)).order_by("pk")
+    assert list(events.values_list("what", "actor_id", "ip")) == [
+        ("acting_began", str(boss.pk), None),
+    ]

@@ -3,13 +3,16 @@
 import logging
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db import connections, transaction
+from django.db.models.signals import post_delete
 from django.test import Client
 
 from sessionstore.exceptions import AppendOnly
 from sessionstore.models import Session, SessionEvent
 from sessionstore.users import end_sessions_of
+from tests.docs.pages import DOCS, Shop
 from tests.harness.commands import run
 from tests.harness.statements import record_statements
 from tests.history.conftest import sign_in
@@ -171,10 +174,10 @@ def test_an_end_stands_when_a_rollback_is_repeated(database, ann, browser, told,
     assert told()[1:] == stands
 
 
-async def test_an_async_login_is_told(database, ann, told, async_client):
+def test_an_async_login_is_told(database, ann, told, async_client):
     """In the thread in which it is stored."""
-    await async_client.alogin(username="ann", password=PASSWORD)
-    assert await SessionEvent.objects.using(database).acount() == 1
+    async_to_sync(async_client.alogin)(username="ann", password=PASSWORD)
+    assert told() == ["signed_in"]
 
 
 def test_a_broken_history_fails_no_login(database, ann, browser, caplog):
@@ -244,3 +247,16 @@ def test_a_clean_up_deletes_what_is_too_old(database, ann, browser, told, clock)
     assert "1 expired event from sessionstore_event" in run("clearsessions", "--dry-run")
     assert "Deleted 1 expired event from sessionstore_event" in run("clearsessions")
     assert told() == ["signed_in"]
+
+
+@pytest.mark.only_on("sqlite")
+def test_an_account_can_take_its_history_along(database, ann, browser, told, monkeypatch):
+    """By the receiver that the documentation shows; the ends at the commit go, too."""
+    shop = Shop(DOCS / "history.md", monkeypatch)
+    try:
+        sign_in(browser)
+        assert shop.staff.ends_by_staff(ann) == []
+        ann.delete()
+        assert told() == []
+    finally:
+        post_delete.disconnect(shop.receivers.forget, sender=User)
