@@ -25,9 +25,13 @@ def write_secured(
     user_id: str | None,
     is_login: bool,
     is_proof: bool,
+    has_new_key: bool,
     **_: Any,
 ) -> None:
-    """Write a login, another proof, or else a new key, in the transaction that has stored it."""
+    """Write a login, another proof, or else a new key, in the transaction that has stored it.
+
+    The stamp that follows a login in the same request is no second proof.
+    """
     if user_id is None or not is_on():
         return
     left = session.left_user_id
@@ -36,8 +40,14 @@ def write_secured(
         what, columns["actor_id"] = What.ACTING_BEGAN, user_id_of(left)
     elif is_login:
         what = What.SIGNED_IN
+    elif is_proof and not hasattr(session, "told_login"):
+        what = What.CONFIRMED
+    elif has_new_key:
+        what = What.NEW_KEY
     else:
-        what = What.CONFIRMED if is_proof else What.NEW_KEY
+        return
+    if is_login:
+        session.told_login = True
     if session.client is not None and columns["actor_id"] == user_id:
         columns |= {"ip": session.client.ip, "user_agent": session.client.user_agent}
     write([event(what, user_id, handle=handle, **columns)])

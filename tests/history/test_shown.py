@@ -103,9 +103,9 @@ def test_staff_read_the_history_and_change_nothing(database, ann, browser, staff
     assert "Signed in" in page
     assert "Firefox" in page
     event = SessionEvent.objects.filter(user_id=str(ann.pk)).get()
-    for url in (f"{ADMIN}add/", f"{ADMIN}{event.pk}/delete/"):
-        assert staff.post(url).status_code in {302, 403}
-    staff.post(ADMIN, {"action": "delete_selected", "_selected_action": str(event.pk)})
+    assert staff.post(f"{ADMIN}add/").status_code == 403
+    assert staff.post(f"{ADMIN}1/delete/").status_code in {302, 403}
+    staff.post(ADMIN, {"action": "delete_selected", "_selected_action": "1"})
     assert SessionEvent.objects.filter(pk=event.pk).exists()
 
 
