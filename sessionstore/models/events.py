@@ -1,5 +1,6 @@
 """The table of what happened to the sessions of users. It is added to, and never changed."""
 
+import time
 from typing import Any, ClassVar, NoReturn, Self, cast
 
 from django.db import models
@@ -7,16 +8,21 @@ from django.utils.translation import gettext_lazy as _
 
 from sessionstore.conf import conf
 from sessionstore.core.crypto import SITE_MARK_BYTES
-from sessionstore.core.keys import ID_BYTES
+from sessionstore.core.keys import ID_BYTES, ordered_id
 from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH
 from sessionstore.exceptions import AppendOnly
 
 from .fields import ClientField, FixedBytesField, MillisecondsField, UserIdField, user_id_of
-from .sessions import new_row_id, this_moment
+from .sessions import this_moment
 
 HANDLE_LENGTH = 22
 # A statement that forgets a user deletes so many rows: more would hold locks for too long.
 _BATCH = 500
+
+
+def new_event_id() -> bytes:
+    """Return a primary key that comes after those of the same process."""
+    return ordered_id(time.time_ns())
 
 
 def mark_of_this_site() -> bytes:
@@ -83,7 +89,9 @@ class SessionEvent(models.Model):
     """
 
     # Time-ordered, made by the writer: by it old ones are found, and one that is written again.
-    id = FixedBytesField(primary_key=True, max_length=ID_BYTES, editable=False, default=new_row_id)
+    id = FixedBytesField(
+        primary_key=True, max_length=ID_BYTES, editable=False, default=new_event_id
+    )
     happened_at = MillisecondsField(_("when"), default=this_moment)
     # One of What; without choices, so that a further kind needs no migration.
     what = ClientField(_("what"), max_length=24)
