@@ -16,3 +16,4 @@ class SessionStoreConfig(AppConfig):
         receivers.connect_accounts()
         receivers.connect_factors()
         receivers.connect_known_devices()
+        receivers.connect_history()

@@ -70,5 +70,20 @@ class TakenId(SessionStoreError):
     """An INSERT met an id that is in the table already."""
 
 
+class NoSuchSession(SessionStoreError, LookupError):
+    """No live session has this handle: it has ended, has expired, or never was."""
+
+
+class KeyNeeded(SessionStoreError):
+    """What was asked for takes the key of a session, and that is in its browser alone.
+
+    Nothing was changed. The session can be ended without its key.
+    """
+
+
+class AppendOnly(SessionStoreError, TypeError):
+    """An event of the history was to be changed or deleted: it is only ever added to."""
+
+
 class EncryptionUnavailable(SessionStoreUnavailable):
     """An encrypted session was met, or should be written, without the extra ``[encryption]``."""

@@ -43,6 +43,9 @@ class Refusal(StrEnum):
 session_created = Signal(use_caching=True)
 # handle, user_id, request: somebody signed in, or proved again who they are.
 session_logged_in = Signal()
+# handle, user_id, session, is_login, is_proof, has_new_key: a login, another proof of who somebody
+# is, or another key stands in the row now; in the transaction of that write.
+session_secured = Signal(use_caching=True)
 # handle (None without a row), user_id: the key was changed and the data kept.
 session_cycled = Signal(use_caching=True)
 # handle, user_id, conflicts: two requests changed the session at once. Conflicts are the paths of
@@ -50,7 +53,7 @@ session_cycled = Signal(use_caching=True)
 session_merged = Signal()
 # handle, user_id, reason: a session was ended before its time.
 session_revoked = Signal(use_caching=True)
-# handle, user_id: a cookie came whose session had reached its end.
+# handle, user_id, ended_at_ms: a cookie came whose session had reached its end.
 session_expired = Signal()
 # handle (None but for UNPROVED), reason, client: a cookie came that opens nothing.
 session_refused = Signal()

@@ -11,11 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.ending import SHOWN, ask, is_confirmed, located, tell
 from sessionstore.answers.places import url_of
+from sessionstore.history.writing import is_on
 from sessionstore.models import Session, user_id_of
 from sessionstore.signals import Reason
 from sessionstore.users.devices import is_blind, not_seen
@@ -82,6 +84,7 @@ class UserSessionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             "rows": [self._described(row, request) for row in found[:SHOWN]],
             "more": len(found) > SHOWN,
             "not_seen": not_seen(session),
+            "history": self._history_of(obj, request),
             "end": self._url(_ACTION, quote(obj.pk)) if found and _may(request, "delete") else "",
         }
         return render_to_string("sessionstore/admin/_user_sessions.html", context)
@@ -102,6 +105,13 @@ class UserSessionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
             return ""
         name = f"{self.admin_site.name}:sessionstore_session_detail"
         return url_of((name,), row.handle) or ""  # another admin site may be without the sessions
+
+    def _history_of(self, user: Any, request: HttpRequest) -> str:
+        """Return the address of the user's part of the history; "" where there is none to see."""
+        if not is_on() or not request.user.has_perm("sessionstore.view_sessionevent"):
+            return ""
+        url = url_of((f"{self.admin_site.name}:sessionstore_sessionevent_changelist",))
+        return f"{url}?{urlencode({'q': user_id_of(user)})}" if url else ""
 
     # --- the end of all
 

@@ -67,6 +67,7 @@ for check in (
 for check in (
     *place.DEPLOYMENT_CHECKS,
     *databases.DEPLOYMENT_CHECKS,
+    *cleanup.DEPLOYMENT_CHECKS,
     *deployment.DATABASE_CHECKS,
 ):
     register(check, Tags.database, deploy=True)

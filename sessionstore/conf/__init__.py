@@ -27,7 +27,7 @@ from sessionstore.conf.values import (
     text,
 )
 from sessionstore.core.codec import Codec
-from sessionstore.core.crypto import HiddenBytes
+from sessionstore.core.crypto import SITE_MARK_BYTES, HiddenBytes, derive, tag
 from sessionstore.core.encryption import CIPHER
 from sessionstore.core.expiry import PRESETS, Policy, default_touch_interval_ms
 from sessionstore.core.headers.set_cookie import CookieOptions
@@ -157,6 +157,13 @@ class Conf:
         "Send a mail to users who have signed in with a browser that was not known: True, or the "
         "dotted path of a task or a function that sends it.",
     )
+    history_ms = Setting(
+        "HISTORY",
+        None,
+        optional(duration_ms),
+        "Keep what happened to the sessions of users, for so long: clearsessions deletes older "
+        "events. None writes down nothing.",
+    )
     express = Setting(
         "EXPRESS",
         None,
@@ -222,6 +229,14 @@ class Conf:
     @cached_property
     def keyring(self) -> Keyring:
         return Keyring(self.secrets)
+
+    @cached_property
+    def site_marks(self) -> list[bytes]:
+        """What rows of this site have that hold no sealed data, by each secret; the first writes.
+
+        Security: another site that shares a table may have users with the same keys.
+        """
+        return [tag(derive(one, "site.2"), b"", length=SITE_MARK_BYTES) for one in self.secrets]
 
     @cached_property
     def codec(self) -> Codec:

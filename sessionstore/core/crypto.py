@@ -35,6 +35,7 @@ class HiddenText(str):
         return "<hidden>"
 
 
+SITE_MARK_BYTES = 8
 # The purpose separates keys, so that a tag made for one use is void for another.
 _PREFIX = b"sessionstore."
 # What HMAC does to each byte of the key.

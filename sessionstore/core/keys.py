@@ -121,10 +121,30 @@ def new_id(now_ms: int) -> bytes:
 
     48 bits of milliseconds since 1970, so that new rows lie side by side, and 74 random bits.
     """
-    random = int.from_bytes(secrets.token_bytes(10), "big")
+    return _id_of(now_ms, int.from_bytes(secrets.token_bytes(10), "big"))
+
+
+def _id_of(now_ms: int, random: int) -> bytes:
     high = (now_ms & 0xFFFF_FFFF_FFFF) << 16 | _VERSION_7 | random >> 68
     low = _VARIANT | random & 0x3FFF_FFFF_FFFF_FFFF
     return (high << 64 | low).to_bytes(ID_BYTES, "big")
+
+
+def ordered_id(now_ns: int) -> bytes:
+    """Return an id as ``new_id`` makes them, in order also within a millisecond (RFC 9562, 6.2)."""
+    now_ms, rest = divmod(now_ns, 1_000_000)
+    return _id_of(now_ms, rest * 4096 // 1_000_000 << 68 | secrets.randbits(68))
+
+
+def first_id(at_ms: int) -> bytes:
+    """Return the smallest id that ``new_id`` makes at a moment: all smaller ones are older."""
+    return max(0, at_ms).to_bytes(6, "big").ljust(ID_BYTES, b"\0")
+
+
+def only_id(at_ms: int, about: bytes) -> bytes:
+    """Return an id of a moment that is always the same one for the same bytes."""
+    random = int.from_bytes(hashlib.sha256(about).digest()[:10], "big")
+    return _id_of(at_ms, random)
 
 
 def handle_of(row_id: bytes) -> str:

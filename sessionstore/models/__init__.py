@@ -1,5 +1,6 @@
 """The tables."""
 
+from sessionstore.models.events import SessionEvent, What
 from sessionstore.models.fields import (
     ClientField,
     FixedBytesField,
@@ -26,8 +27,10 @@ __all__ = [
     "Link",
     "MillisecondsField",
     "Session",
+    "SessionEvent",
     "SessionQuerySet",
     "UserIdField",
+    "What",
     "user_id_of",
     "user_key_of",
 ]

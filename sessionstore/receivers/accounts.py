@@ -21,6 +21,7 @@ from sessionstore.clients import client_of
 from sessionstore.core import journal
 from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
+from sessionstore.receivers.history import write_new_password
 from sessionstore.receivers.proofs import mark, proof_of_allauth, proofs_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_logged_in
@@ -84,6 +85,7 @@ def end_after_save(
         end_after_commit(user_id_of(instance), using, Reason.ACCOUNT_DISABLED)
     elif "password" in written and getattr(instance, "_password", None) is not None:
         own, user_id = journal.session_at_work(), user_id_of(instance)
+        write_new_password(user_id, using)
         end_after_commit(user_id, using, Reason.PASSWORD_CHANGED, at_work=own)
 
 

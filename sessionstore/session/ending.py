@@ -115,11 +115,11 @@ def tell_revoked(
     Security: what a receiver raises is logged by Django, and goes no further. It would keep the
     ends that are still to come from being made, or the view from making them.
     """
-    session_revoked.send_robust(type(engine), handle=handle, user_id=user_id, reason=reason)
+    session_revoked.send_robust(engine.sender, handle=handle, user_id=user_id, reason=reason)
 
 
 def tell_interrupted(engine: Engine, known: Known, data: Data | None) -> None:
     """Tell that a request wanted to save a session that had ended meanwhile."""
     handle = None if known.record is None else engine.table.handle_of(known.record.id)
     user_id = user_id_in(data or {})
-    session_interrupted.send(type(engine), handle=handle, user_id=user_id)
+    session_interrupted.send(engine.sender, handle=handle, user_id=user_id)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from inspect import isasyncgen, iscoroutine
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
@@ -124,6 +124,10 @@ class Engine(Protocol):
     adoption: Adoption
 
     @property
+    def sender(self) -> Any:
+        """The engine, as signals name it."""
+
+    @property
     def table(self) -> Table:
         """Where the rows are."""
 
@@ -192,8 +196,16 @@ if TYPE_CHECKING:
         _failure: Exception | None
         _came_with: Any
 
+        is_named: bool
+
         @property
         def table(self) -> Table: ...
+        @property
+        def is_loaded(self) -> bool: ...
+        def _read(self) -> Opened | None: ...
+        def _know_found(self, known: Known) -> None: ...
+        def transact(self, change: Callable[[Self], T]) -> T: ...
+        def reload(self) -> None: ...
         def _get_session(self, no_load: bool = False) -> Data: ...
         async def _aget_session(self, no_load: bool = False) -> Data: ...
         @property

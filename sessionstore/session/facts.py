@@ -200,6 +200,11 @@ class Facts(DjangoSession):
         return "_session_cache" in self.__dict__
 
     @property
+    def stored_data(self) -> Data:
+        """What the row holds, as far as it was last read or written; a copy. Never loads."""
+        return data_of(self._known.payload)
+
+    @property
     def failed_to_load(self) -> bool:
         """Tell whether the database failed when the session was to be read."""
         return self._failure is not None

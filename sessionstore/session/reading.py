@@ -125,5 +125,11 @@ def _tell_refused(engine: Engine, key: Key | None) -> None:
 
 
 def _tell_expired(engine: Engine, row: Record) -> None:
-    handle = engine.table.handle_of(row.id)
-    session_expired.send(type(engine), handle=handle, user_id=row.user_id)
+    now = expiry.now_ms()
+    session_expired.send(
+        type(engine),
+        handle=engine.table.handle_of(row.id),
+        user_id=row.user_id,
+        # A timeout that was tightened ends it before the row's own end.
+        ended_at_ms=row.expires_at if row.expires_at <= now else row.last_seen_at,
+    )

@@ -19,14 +19,14 @@ from sessionstore.core.keys import Key
 from sessionstore.core.merge import Merged, is_same, merge
 from sessionstore.core.record import Data, Record
 from sessionstore.exceptions import TakenId
-from sessionstore.signals import session_created, session_cycled, session_merged
+from sessionstore.signals import session_created, session_cycled, session_merged, session_secured
 from sessionstore.table.retry import jitter, losses, unavailable
 from sessionstore.table.verbs import Table
 
 from .drafts import client_differs
 from .ending import was_replaced_lately
 from .engine import Draft, Engine, Marks
-from .known import UNSET, Gone, Known
+from .known import NO_PROOF, UNSET, Gone, Known
 from .sealed import checked_dumps, data_of, loads
 
 T = TypeVar("T")
@@ -319,6 +319,23 @@ def tell_cycled(engine: Engine, known: Known, before: Record | None) -> None:
     session_cycled.send(type(engine), handle=handle, user_id=user_id)
 
 
+def tell_secured(engine: Engine, before: Known, record: Record) -> None:
+    """Tell of a row that has got a login, another proof, or another key."""
+    proof, was = before.proof, before.record
+    has_new_key = was is not None and was.digest != record.digest
+    if proof is NO_PROOF and not has_new_key:
+        return
+    session_secured.send(
+        engine.sender,
+        handle=engine.table.handle_of(record.id),
+        user_id=record.user_id,
+        session=engine,
+        is_login=proof.signed_in_id is not None,
+        is_proof=isinstance(proof.at, int),
+        has_new_key=has_new_key,
+    )
+
+
 def tell_merged(engine: Engine, saved: Saved) -> None:
     """Tell of a save that met another request's change."""
     if saved.merged is None:
@@ -326,4 +343,4 @@ def tell_merged(engine: Engine, saved: Saved) -> None:
     row, conflicts = saved.draft.record, saved.merged.conflicts
     telemetry.merged(conflicts=len(conflicts))
     handle = engine.table.handle_of(row.id)
-    session_merged.send(type(engine), handle=handle, user_id=row.user_id, conflicts=conflicts)
+    session_merged.send(engine.sender, handle=handle, user_id=row.user_id, conflicts=conflicts)

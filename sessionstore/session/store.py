@@ -28,6 +28,7 @@ from .engine import after_load, answer_of, in_thread
 from .expiring import Came, Expiry, own_end_in
 from .facts import Facts
 from .known import Answer, Gone, Known, Standing, Wish
+from .named import ByHandle
 from .sealed import Opened, checked_dumps, data_of, dumps
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ _not_given: Any = object()
 _CREATE_TRIES = 5
 
 
-class SessionBackend(Facts, Expiry, SealedEngine):
+class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
     """A session: a dict for the view, and a row in the engine's table."""
 
     # Set by the middleware for the row that a signed-in user leaves.
@@ -129,7 +130,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
     def _know_found(self, known: Known) -> None:
         is_adopted = known.adopted_from is not None and self._known.adopted_from is None
         self._known = known
-        if known.standing is Standing.STORED:
+        if known.standing is Standing.STORED and not self.is_named:
             journal.note_loaded(self)
         if is_adopted:
             self._answer = Answer.KEY  # The browser has to get its new cookie.
@@ -289,6 +290,7 @@ class SessionBackend(Facts, Expiry, SealedEngine):
         self._wish = Wish.NOTHING
         # A late request does not know the key that a login has given to the row.
         self._answer = Answer.IF_STORED if saved.is_late else Answer.KEY
+        saving.tell_secured(self, known, record)
         user_id = record.user_id
         if user_id is not None and (before is None or before.user_id != user_id):
             self.has_signed_in(user_id)

@@ -26,7 +26,7 @@ from django.db.models.deletion import CASCADE, PROTECT, RESTRICT, get_candidate_
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.crypto import HiddenBytes
-from sessionstore.core.keys import handle_of
+from sessionstore.core.keys import handle_of, id_of
 from sessionstore.core.record import IMPORTED, Device, Record, Version
 
 from .retry import READ, WRITE, attempt, in_transaction
@@ -209,13 +209,21 @@ class SqlTable(RoutedTable):
             return self._delete_expired(rows)
         return self._delete(rows)
 
+    def with_handle(self, handle: str) -> list[bytes]:
+        """Return the id that a handle names, whether or not there is such a row; or none."""
+        try:
+            return [id_of(handle)]
+        except ValueError:
+            return []
+
     def live_of(
-        self, user_id: str, *, first: bytes | None, start: int, most: int
+        self, user_id: str, *, first: bytes | None = None, start: int = 0, most: int | None = None
     ) -> "list[AbstractSession]":
         """Return live rows of a user: one query, but for rows of another site between them."""
         own_first = Case(When(pk=first or b"", then=Value(0)), default=Value(1))
         rows = self.objects.live().filter(user_id=user_id)
-        return list(rows.order_by(own_first, "-last_seen_at", "pk").own(start + most)[start:])
+        most = None if most is None else start + most
+        return list(rows.order_by(own_first, "-last_seen_at", "pk").own(most)[start:])
 
     def of_handle(
         self, user_id: str, handle: str, *, ending: bool = False

@@ -156,10 +156,13 @@ class UserTable(Table, Protocol):
     def knows_users(self) -> Knows:
         """Tell how many sign-ins can be found by their user."""
 
+    def with_handle(self, handle: str) -> list[bytes]:
+        """Return the id of the row that a handle may name, or none."""
+
     def live_of(
-        self, user_id: str, *, first: bytes | None, start: int, most: int
+        self, user_id: str, *, first: bytes | None = None, start: int = 0, most: int | None = None
     ) -> Sequence[Owned]:
-        """Return ``most`` live rows of a user from ``start`` on: ``first``, then the last used."""
+        """Return live rows of a user: ``first``, then the last used; all, or ``most`` of them."""
 
     def of_handle(self, user_id: str, handle: str, *, ending: bool = False) -> Sequence[Owned]:
         """Return the row of a user that a handle names, or none; with its digest to be ended."""

@@ -87,7 +87,7 @@ def list_devices(user: Any, session: SessionBackend, *, number: int = 1) -> Devi
     refuse_others(user, session)
     own, start = session.row_id, (number - 1) * PER_PAGE
     found = session.table.live_of(user_id_of(user), first=own, start=start, most=PER_PAGE + 1)
-    devices = [_described(row, _sign_ins_of(row, session)) for row in found]
+    devices = [described(row, _sign_ins_of(row, session)) for row in found]
     return DevicePage(
         devices[:PER_PAGE],
         number,
@@ -105,7 +105,7 @@ def find_device(user: Any, session: SessionBackend, handle: str) -> Device | Non
     refuse_others(user, session)
     rows = session.table.of_handle(user_id_of(user), handle)
     live = [row for row in rows if row.is_live]
-    return _described(live[0], _sign_ins_of(live[0], session)) if live else None
+    return described(live[0], _sign_ins_of(live[0], session)) if live else None
 
 
 def can_name(session: SessionBackend) -> bool:
@@ -191,7 +191,8 @@ def _sign_ins_of(row: Any, session: SessionBackend) -> tuple[SignIn, ...] | None
     return session.sign_ins if bytes(row.pk) == session.row_id else None
 
 
-def _described(row: Any, sign_ins: tuple[SignIn, ...] | None) -> Device:
+def described(row: Any, sign_ins: tuple[SignIn, ...] | None = None) -> Device:
+    """Return a row in words; of the session that asks with how its user has signed in."""
     is_this = sign_ins is not None
     agent, seen = agent_of(row.user_agent), row.last_seen_at
     return Device(

@@ -19,12 +19,11 @@ from sessionstore.core.text import printable
 from sessionstore.links.names import SID, SUB, Name
 from sessionstore.links.rows import links
 from sessionstore.models import user_id_of, user_key_of
-from sessionstore.session.ending import tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.accounts import accounts
-from sessionstore.users.revocation import revoke_all_of, revoke_each
+from sessionstore.users.revocation import revoke_all_of, revoke_each, revoke_named
 
 _PAGE = 500
 # Visitors come all the time, and not everywhere do their rows tell that they are new.
@@ -93,6 +92,12 @@ def all_until_now(session: SessionBackend) -> Which:
     newest = session.table.objects.order_by("-pk").values_list("pk", flat=True).first()
     by_now = Q(created_at__lte=expiry.now_ms())
     return Which(words, by_now if newest is None else by_now | Q(pk__lte=bytes(newest)))
+
+
+def of_visitors() -> Which:
+    """Those in which nobody has signed in, as far as they have begun by now."""
+    begun = Q(user_id__isnull=True, created_at__lte=expiry.now_ms())
+    return Which("of visitors who have not signed in", begun)
 
 
 def started_before(moment_ms: int) -> Which:
@@ -204,18 +209,8 @@ def _end_found(session: SessionBackend, which: Which) -> int:
     """End what a table of Express finds by a user or a handle."""
     if which.user_id is not None:
         return revoke_all_of(which.user_id, reason=Reason.COMMAND, session=session)
-    return sum(_end_by_handle(session, handle) for handle in which.handles or ())
-
-
-def _end_by_handle(session: SessionBackend, handle: str) -> int:
-    table, now = session.table, expiry.now_ms()
-    ids = table.with_handle(handle)
-    rows = [table.find(row_id, now) for row_id in ids]
-    ended = int(table.remove_many(ids))
-    for row in rows:
-        user_id = None if row is None else row.user_id
-        tell_revoked(session, handle=handle, user_id=user_id, reason=Reason.COMMAND)
-    return ended
+    end = partial(revoke_named, reason=Reason.COMMAND, session=session)
+    return sum(map(end, which.handles or ()))
 
 
 def _end_after(

@@ -10,10 +10,13 @@ from importlib import import_module
 from typing import Any
 
 from sessionstore.conf import conf
+from sessionstore.core import expiry
+from sessionstore.history.writing import gathered
 from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.routed import BATCH
+from sessionstore.table.rows import SqlTable
 from sessionstore.users.ended import remember
 
 # So many users and their rows together stay below the 999 values of an old SQLite.
@@ -79,8 +82,26 @@ def revoke_each(
     return ended
 
 
+def revoke_named(handle: str, *, reason: Reason, session: SessionBackend) -> int:
+    """End the session that a handle names; return 1, or 0 when it is gone already.
+
+    None of another site that shares the table.
+    """
+    table = session.table
+    if isinstance(table, SqlTable):
+        rows = table.objects.by_handle(handle).own(ending=True)
+        return revoke_each(rows, reason=reason, session=session)
+    now, ids = expiry.now_ms(), table.with_handle(handle)
+    users = [row and row.user_id for row in (table.find(row_id, now) for row_id in ids)]
+    ended: int = delete_for_good(partial(table.remove_many, ids), table.alias)
+    for user_id in users:
+        tell_revoked(session, handle=handle, user_id=user_id, reason=reason)
+    return ended
+
+
 def _tell(session: SessionBackend, rows: Sequence[Any], reason: Reason) -> None:
     remember(rows, reason)
-    for row in rows:
-        handle = session.table.handle_of(bytes(row.pk))
-        tell_revoked(session, handle=handle, user_id=row.user_id, reason=reason)
+    with gathered():
+        for row in rows:
+            handle = session.table.handle_of(bytes(row.pk))
+            tell_revoked(session, handle=handle, user_id=row.user_id, reason=reason)

@@ -2,6 +2,7 @@
 
 from sessionstore.views.binding import refresh, register
 from sessionstore.views.devices import DevicesView, DeviceView, RevokeOthersView, RevokeView
+from sessionstore.views.history import HistoryView
 from sessionstore.views.idle import extend, status
 from sessionstore.views.known_devices import ForgetDeviceView, KnownDeviceView, NotMeView
 from sessionstore.views.login import ConfirmView, LoginView
@@ -13,6 +14,7 @@ __all__ = [
     "DeviceView",
     "DevicesView",
     "ForgetDeviceView",
+    "HistoryView",
     "KnownDeviceView",
     "LoginView",
     "LogoutView",

@@ -33,6 +33,7 @@ from sessionstore.known_devices.listing import KnownBrowser
 from sessionstore.users import devices
 from sessionstore.users.devices import Device, DevicePage
 
+from .history import recent_activity
 from .logout import ended_whatever_is_raised
 
 
@@ -55,7 +56,11 @@ class DevicesView(SignedInMixin, TemplateView):
         if wants_json(request):
             response: HttpResponse = JsonResponse(_list_in_json(page, known))
         else:
-            facts = {"page": page, "known": known if page.number == 1 else []}
+            facts = {
+                "page": page,
+                "known": known if page.number == 1 else [],
+                "activity": recent_activity(request.user) if page.number == 1 else None,
+            }
             context = self.get_context_data(title=_("Your devices"), **facts, **kwargs)
             response = self.render_to_response(context)
         patch_vary_headers(response, ("Accept",))

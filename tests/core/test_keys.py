@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionstore.core.keys import ID_BYTES, KEY_LENGTH, Keyring, handle_of, id_of, new_id
+from sessionstore.core.keys import (
+    ID_BYTES,
+    KEY_LENGTH,
+    Keyring,
+    first_id,
+    handle_of,
+    id_of,
+    new_id,
+    only_id,
+    ordered_id,
+)
 
 ring = Keyring(("a secret",))
 ALPHABET = set(string.digits + "abcdefghijklmnopqrstuv")
@@ -182,3 +192,12 @@ def test_ids_of_one_millisecond_do_not_repeat():
     numbers = [int.from_bytes(row_id, "big") for row_id in ids]
     any_set, all_set = reduce(or_, numbers), reduce(and_, numbers)
     assert (any_set ^ all_set).bit_count() == 74
+
+
+def test_ids_of_events_are_in_order_within_a_millisecond():
+    """Two things that one request did are shown in their order."""
+    at = 1_780_000_000_123_000_000
+    ids = [ordered_id(at + step) for step in range(0, 1_000_000, 1_000)]
+    assert ids == sorted(ids)
+    assert first_id(at // 1_000_000) < ids[0] < ids[-1] < first_id(at // 1_000_000 + 1)
+    assert only_id(1, b"a") == only_id(1, b"a") != only_id(1, b"b")

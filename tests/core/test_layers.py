@@ -23,6 +23,7 @@ LAYERS = [
     {"moving"},
     {"express"},
     {"users"},
+    {"history"},
     {"session"},
     {"links"},
     {"cleaning", "cache"},

@@ -189,7 +189,7 @@ def test_a_database_of_its_own_gets_our_table_alone(databases, tmp_path):
     for line in commands.splitlines():
         project.manage(line.partition("manage.py ")[2])
     tables = project.tables()
-    ours = {TABLE, LINKS, "sessionstore_known_device"}
+    ours = {TABLE, LINKS, "sessionstore_event", "sessionstore_known_device"}
     assert tables["sessions"] - {"sqlite_sequence"} == {*ours, "django_migrations"}
     assert "auth_user" in tables["default"]
     assert TABLE not in tables["default"]

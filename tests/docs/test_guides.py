@@ -1,5 +1,7 @@
 """docs/guides: each example is run, in a site that is made of the files that its page shows."""
 
+import sys
+import types
 from datetime import timedelta
 
 import pytest
@@ -9,6 +11,7 @@ from django.template import Template
 from django.test import Client
 
 from sessionstore.models import Session
+from sessionstore.users import sessions_of
 from tests.docs.pages import DOCS, PAGES, Shop, blocks, files, settings_of
 
 GUIDES = DOCS / "guides"
@@ -281,3 +284,24 @@ def test_a_view_is_asked_what_it_changes(rf):
 def test_every_template_that_is_shown_compiles(page, source):
     """Tags and all."""
     assert Template(source).nodelist
+
+
+def test_a_job_writes_into_a_session_and_staff_end_it(shop, ann, monkeypatch, settings):
+    """The handle goes to the job, and what it writes is in the browser's next request."""
+    celery = types.ModuleType("celery")
+    celery.shared_task = lambda job: job
+    monkeypatch.setitem(sys.modules, "celery", celery)
+    made = shop("background.md")
+    browser = Client()
+    browser.force_login(ann)
+    handle = browser.session.handle
+    made.tasks.report_is_ready(handle, "/reports/7/")
+    assert browser.session["reports"] == ["/reports/7/"]
+    other = Client()
+    other.force_login(ann)
+    assert len(made.staff.signed_in_from(ann)) == 2
+    request = type("Request", (), {"session": browser.session})
+    assert made.staff.account_was_taken_over(ann, request) == 1
+    assert made.staff.end_programs(ann) is None
+    made.tasks.report_is_ready(other.cookies["sessionid"].value[:22], "/reports/8/")
+    assert [one.handle for one in sessions_of(ann)] == [handle]

@@ -14,7 +14,7 @@ from sessionstore.backends.base import SessionBackend
 from tests.docs.pages import DOCS
 
 NAMES = {
-    "admin": "KnownDeviceAdmin SessionAdmin UserSessionsMixin",
+    "admin": "KnownDeviceAdmin SessionAdmin SessionEventAdmin UserSessionsMixin",
     "backends.base": "SessionBackend SessionRequest",
     "backends.sql": "SessionStore",
     "backends.cached_sql": "SessionStore",
@@ -30,13 +30,14 @@ NAMES = {
     "known_devices": "device_of is_known is_trusted trust",
     "known_devices.notice": "send",
     "middleware": "SessionMiddleware",
-    "models": "AbstractSession KnownDevice Session",
+    "models": "AbstractSession KnownDevice Session SessionEvent",
     "routers": "SessionRouter",
+    "users": "Device end_session end_sessions_of sessions_of",
     "urls": "app_name urlpatterns",
     "urls.devices": "app_name urlpatterns",
     "views": (
-        "ConfirmView DeviceView DevicesView ForgetDeviceView KnownDeviceView LoginView LogoutView "
-        "NotMeView ResumeView RevokeOthersView RevokeView extend status"
+        "ConfirmView DeviceView DevicesView ForgetDeviceView HistoryView KnownDeviceView LoginView "
+        "LogoutView NotMeView ResumeView RevokeOthersView RevokeView extend status"
     ),
 }
 SIGNALS = {
@@ -50,9 +51,13 @@ SIGNALS = {
     "session_merged",
     "session_refused",
     "session_revoked",
+    "session_secured",
 }
 EXCEPTIONS = {
+    "AppendOnly",
     "EncryptionUnavailable",
+    "KeyNeeded",
+    "NoSuchSession",
     "SessionNotSerializable",
     "SessionStoreError",
     "SessionStoreUnavailable",
@@ -62,8 +67,16 @@ EXCEPTIONS = {
     "UserIdTooLong",
     "WrongSetting",
 }
-COMMANDS = {"clearsessions", "expresstable", "importsessions", "revokesessions", "sessionstats"}
+COMMANDS = {
+    "clearsessions",
+    "expresstable",
+    "exportsessions",
+    "importsessions",
+    "revokesessions",
+    "sessionstats",
+}
 TEMPLATES = [
+    "_activities.html",
     "_device_icon.html",
     "_field.html",
     "_forget_device.html",
@@ -86,6 +99,7 @@ TEMPLATES = [
     "confirm.html",
     "device.html",
     "devices.html",
+    "history.html",
     "insufficient.html",
     "known_device.html",
     "logged_out.html",
@@ -108,6 +122,7 @@ PAGES = [
     "devices",
     "extend",
     "forget_device",
+    "history",
     "known_device",
     "login",
     "logout",

@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.ecosystem.conftest import STACKS, Table, key_of
+from sessionstore.models import SessionEvent
+from tests.ecosystem.conftest import OUR_STACKS, STACKS, Table, key_of
 
 
 @pytest.fixture
@@ -104,3 +105,17 @@ def test_who_acts_is_told_and_proves_nothing(
     admin.post("/hijack/release/")
     assert admin.session.sign_ins == ()
     assert admin.get("/strong/").status_code == 302
+
+
+@pytest.mark.parametrize("stack", OUR_STACKS, indirect=True)
+def test_the_history_tells_who_acted(admin: Client, ann: User, boss: User, settings: Any) -> None:
+    """In whose name, by whom, and until when; what follows is no confirmation of hers."""
+    settings.SESSIONSTORE_HISTORY = 3600
+    acquire(admin, ann)
+    admin.post("/hijack/release/")
+    events = SessionEvent.objects.filter(user_id=str(ann.pk))
+    assert sorted(events.values_list("what", "actor_id", "ip")) == [
+        ("acting_began", str(boss.pk), None),
+        ("acting_ended", str(boss.pk), None),
+        ("ended", str(boss.pk), None),
+    ]

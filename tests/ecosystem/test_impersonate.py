@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 
+from sessionstore.models import SessionEvent
 from sessionstore.users import devices
 from tests.ecosystem.conftest import OUR_STACKS
 from tests.harness.clock import Clock
@@ -108,3 +109,15 @@ def test_a_password_set_in_her_name_ends_all_of_hers(
     assert not is_in(hers, ann)
     admin.get("/impersonate/stop/")
     assert is_in(admin, boss)
+
+
+def test_the_history_tells_who_acted(admin: Client, ann: User, boss: User, settings: Any) -> None:
+    """In whose name, by whom, and until when; what follows is no confirmation of hers."""
+    settings.SESSIONSTORE_HISTORY = 3600
+    act_as(admin, ann)
+    admin.get("/impersonate/stop/")
+    events = SessionEvent.objects.filter(user_id=str(ann.pk)).order_by("pk")
+    assert list(events.values_list("what", "actor_id", "ip")) == [
+        ("acting_began", str(boss.pk), None),
+        ("acting_ended", str(boss.pk), None),
+    ]

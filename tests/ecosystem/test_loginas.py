@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from sessionstore.models import SessionEvent
 from tests.ecosystem.conftest import OUR_STACKS, sign_ins_of
 
 pytestmark = pytest.mark.parametrize("stack", OUR_STACKS, indirect=True)
@@ -60,3 +61,13 @@ def test_who_acts_is_told_and_proves_nothing(admin: Client, ann: User, boss: Use
     assert sign_ins_of(admin) == [("impersonation", 0), ("password", 1)]
     admin.get("/loginas/logout/")
     assert sign_ins_of(admin) == []
+
+
+def test_the_history_tells_who_acted(admin: Client, ann: User, boss: User, settings: Any) -> None:
+    """In whose name, by whom, and until when; what follows is no confirmation of hers."""
+    settings.SESSIONSTORE_HISTORY = 3600
+    act_as(admin, ann)
+    events = SessionEvent.objects.filter(user_id=str(ann.pk)).order_by("pk")
+    assert list(events.values_list("what", "actor_id", "ip")) == [
+        ("acting_began", str(boss.pk), None),
+    ]

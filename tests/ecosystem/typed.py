@@ -35,6 +35,7 @@ from sessionstore.decorators import (
     does_not_touch,
     recent_login_required,
 )
+from sessionstore.users import Device, end_session, sessions_of
 from shop.views import async_count, count, one_more, transfer
 
 
@@ -54,6 +55,10 @@ class Keys(RecentLoginRequiredMixin, View):
         request.session.mark_authenticated()
         session: SessionBackend = request.session
         assert_type(session.transact(lambda it: it.user_id), str | None)
+        named = assert_type(type(session).by_handle("handle"), SessionBackend)
+        assert_type(named.transact(one_more), int)
+        assert_type(end_session("handle"), bool)
+        assert_type(sessions_of(7), list[Device])
         return JsonResponse({"ends": assert_type(request.session.expires_at_ms, int | None)})
 
 

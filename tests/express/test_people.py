@@ -15,6 +15,7 @@ from django.test import Client
 from sessionstore.backends.express import SessionStore
 from sessionstore.core import expiry
 from sessionstore.core.express_format import sign
+from sessionstore.exceptions import WrongSetting
 from sessionstore.express import seal
 from sessionstore.express.record import express_settings
 from sessionstore.express.statements import quoted_table
@@ -24,6 +25,7 @@ from sessionstore.express.table.user_columns import UserColumns
 from sessionstore.express.users import said_in
 from sessionstore.signals import session_revoked
 from sessionstore.table.verbs import Knows
+from sessionstore.users import end_session, end_sessions_of, sessions_of
 from sessionstore.users.revocation import revoke_all_of
 from tests.express.conftest import open_site
 from tests.express.peer import NAME, SECRETS, Browser
@@ -578,3 +580,25 @@ def test_an_index_of_another_table_stays(database, shared_table):
             assert cursor.fetchone()[0] is not None
         finally:
             cursor.execute("DROP TABLE elsewhere")
+
+
+@pytest.mark.only_on("sqlite")
+def test_code_sees_writes_and_ends_sessions_of_both_halves(table, ann, settings):
+    """By the handle that the table's id makes, without a request."""
+    signed_in(ann)
+    browser = signed_in(ann)
+    own = browser.session.handle
+    assert len(sessions_of(ann)) == 2
+    SessionStore.by_handle(own).transact(lambda session: session.update({"told": 1}))
+    assert browser.session["told"] == 1
+    assert end_sessions_of(ann, but=own) == 1
+    assert end_session(own)
+    assert sessions_of(ann) == []
+
+
+@pytest.mark.only_on("sqlite")
+def test_code_is_told_that_a_table_does_not_know_its_users(database, shared_table, ann):
+    """Nobody is not the answer to a question that the table cannot answer."""
+    make_table(database, shared_table)
+    with pytest.raises(WrongSetting, match="--add-user"):
+        sessions_of(ann)

@@ -1,5 +1,6 @@
 """The command that ends sessions."""
 
+import json
 import logging
 import sys
 from contextlib import nullcontext
@@ -149,13 +150,24 @@ def test_wrong_arguments_are_explained(database, arguments, message):
         end(*arguments)
 
 
-@pytest.mark.parametrize("which", ["--all", "--user=ann", "--inactive", "--older-than=1s"])
+@pytest.mark.parametrize(
+    "which", ["--all", "--user=ann", "--inactive", "--anonymous", "--older-than=1s"]
+)
 def test_a_dry_run_ends_nothing(database, ann, which):
     """It tells the same count."""
     told = run(which, "--dry-run")
     assert told.startswith("Would end ")
     assert count_rows(database) == 7
     assert told.replace("Would end", "Ended").split()[:2] == end(which).split()[:2]
+
+
+def test_sessions_of_visitors_end(database, ann):
+    """As many as the statistics call anonymous; who has signed in stays."""
+    add_rows(1, expires_in_s=-IN_AN_HOUR, alias=database)
+    anonymous = json.loads(commands.run("sessionstats", "--json"))["counts"]["anonymous"]["value"]
+    told = f"{anonymous} sessions of visitors who have not signed in, and deleted 1 expired session"
+    assert end("--anonymous") == f"Ended {told}.\n"
+    assert count_rows(database) == 5
 
 
 @pytest.mark.only_on("sqlite")

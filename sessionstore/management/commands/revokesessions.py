@@ -1,4 +1,4 @@
-"""End sessions: a user's, old ones, those of users who are disabled or gone, or all."""
+"""End sessions: a user's, old ones, visitors', those of users who are disabled or gone, or all."""
 
 import sys
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from sessionstore.management.base import (
 )
 from sessionstore.management.engines import session_engine
 from sessionstore.management.interrupts import asked_to_stop
+from sessionstore.management.people import user_named
 from sessionstore.management.progress import progress
 from sessionstore.models import user_id_of
 from sessionstore.moving.old_engine import OldEngine, old_engine
@@ -32,7 +33,6 @@ from sessionstore.table.refusals import Named, Placed
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Knows
 from sessionstore.users import mass_revocation
-from sessionstore.users.accounts import account_with
 from sessionstore.users.mass_revocation import Ends, Which, of_users
 
 NOT_TOLD = 4
@@ -79,6 +79,9 @@ class Command(SessionCommand):
         )
         which.add_argument(
             "--inactive", action="store_true", help="of users who are disabled or gone"
+        )
+        which.add_argument(
+            "--anonymous", action="store_true", help="of visitors, who have not signed in"
         )
         which.add_argument("--all", action="store_true", help="of everybody, visitors included")
         parser.add_argument(
@@ -149,7 +152,7 @@ class Command(SessionCommand):
         self, session: SessionBackend, options: dict[str, Any]
     ) -> None:
         """Raise CommandError for a choice that a table of Express has no columns for."""
-        if options["older_than"] is not None or options["inactive"]:
+        if options["older_than"] is not None or options["inactive"] or options["anonymous"]:
             message = (
                 "A table of Express does not tell when a session began, nor the ids of all users: "
                 "--user, --user-id, --handle, --link and --all choose there."
@@ -239,6 +242,8 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
             raise CommandError(str(error)) from None
     if options["link"] is not None:
         return mass_revocation.of_link(*options["link"])
+    if options["anonymous"]:
+        return [mass_revocation.of_visitors()]
     if options["all"]:
         return [mass_revocation.all_until_now(session)]
     if options["inactive"]:
@@ -249,34 +254,8 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
         return [mass_revocation.started_before(expiry.now_ms() - age_ms)]
     if options["user_id"] is not None:
         return [mass_revocation.of_user(options["user_id"])]
-    return [_of_user_named(options["user"])]
-
-
-def _of_user_named(name: str) -> Which:
-    """Return the sessions of a user who is named by login name or by primary key.
-
-    Raises CommandError where these are two users: neither wins, for the other one would be meant.
-    """
-    model: Any = get_user_model()
-    by_id = account_with(name)
-    try:
-        by_name = model._default_manager.get_by_natural_key(name)
-    except model.DoesNotExist:
-        by_name = None
-    user = by_name or by_id
-    if user is None:
-        message = (
-            f"There is no user {name!r}, by name or by id. If the account is deleted, use "
-            f"--user-id with its primary key, or --inactive."
-        )
-        raise CommandError(message)
-    if by_name and by_id and by_name.pk != by_id.pk:
-        message = (
-            f"{name!r} is the name of the user with the id {by_name.pk}, and the id of the user "
-            f"{by_id.get_username()}. Say which: --user-id={by_name.pk} or --user-id={by_id.pk}."
-        )
-        raise CommandError(message)
-    return mass_revocation.of_user(user_id_of(user), user.get_username())
+    user = user_named(options["user"])
+    return [mass_revocation.of_user(user_id_of(user), user.get_username())]
 
 
 def _told(ends: Ends, words: str, deletes: str) -> str:

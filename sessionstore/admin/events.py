@@ -1,0 +1,125 @@
+# ruff: noqa: ARG002 - Django's signatures
+"""The history in the admin: to read, and nothing else."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db import router
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from sessionstore.admin.users import ids_named, names_of
+from sessionstore.history.writing import is_on
+from sessionstore.models import SessionEvent, What
+from sessionstore.signals import Reason
+from sessionstore.users.words import browser_in_words, place_of
+
+
+class WhatFilter(admin.SimpleListFilter):
+    """By what happened."""
+
+    title = _("what")
+    parameter_name = "what"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        return list(What.choices)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(what=self.value()) if self.value() in What.values else queryset
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    """By why a session has ended."""
+
+    title = _("why")
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        return [(str(reason), str(reason)) for reason in Reason]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(reason=self.value()) if self.value() in set(Reason) else queryset
+
+
+class EventList(ChangeList):
+    """A page of the list, with the names of its users: one query for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        ids = {one for row in self.result_list for one in (row.user_id, row.actor_id) if one}
+        names = names_of(ids)
+        for row in self.result_list:
+            row.user_name = names.get(row.user_id, row.user_id)
+            row.actor_name = names.get(row.actor_id, row.actor_id)
+
+
+@admin.register(SessionEvent)
+class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Look and search; the newest first. Shown where the site keeps a history."""
+
+    list_display = ("when", "event", "user", "by", "device", "address", "handle")
+    list_display_links = None
+    list_filter = (WhatFilter, ReasonFilter)
+    list_per_page = 50
+    show_full_result_count = False
+    ordering = ("-pk",)
+    search_fields = ("user_id",)
+    search_help_text = _("A user's name or id.")
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_on() and super().has_module_permission(request)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Return what this site has written, from where it is written."""
+        events: Any = SessionEvent.objects.using(router.db_for_write(SessionEvent))
+        return events.own().order_by("-pk")
+
+    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
+        return EventList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by the exact key of a user, which the index has, or by a part of the name."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        return queryset.filter(user_id__in=[term, *ids_named(term)]), False
+
+    # --- columns
+
+    @admin.display(description=_("when"))
+    def when(self, event: Any) -> Any:
+        return event.happened_at
+
+    @admin.display(description=_("what"))
+    def event(self, event: Any) -> str:
+        return f"{event.words} ({event.reason})" if event.reason else event.words
+
+    @admin.display(description=_("user"))
+    def user(self, event: Any) -> str:
+        return str(event.user_name)
+
+    @admin.display(description=_("by"))
+    def by(self, event: Any) -> str:
+        return str(event.actor_name or event.facts.get("ran_by") or "")
+
+    @admin.display(description=_("browser"))
+    def device(self, event: Any) -> str:
+        return browser_in_words(event.user_agent) if event.user_agent else ""
+
+    @admin.display(description=_("address"))
+    def address(self, event: Any) -> str:
+        return " · ".join(filter(None, (event.ip, place_of(event.ip))))

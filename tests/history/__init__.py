@@ -1,0 +1,1 @@
+"""SESSIONSTORE_HISTORY: what is written down, and when it stands."""
