@@ -48,7 +48,7 @@ def ended_each(rows: Any) -> int:
 def by_link(sid: str) -> int:
     name = import_module("sessionstore.links.names").Name(ISSUER, sid)
     reason = import_module("sessionstore.signals").Reason.PROVIDER
-    ended: int = import_module("sessionstore.users.linked").end_linked(name, reason=reason)
+    ended: int = import_module("sessionstore.outside.linked").end_linked(name, reason=reason)
     return ended
 
 

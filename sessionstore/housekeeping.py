@@ -9,7 +9,7 @@ from sessionstore.history.table import EventTable
 from sessionstore.known_devices.rows import known_devices
 from sessionstore.links.rows import links
 from sessionstore.moving.old_table import tables_to_clear
-from sessionstore.users.linked import GoneLinks
+from sessionstore.outside.linked import GoneLinks
 
 
 def all_to_clear(store: Any) -> Iterator[Clearable]:

@@ -7,10 +7,10 @@ from sessionstore.core.keys import handle_of
 from sessionstore.known_devices.rows import known_devices
 from sessionstore.links.names import Name
 from sessionstore.links.rows import links
+from sessionstore.outside.linked import end_linked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
-from sessionstore.users.linked import end_linked
 from sessionstore.users.revocation import site_session
 
 _ISSUER, _KIND = "sessionstore", "device"

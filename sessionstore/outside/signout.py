@@ -7,9 +7,9 @@ from django.core.cache import caches
 
 from sessionstore.conf import conf
 from sessionstore.links.names import SUB, Name
+from sessionstore.outside.linked import end_linked
 from sessionstore.outside.tokens import OLDEST_S, SKEW_S, LogoutToken, TokenError
 from sessionstore.signals import Reason
-from sessionstore.users.linked import end_linked
 
 
 def sign_out(token: LogoutToken) -> int:

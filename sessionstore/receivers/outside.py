@@ -7,9 +7,9 @@ from django.dispatch import receiver
 
 from sessionstore.links.names import Name
 from sessionstore.outside.backends import CAS, TICKET
+from sessionstore.outside.linked import end_linked
 from sessionstore.outside.logins import link, link_remembered, names_in
 from sessionstore.signals import Reason
-from sessionstore.users.linked import end_linked
 
 try:
     from allauth.account.signals import user_logged_in as allauth_logged_in

@@ -20,10 +20,10 @@ from sessionstore.core.keys import id_of
 from sessionstore.links.names import Name
 from sessionstore.links.rows import links
 from sessionstore.outside import tokens
+from sessionstore.outside.linked import end_linked
 from sessionstore.outside.signout import sign_out
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
-from sessionstore.users.linked import end_linked
 
 _FORM = "application/x-www-form-urlencoded"
 # A token and the form around it.

@@ -12,6 +12,9 @@ from sessionstore.middleware import SessionMiddleware
 from tests.checks.messages import Router, checked, found
 
 RIGHT = {
+    "SESSIONSTORE_HISTORY": timedelta(days=90),
+    "SESSIONSTORE_KNOWN_DEVICES": {"age": timedelta(days=30), "most": 5},
+    "SESSIONSTORE_NEW_DEVICE_MAIL": "django.core.mail.send_mail",
     "SESSIONSTORE_DATABASE": None,
     "SESSIONSTORE_IDLE_TIMEOUT": timedelta(minutes=15),
     "SESSIONSTORE_ABSOLUTE_TIMEOUT": 3600,
@@ -35,6 +38,9 @@ RIGHT = {
 }
 KEYS = {"jwks_url": "https://id.example/keys"}
 WRONG = {
+    "SESSIONSTORE_HISTORY": ["90 days", 0, -1],
+    "SESSIONSTORE_KNOWN_DEVICES": [0, "yes", {"most": 0}, {"age": -1}, {"years": 1}],
+    "SESSIONSTORE_NEW_DEVICE_MAIL": [1, "no.such.task"],
     "SESSIONSTORE_DATABASE": ["", 1],
     "SESSIONSTORE_IDLE_TIMEOUT": ["15", 0, -1, timedelta(0), 1.5, True],
     "SESSIONSTORE_ABSOLUTE_TIMEOUT": ["30 days", 0],

@@ -12,8 +12,8 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from sessionstore.links.names import SUB, Name
 from sessionstore.outside.backends import LinksCAS, LinksOIDC, LinksSAML
 from sessionstore.outside.keys import key_sets
+from sessionstore.outside.linked import end_linked
 from sessionstore.signals import Reason
-from sessionstore.users.linked import end_linked
 from tests.ecosystem.conftest import OUR_STACKS, key_of
 from tests.links.provider import CLIENT, serving
 

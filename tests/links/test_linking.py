@@ -11,8 +11,8 @@ from sessionstore.housekeeping import all_to_clear
 from sessionstore.links.names import Name
 from sessionstore.links.rows import links
 from sessionstore.models import Link
+from sessionstore.outside.linked import SETTLED_MS, GoneLinks, end_linked
 from sessionstore.signals import Reason
-from sessionstore.users.linked import SETTLED_MS, GoneLinks, end_linked
 from tests.harness.statements import record_statements
 
 ISSUER = "https://id.example"

@@ -13,8 +13,8 @@ from sessionstore.links.names import Name
 from sessionstore.links.rows import links
 from sessionstore.models import Link
 from sessionstore.outside.keys import key_sets
+from sessionstore.outside.linked import SETTLED_MS, GoneLinks, end_linked
 from sessionstore.signals import Reason
-from sessionstore.users.linked import SETTLED_MS, GoneLinks, end_linked
 from tests.docs.pages import DOCS, Shop, files, settings_of
 from tests.express.conftest import express_site, shared_table  # noqa: F401 - fixtures
 from tests.harness.statements import record_statements
@@ -50,7 +50,7 @@ def test_a_cache_in_front_is_told(database, settings):
 
 def test_many_sessions_of_a_name_end_in_batches(database, monkeypatch):
     """None is forgotten, whatever a statement takes."""
-    monkeypatch.setattr("sessionstore.users.linked.BATCH", 2)
+    monkeypatch.setattr("sessionstore.outside.linked.BATCH", 2)
     for _ in range(5):
         sign_in(sql.SessionStore)
     assert end_linked(NAME, reason=Reason.PROVIDER) == 5
