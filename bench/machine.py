@@ -40,6 +40,27 @@ def pin() -> None:
 
 
 @contextlib.contextmanager
+def pinned(running: Servers) -> Iterator[None]:
+    """Keep this process and servers that run already on one core, for a while."""
+    cores = os.sched_getaffinity(0)
+    _keep_on({max(cores)}, running)
+    try:
+        with going_first(running):
+            yield
+    finally:
+        _keep_on(cores, running)
+
+
+def _keep_on(cores: set[int], running: Servers) -> None:
+    """Move each thread: those to come inherit it."""
+    ours = [os.getpid(), *(one.process.pid for one in running.launched if _lives(one))]
+    for process in ours:
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(int(thread.name), cores)
+
+
+@contextlib.contextmanager
 def going_first(running: Servers) -> Iterator[None]:
     """Let us and our servers go before other work on our one core; only root may.
 
@@ -91,6 +112,16 @@ def _migrated(names: dict[str, str], missing: dict[str, str]) -> Iterator[tuple[
         routers.Router.alias = ALIASES[name]
         bulk.migrate(ALIASES[name])
         yield ALIASES[name], title
+
+
+@contextlib.contextmanager
+def serving(databases: list[str]) -> Iterator[Servers]:
+    """Start servers for processes that set Django up themselves."""
+    servers = start(databases)
+    try:
+        yield servers
+    finally:
+        servers.stop()
 
 
 def start(databases: list[str]) -> Servers:

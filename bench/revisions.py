@@ -169,8 +169,6 @@ def main() -> None:
     times: list[list[str]] = []
     sizes: list[list[str]] = []
     try:
-        for name in ("old", "new") if "mariadb" in servers.ports else ():
-            machine.create_database(servers.ports["mariadb"], name)
         first = nullcontext() if chosen.unpinned else machine.going_first(servers)
         with first, checked_out(chosen.old) as tree:
             started = os.getloadavg()[0]

@@ -35,7 +35,7 @@ class Run:
 
     def go(self) -> None:
         for name in self.databases:
-            self.make_tables(ALIASES[name])
+            make_tables(ALIASES[name])
         if self.chosen.profile:
             return self.profile()
         measured = self.operations()
@@ -63,12 +63,6 @@ class Run:
     def say(self, *texts: str) -> None:
         self.parts.extend(texts)
         print("\n\n".join(texts), end="\n\n", flush=True)
-
-    def make_tables(self, alias: str) -> None:
-        Router.alias = alias
-        for app in APPS:
-            call_command("migrate", app, database=alias, verbosity=0, skip_checks=True)
-        get_user_model().objects.create(pk=1, username="shopper")
 
     def operations(self) -> dict[str, Samples]:
         asked = [name for name in OPERATIONS if self.asked_for(name)]
@@ -128,6 +122,14 @@ class Run:
                     course.clear(operation, turn, answer)
                 print(f"{self.databases[name]}: {operation}, {self.rounds} times")
                 pstats.Stats(profiler).sort_stats("tottime").print_stats(25)
+
+
+def make_tables(alias: str) -> None:
+    """Make the tables of all engines on a database, and the shopper, and go on there."""
+    Router.alias = alias
+    for app in APPS:
+        call_command("migrate", app, database=alias, verbosity=0, skip_checks=True)
+    get_user_model().objects.get_or_create(pk=1, username="shopper")
 
 
 def _version(alias: str) -> str:
