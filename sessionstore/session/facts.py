@@ -21,6 +21,8 @@ from .sealed import differs, dumps
 
 # Requests that were under way while the browser was bound have no proof yet, for so long.
 _UNDER_WAY_MS = 60_000
+# To compare so many bytes takes half a millisecond.
+_LARGE = 64 * 1024
 
 
 class Facts(DjangoSession):
@@ -124,6 +126,11 @@ class Facts(DjangoSession):
     def failed_to_load(self) -> bool:
         """Tell whether the database failed when the session was to be read."""
         return self._failure is not None
+
+    @property
+    def is_large(self) -> bool:
+        """Tell whether comparing the data takes long enough to hold up an event loop."""
+        return len(self._known.payload or b"") > _LARGE
 
     def is_stored(self) -> bool:
         """Tell whether this session's key really opens a row: one SELECT when it should."""
