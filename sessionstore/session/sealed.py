@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from django.contrib.sessions.serializers import JSONSerializer
 
@@ -21,6 +21,7 @@ from sessionstore.exceptions import (
 )
 from sessionstore.table.retry import noted
 
+Ts = TypeVarTuple("Ts")
 _BRACKETS = (b"{", b"[")
 # Serializers whose bytes do not tell whether data have changed.
 _write_anew: set[object] = set()
@@ -113,13 +114,13 @@ def dumps(data: Data) -> bytes:
 
 def loads(payload: bytes) -> Data:
     """Return the data of a payload. Raises SessionUnreadable when that is no dict we can read."""
-    return data_by(lambda: _serializer().loads(payload))
+    return data_by(_serializer().loads, payload)
 
 
-def data_by(read: Callable[[], Any]) -> Data:
+def data_by(read: Callable[[*Ts], Any], *args: *Ts) -> Data:
     """Return the data that a serializer reads. Raises SessionUnreadable when it makes no dict."""
     try:
-        data = read()
+        data = read(*args)
     except Exception as error:  # noqa: BLE001 - a serializer may raise anything
         # Security: what a serializer says of the data may hold a part of them.
         reason = f"SESSION_SERIALIZER raises {type(error).__name__}"

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from traceback import clear_frames
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from django.db import DatabaseError, InterfaceError, connections
 
@@ -19,6 +20,7 @@ from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.table.faults import Fault, classify, code_of
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 E = TypeVar("E", bound=SessionStoreUnavailable)
 logger = logging.getLogger("sessionstore")
 
@@ -47,7 +49,9 @@ def in_transaction(alias: str) -> bool:
     return connection.in_atomic_block or not connection.autocommit
 
 
-def attempt(alias: str, tries: int, operation: Callable[[], T], *, row: bytes | None = None) -> T:
+def attempt(
+    alias: str, tries: int, operation: Callable[[*Ts], T], *args: *Ts, row: bytes | None = None
+) -> T:
     """Run ``operation``, up to ``tries`` times where that can help, and return what it returns.
 
     A transient error repeats on the same connection, a lost one on a new one; where no connection
@@ -61,12 +65,12 @@ def attempt(alias: str, tries: int, operation: Callable[[], T], *, row: bytes | 
         raise events.gave_up
     ends_at = time.monotonic() + _TOTAL_S
     try:
-        return operation()
+        return operation(*args)
     except (DatabaseError, InterfaceError) as error:
         if in_transaction(alias):
             raise
         failed = _Failed(alias, tries, error, row, ends_at)
-    return _again(failed, operation)
+    return _again(failed, partial(operation, *args))
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -11,10 +10,11 @@ from django.db.models import Model
 
 from sessionstore.exceptions import TakenId
 
+from .cursors import execute
 from .faults import Fault, classify, is_taken_id
-from .packets import refuse_too_large
 from .receipts import at_commit
 from .refusals import how_to_migrate
+from .refusals.packets import refuse_too_large
 from .retry import READ, WRITE, attempt, in_transaction, let_go
 
 T = TypeVar("T")
@@ -100,17 +100,15 @@ class PlacedTable:
     # --- statements
 
     def _execute(self, alias: str, sql: str, values: Values) -> int:
-        # Optimization: cursors end with their function, not by close().
-        cursor = connections[alias].cursor()
+        connection = connections[alias]
         try:
-            cursor.execute(sql, values)
+            return execute(connection, sql, values)
         except (DatabaseError, InterfaceError) as error:
             refuse_too_large(alias, error, values)
             raise
-        return int(cursor.rowcount)
 
     def _write(self, alias: str, sql: str, values: Values, *, row: bytes | None = None) -> int:
-        return attempt(alias, WRITE, lambda: self._execute(alias, sql, values), row=row)
+        return attempt(alias, WRITE, self._execute, alias, sql, values, row=row)
 
     def _write_or_drop(
         self, alias: str, sql: str, values: Values, *, row: bytes | None = None
@@ -131,9 +129,11 @@ class PlacedTable:
         """Insert a row. Raises TakenId when its id or digest exists."""
 
         def once() -> None:
-            # Inside a transaction a taken id must not spoil it, so the INSERT gets a savepoint.
-            inside = in_transaction(alias)
-            with transaction.atomic(using=alias) if inside else nullcontext():
+            if not in_transaction(alias):
+                self._execute(alias, sql, values)
+                return
+            # A taken id must not spoil the caller's transaction.
+            with transaction.atomic(using=alias):
                 self._execute(alias, sql, values)
 
         try:
