@@ -40,8 +40,11 @@ def pin() -> None:
 
 
 @contextlib.contextmanager
-def pinned(running: Servers) -> Iterator[None]:
-    """Keep this process and servers that run already on one core, for a while."""
+def turns(running: Servers, *, pinned: bool) -> Iterator[None]:
+    """Leave the cores to the kernel, or keep this process and its servers on one for a while."""
+    if not pinned:
+        yield
+        return
     cores = os.sched_getaffinity(0)
     _keep_on({max(cores)}, running)
     try:

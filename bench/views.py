@@ -9,34 +9,39 @@ from django.urls import path
 from bench import shopper
 
 
+def answer(text: str) -> HttpResponse:
+    """Return a page with its length, as Django's CommonMiddleware makes it."""
+    return HttpResponse(text, headers={"Content-Length": str(len(text))})
+
+
 def neither(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a view
-    return HttpResponse("hello")
+    return answer("hello")
 
 
 def read(request: HttpRequest) -> HttpResponse:
     coupon = request.session["cart"]["coupon"]
-    return HttpResponse(f"{coupon} of {request.user.get_username()}")
+    return answer(f"{coupon} of {request.user.get_username()}")
 
 
 def write(request: HttpRequest) -> HttpResponse:
     request.session["cart"] = shopper.cart(int(request.META["QUERY_STRING"]))
-    return HttpResponse("saved")
+    return answer("saved")
 
 
 async def aneither(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a view
-    return HttpResponse("hello")
+    return answer("hello")
 
 
 async def aread(request: HttpRequest) -> HttpResponse:
     coupon = (await request.session.aget("cart"))["coupon"]
     user = await request.auser()  # type: ignore[attr-defined] # the stubs lack it
-    return HttpResponse(f"{coupon} of {user.get_username()}")
+    return answer(f"{coupon} of {user.get_username()}")
 
 
 async def awrite(request: HttpRequest) -> HttpResponse:
     number = int(request.META["QUERY_STRING"])
     await request.session.aset("cart", shopper.cart(number))
-    return HttpResponse("saved")
+    return answer("saved")
 
 
 urlpatterns = [

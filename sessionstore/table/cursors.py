@@ -16,19 +16,22 @@ from typing import Any
 
 import django
 from django.db.backends import utils
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+# What a statement is given for its placeholders.
+Values = Sequence[Any]
 _placeholder = re.compile("(?<!%)%s")
 _DJANGO = str(Path(django.__file__).parent)
 # What a statement passes on its way, and what is patched by whoever wants to see it.
-_of_connection: Callable[[Any], tuple[object, ...]] = attrgetter(
+_of_connection: Callable[[type], tuple[object, ...]] = attrgetter(
     *("cursor", "_cursor", "_prepare_cursor", "ensure_connection", "make_cursor", "create_cursor")
 )
-_of_cursor: Callable[[Any], tuple[object, ...]] = attrgetter(
+_of_cursor: Callable[[type], tuple[object, ...]] = attrgetter(
     *("__init__", "execute", "_execute_with_wrappers", "_execute", "__getattr__")
 )
 
 
-def execute(connection: Any, sql: str, values: Sequence[Any]) -> int:
+def execute(connection: BaseDatabaseWrapper, sql: str, values: Values) -> int:
     """Run a statement and return how many rows it has met."""
     # Cursors end with their function, not by close().
     if not is_bare(connection):
@@ -39,7 +42,7 @@ def execute(connection: Any, sql: str, values: Sequence[Any]) -> int:
         return int(_run(connection, sql, values).rowcount)
 
 
-def select(connection: Any, sql: str, values: Sequence[Any]) -> Any:
+def select(connection: BaseDatabaseWrapper, sql: str, values: Values) -> Any:
     """Run a SELECT and return its first row, or None."""
     if not is_bare(connection):
         watched = connection.cursor()
@@ -79,7 +82,7 @@ def _are_djangos(*groups: tuple[object, ...]) -> bool:
     )
 
 
-def _run(connection: Any, sql: str, values: Sequence[Any]) -> Any:
+def _run(connection: BaseDatabaseWrapper, sql: str, values: Values) -> Any:
     """Return the cursor that has run a statement."""
     if connection.vendor == "sqlite":
         # Django's would look for the placeholders in each text again.

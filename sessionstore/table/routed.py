@@ -1,7 +1,7 @@
 """A table on the database that the routers, or a command, name for it; and its transactions."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -10,7 +10,7 @@ from django.db.models import Model
 
 from sessionstore.exceptions import TakenId
 
-from .cursors import execute
+from .cursors import Values, execute
 from .faults import Fault, classify, is_taken_id
 from .receipts import at_commit
 from .refusals import how_to_migrate
@@ -18,8 +18,6 @@ from .refusals.packets import refuse_too_large
 from .retry import READ, WRITE, attempt, in_transaction, let_go
 
 T = TypeVar("T")
-# What a statement is given for its placeholders.
-Values = Sequence[Any]
 
 # One statement takes so many ids: more would hold locks for too long.
 BATCH = 500

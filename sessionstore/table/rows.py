@@ -29,9 +29,9 @@ from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.keys import handle_of
 from sessionstore.core.record import IMPORTED, Device, Record, Version
 
-from .cursors import select
+from .cursors import Values, select
 from .retry import READ, WRITE, attempt, in_transaction
-from .routed import BATCH, RoutedTable, Values
+from .routed import BATCH, RoutedTable
 from .statements import CHANGED, INSERTED, Statements, compose
 from .verbs import Knows
 
