@@ -7,7 +7,7 @@ import platform
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -40,24 +40,27 @@ def pin() -> None:
 
 
 @contextlib.contextmanager
-def turns(running: Servers, *, pinned: bool) -> Iterator[None]:
-    """Leave the cores to the kernel, or keep this process and its servers on one for a while."""
+def turns(running: Servers, *, pinned: bool, also: Sequence[int] = ()) -> Iterator[None]:
+    """Leave the cores to the kernel, or keep this process and its servers on one for a while.
+
+    ``also`` are the ids of other processes that take part.
+    """
     if not pinned:
         yield
         return
     cores = os.sched_getaffinity(0)
-    _keep_on({max(cores)}, running)
+    _keep_on({max(cores)}, running, also)
     try:
         with going_first(running):
             yield
     finally:
-        _keep_on(cores, running)
+        _keep_on(cores, running, also)
 
 
-def _keep_on(cores: set[int], running: Servers) -> None:
+def _keep_on(cores: set[int], running: Servers, also: Sequence[int]) -> None:
     """Move each thread: those to come inherit it."""
     ours = [os.getpid(), *(one.process.pid for one in running.launched if _lives(one))]
-    for process in ours:
+    for process in [*ours, *also]:
         for thread in Path(f"/proc/{process}/task").iterdir():
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(int(thread.name), cores)
