@@ -15,7 +15,7 @@ LATEST := .venv-latest/bin/python
 NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-https demo-express docs test test-latest lint types bench bench-revisions mysql mutants soak matrix lock lock-check audit doctor newest-python dist release clean
+.PHONY: help demo demo-https demo-express docs test test-latest lint types bench bench-compare bench-serving mysql mutants soak matrix lock lock-check audit doctor newest-python dist release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,8 +99,11 @@ lint: .venv/dev-installed ## ruff, and the format
 types: .venv/dev-installed ## mypy, strict
 	$(BIN)/mypy
 
-bench: .venv/dev-installed ## ours against the peers, on MariaDB and SQLite; writes docs/benchmarks.md
+bench: .venv/dev-installed ## ours against the peers; writes docs/benchmarks.md and the baseline
 	$(BIN)/python -m bench $(ARGS)
+
+bench-serving: .venv/dev-installed ## whole requests through gunicorn and uvicorn; ARGS=--write: into docs/benchmarks.md
+	$(BIN)/python -m bench.serving $(ARGS)
 
 newest-python: ## Python 3.14 into .cache, to try the suite there (Debian; apt fetches it from sid)
 	@.ci/newest-python
@@ -108,8 +111,8 @@ newest-python: ## Python 3.14 into .cache, to try the suite there (Debian; apt f
 mysql: ## MySQL proper into .cache, for the tests on it (Debian; apt fetches it from sid)
 	@.ci/mysql-server
 
-bench-revisions: .venv/dev-installed ## this revision against ARGS=REV, in turn, in one run
-	$(BIN)/python -m bench.revisions $(ARGS)
+bench-compare: .venv/dev-installed ## this tree beside REV=HEAD~1, in turn, and what got slower
+	$(BIN)/python -m bench.revisions $(or $(REV),HEAD~1) $(ARGS)
 
 .venv/mutants-installed: .venv/dev-installed
 	$(SYNC) --all-extras --group mutants

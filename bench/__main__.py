@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from contextlib import nullcontext
 from importlib import import_module
 
 import django
@@ -18,12 +17,15 @@ def options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, nothing written")
     parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
     parser.add_argument(
-        "--only", action="append", help="an operation, stages, requests, storage, memory"
+        "--only",
+        action="append",
+        help="an operation, instructions, stages, requests, storage, memory, start",
     )
+    parser.add_argument("--way", action="append", choices=("cold", "warm"), help="only this one")
     parser.add_argument("--engine", action="append", help="only engines with this in their name")
     parser.add_argument("--rounds", type=int, help="how often each is timed (1000, quick 300)")
     parser.add_argument("--requests", type=int, default=100_000, help="of the memory part")
-    parser.add_argument("--unpinned", action="store_true", help="let the kernel choose the cores")
+    parser.add_argument("--unpinned", action="store_true", help="the warm way too")
     parser.add_argument("--profile", action="store_true", help="cProfile of ours, no timing")
     return parser.parse_args()
 
@@ -31,8 +33,6 @@ def options() -> argparse.Namespace:
 def main() -> None:
     chosen = options()
     wanted = chosen.database or list(DATABASES)
-    if not chosen.unpinned:
-        machine.pin()
     servers = machine.start(wanted)
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     try:
@@ -41,9 +41,7 @@ def main() -> None:
         for name, reason in servers.missing.items():
             print(f"{name}: {reason}", file=sys.stderr)
         # Only now: the engines need Django's apps.
-        run = import_module("bench.run").Run(chosen, databases)
-        with nullcontext() if chosen.unpinned else machine.going_first(servers):
-            run.go()
+        import_module("bench.run").Run(chosen, databases, servers).go()
     finally:
         servers.stop()
 

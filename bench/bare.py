@@ -18,7 +18,7 @@ COLUMNS = (
     "cycled_at bigint, data {data} NOT NULL, version bigint NOT NULL, user_id {user}, "
     "created_at bigint NOT NULL, authenticated_at bigint, last_seen_at bigint NOT NULL, "
     "expires_at bigint NOT NULL, device_key {data}, bound_at bigint, ip varchar(45), "
-    "user_agent varchar(512)"
+    "user_agent varchar(512), device_name varchar(64)"
 )
 _TEXT = "varchar(255)"
 TYPES = {

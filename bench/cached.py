@@ -45,7 +45,7 @@ def measure(alias: str, database: str, rounds: int) -> list[list[str]]:
         for name, (module, cache) in ENGINES.items()
     ]
     wanted = ["load", "load and save"]
-    samples = operations.measure(engines, wanted, rounds=rounds, counter=counter)
+    samples = operations.measure(engines, wanted, calls=rounds, counter=counter)
     rows = []
     for engine in engines:
         load, save = (samples[what, engine.name] for what in wanted)

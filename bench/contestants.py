@@ -74,10 +74,19 @@ class Engine:
     def delete(self, key: str) -> None:
         self.session(key).delete(key)
 
+    @property
+    def is_ours(self) -> bool:
+        return self.module.startswith("sessionstore.")
+
 
 ENGINES = [
     Engine(
         "sessionstore", "sessionstore.backends.sql", "sessionstore.middleware.SessionMiddleware"
+    ),
+    Engine(
+        "sessionstore cached_sql",
+        "sessionstore.backends.cached_sql",
+        "sessionstore.middleware.SessionMiddleware",
     ),
     Engine("Django db", "django.contrib.sessions.backends.db"),
     Engine("Django cached_db", "django.contrib.sessions.backends.cached_db"),

@@ -60,7 +60,7 @@ def of_engine(alias: str, database: str, rounds: int) -> list[list[str]]:
         with_codec(name, "sessionstore.backends.sql", codec=codec(encrypts=encrypts))
         for name, encrypts in (("sealed", False), ("encrypted", True))
     ]
-    samples = operations.measure(engines, OPERATIONS, rounds=rounds, counter=counter)
+    samples = operations.measure(engines, OPERATIONS, calls=rounds, counter=counter)
     return [
         [database, what, *(f"{samples[what, one.name].median:.0f}" for one in engines)]
         for what in OPERATIONS

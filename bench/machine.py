@@ -7,7 +7,7 @@ import platform
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +37,33 @@ def pin() -> None:
     a virtual machine is 50 us or nothing, by the kernel's mood of the minute.
     """
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+@contextlib.contextmanager
+def turns(running: Servers, *, pinned: bool, also: Sequence[int] = ()) -> Iterator[None]:
+    """Leave the cores to the kernel, or keep this process and its servers on one for a while.
+
+    ``also`` are the ids of other processes that take part.
+    """
+    if not pinned:
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    _keep_on({max(cores)}, running, also)
+    try:
+        with going_first(running):
+            yield
+    finally:
+        _keep_on(cores, running, also)
+
+
+def _keep_on(cores: set[int], running: Servers, also: Sequence[int]) -> None:
+    """Move each thread: those to come inherit it."""
+    ours = [os.getpid(), *(one.process.pid for one in running.launched if _lives(one))]
+    for process in [*ours, *also]:
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(int(thread.name), cores)
 
 
 @contextlib.contextmanager
@@ -91,6 +118,16 @@ def _migrated(names: dict[str, str], missing: dict[str, str]) -> Iterator[tuple[
         routers.Router.alias = ALIASES[name]
         bulk.migrate(ALIASES[name])
         yield ALIASES[name], title
+
+
+@contextlib.contextmanager
+def serving(databases: list[str]) -> Iterator[Servers]:
+    """Start servers for processes that set Django up themselves."""
+    servers = start(databases)
+    try:
+        yield servers
+    finally:
+        servers.stop()
 
 
 def start(databases: list[str]) -> Servers:

@@ -1,12 +1,16 @@
 """One operation at a time, the engines in turn, so that a noisy moment hits all of them.
 
-A turn is a block of calls: one call each would measure how cold the others leave the caches.
+Two ways of taking turns disagree, and both are right. In turn, one call of each engine and nothing
+pinned, the caches are cold, as on a site whose requests also run views: that is the headline. In
+blocks of calls, client and servers on one core, they are warm, and Python looks cheap.
 """
 
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
+from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
@@ -14,25 +18,53 @@ from bench.contestants import Contestant
 from bench.statements import Counter
 
 ROWS = 200
-BLOCK = 25
+ROUNDS = 5
 OPERATIONS = ["create", "load", "load and save", "cycle", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the engines take turns: so many calls at a time, and on how many cores."""
+
+    name: str
+    block: int
+    pinned: bool
+
+
+COLD = Way("cold", 1, pinned=False)
+WARM = Way("warm", 25, pinned=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How many times longer one engine takes than another: the median of the rounds."""
+
+    middle: float
+    least: float
+    most: float
 
 
 @dataclass
 class Sample:
-    """What one engine needed for one operation."""
+    """What one engine needed for one operation, in nanoseconds, round by round."""
 
-    nanoseconds: list[int] = field(default_factory=list)
+    rounds: list[list[int]] = field(default_factory=list)
     statements: str = ""
 
     def microseconds(self, percent: int) -> float:
         """Return a percentile, by the nearest rank."""
-        ordered = sorted(self.nanoseconds)
+        ordered = sorted(chain(*self.rounds))
         return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] / 1000
 
     @property
     def median(self) -> float:
         return self.microseconds(50)
+
+    def ratio(self, other: "Sample") -> Ratio:
+        """Return how many times longer this takes than the other; each round has its own ratio."""
+        pairs = zip(self.rounds, other.rounds, strict=True)
+        found = [median(mine) / median(its) for mine, its in pairs]
+        return Ratio(median(found), min(found), max(found))
 
 
 Samples = dict[tuple[str, str], Sample]
@@ -75,23 +107,42 @@ class Course:
 
 
 def measure(
-    engines: list[Contestant], operations: list[str], *, rounds: int, counter: Counter
+    engines: list[Contestant],
+    operations: list[str],
+    *,
+    calls: int,
+    counter: Counter,
+    way: Way = WARM,
 ) -> Samples:
-    """Time each operation `rounds` times per engine, another engine first in each block."""
+    """Time each operation about `calls` times per engine, another engine first in each block."""
     courses = [Course(engine) for engine in engines]
     for course in courses:
         course.fill()
     samples: Samples = {}
+    block = min(way.block, max(1, calls // ROUNDS))
+    blocks = max(1, calls // ROUNDS // block)
     for operation in operations:
         for course in courses:
             samples[operation, course.engine.name] = prove(course, operation, counter)
-        gc.collect()
-        for block in range(rounds // BLOCK):
-            first = block % len(courses)
-            for course in courses[first:] + courses[:first]:
-                times = timed(course, operation, range(block * BLOCK, (block + 1) * BLOCK))
-                samples[operation, course.engine.name].nanoseconds += times
+        for number in range(ROUNDS):
+            gc.collect()
+            found = one_round(
+                courses, operation, range(number * blocks, (number + 1) * blocks), block
+            )
+            for course, times in zip(courses, found, strict=True):
+                samples[operation, course.engine.name].rounds.append(times)
     return samples
+
+
+def one_round(courses: list[Course], operation: str, blocks: range, size: int) -> list[list[int]]:
+    """Return what each course needed for each call of some blocks of this size."""
+    found: list[list[int]] = [[] for _ in courses]
+    for block in blocks:
+        turns = range(block * size, (block + 1) * size)
+        for place in range(len(courses)):
+            whose = (block + place) % len(courses)
+            found[whose] += timed(courses[whose], operation, turns)
+    return found
 
 
 def timed(course: Course, operation: str, turns: range) -> list[int]:

@@ -105,6 +105,7 @@ def set_up(name: str) -> None:
     databases["default"]["NAME"] = str(machine.servers().folder / f"{name}.sqlite3")
     if "mariadb" in databases:
         databases["mariadb"]["NAME"] = name
+        machine.create_database(machine.servers().ports["mariadb"], name)
     django.setup()
 
 

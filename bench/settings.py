@@ -1,5 +1,7 @@
 """Settings of the benchmark: every engine is installed, each as its documentation recommends."""
 
+import json
+import os
 from typing import Any
 
 from bench.machine import servers
@@ -17,9 +19,14 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SILENCED_SYSTEM_CHECKS = ["fields.E304", "fields.E305"]
 
 _now = servers()
+# What a server of `bench.serving` is to serve.
+_site = json.loads(os.environ.get("BENCH_SITE", "{}"))
+# Under ASGI each request has a thread of its own, and a connection that is kept would be lost.
+_age = 0 if _site.get("asgi") else None
 DATABASES: dict[str, dict[str, Any]] = {
-    alias: {**options, "CONN_MAX_AGE": None} for alias, options in settings_by_alias(_now).items()
+    alias: {**options, "CONN_MAX_AGE": _age} for alias, options in settings_by_alias(_now).items()
 }
+Router.alias = _site.get("alias", Router.alias)
 DATABASE_ROUTERS = [Router()]
 CACHES = {
     alias: {"BACKEND": backend, "LOCATION": f"redis://127.0.0.1:{_now.ports.get('redis', 0)}/0"}
@@ -37,5 +44,8 @@ INSTALLED_APPS = [
     "qsessions",
     "user_sessions",
 ]
-SESSION_ENGINE = "sessionstore.backends.sql"
-MIDDLEWARE: list[str] = []
+SESSION_ENGINE = _site.get("engine") or "sessionstore.backends.sql"
+SESSION_CACHE_ALIAS = _site.get("cache", "default")
+MIDDLEWARE: list[str] = list(_site.get("middleware", []))
+if MIDDLEWARE:
+    MIDDLEWARE.append("django.contrib.auth.middleware.AuthenticationMiddleware")

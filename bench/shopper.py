@@ -12,7 +12,7 @@ def data(number: int = 0) -> dict[str, Any]:
     session = {
         "_auth_user_id": "1",
         "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
-        "_auth_user_hash": "06c648eab10b533b8b1f9a32a3b239ec41d427118597dc52d4e7c790b784255e",
+        "_auth_user_hash": "1668dae3b9196c648a13643900e1d26f80aa0a33c580b1551a2b65b2e6222d9d",
         "cart": cart(number),
         "currency": "KRW",
         "recent": [48213, 99172, 30571],

@@ -1,11 +1,13 @@
 """Django's Redis cache with one client kept: ``"BACKEND": "sessionstore.caches.RedisCache"``.
 
-Optimization: Django makes a client for each question, which takes longer than the question. It also
-looks at each character of a name, and tries each value as a number, which for a long one is slow.
+Optimization: Django makes a client for each question, which takes longer than the question, and for
+each thread a pool of connections, so under ASGI for each request. It also looks at each character
+of a name, and tries each value as a number, which for a long one is slow.
 """
 
 import pickle
 import re
+import threading
 from typing import Any
 
 from django.core.cache.backends import redis
@@ -23,7 +25,10 @@ class _Serializer(redis.RedisSerializer):
 
 
 class _KeptClient(redis.RedisCacheClient):
-    """Return the same client for a server each time; clients of redis-py are thread-safe."""
+    """Return the same client for a server each time.
+
+    Clients of redis-py, and their pools, are safe for threads, and notice a fork.
+    """
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, **{"serializer": _Serializer, **options})
@@ -38,12 +43,28 @@ class _KeptClient(redis.RedisCacheClient):
             return self._kept.setdefault(id(pool), parent._client(connection_pool=pool))
 
 
+# Django makes a cache object for each thread; these are the process's, by servers and options.
+_clients: list[tuple[list[str], dict[str, Any], _KeptClient]] = []
+_lock = threading.Lock()
+
+
+def _client_of(servers: list[str], **options: Any) -> _KeptClient:
+    """Return the one client of this process for these servers, asked with these options."""
+    with _lock:
+        for known, asked_with, client in _clients:
+            if known == servers and asked_with == options:
+                return client
+        client = _KeptClient(servers, **options)
+        _clients.append((servers, options, client))
+        return client
+
+
 class RedisCache(redis.RedisCache):
     """Takes the same settings as Django's, for any cache of the site."""
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         super().__init__(server, params)
-        self._class = _KeptClient
+        self._class = _client_of
 
     def validate_key(self, key: str) -> None:
         if not _is_portable(key):

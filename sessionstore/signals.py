@@ -38,21 +38,20 @@ class Refusal(StrEnum):
     AMBIGUOUS = "ambiguous"  # several under that name, and no single one can be ours
 
 
-# Optimization: caching halves the time of the three that belong to frequent operations.
 # handle, user_id: a row was inserted.
-session_created = Signal(use_caching=True)
+session_created = Signal()
 # handle, user_id, request: somebody signed in, or proved again who they are.
 session_logged_in = Signal()
 # handle, user_id, session, is_login, is_proof, has_new_key: a login, another proof of who somebody
 # is, or another key stands in the row now; in the transaction of that write.
 session_secured = Signal(use_caching=True)
 # handle (None without a row), user_id: the key was changed and the data kept.
-session_cycled = Signal(use_caching=True)
+session_cycled = Signal()
 # handle, user_id, conflicts: two requests changed the session at once. Conflicts are the paths of
 # keys that both changed differently (ours was taken).
 session_merged = Signal()
 # handle, user_id, reason: a session was ended before its time.
-session_revoked = Signal(use_caching=True)
+session_revoked = Signal(use_caching=True)  # Optimization: 2 % of a logout.
 # handle, user_id, ended_at_ms: a cookie came whose session had reached its end.
 session_expired = Signal()
 # handle (None but for UNPROVED), reason, client: a cookie came that opens nothing.

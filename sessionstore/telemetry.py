@@ -62,8 +62,8 @@ _deleted = _counter("cleanup.deleted", "{session}", "Expired sessions deleted.")
 def measured(operation: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Measure a function as ``operation``: its time, the class of its error, and a span.
 
-    Optimization: without OpenTelemetry the function stays as it is; the span is left out where
-    nobody records a trace.
+    Without OpenTelemetry the function stays as it is; the span is left out where nobody records a
+    trace.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:

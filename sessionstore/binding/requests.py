@@ -140,7 +140,7 @@ def _offer(response: HttpResponseBase, session: SessionBackend) -> None:
 
 def _challenge_early(response: HttpResponseBase, session: SessionBackend, bound_at: int) -> None:
     """Spare the browser a question when its next proof is nearly due."""
-    # Optimization: the load has verified the cookie, and a challenge is nothing that one needs.
+    # The load has verified the cookie, and a challenge is nothing that one needs.
     moments = filter(None, map(tokens.moment_of, session.device_cookies))
     proved_at, row_id = max(moments, default=None), session.row_id
     if proved_at is None or row_id is None or conf.device_age_ms is None:

@@ -148,7 +148,7 @@ class RowCache:
             self._breaker.run(lambda cache: cache.set(name, entry, seconds))
 
     def _names(self, digest: bytes) -> tuple[str, str]:
-        # Optimization: Django looks at each character of a name, each time.
+        # Short: Django looks at each character of a name, each time.
         name = hashlib.sha256(self._scope + digest).hexdigest()[:32]
         return f"ss.fence.{name}", f"ss.row.{name}"
 

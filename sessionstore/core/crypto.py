@@ -65,7 +65,7 @@ def tag(key: bytes, *message: bytes, length: int) -> bytes:
     The parts of a message are not joined: whoever gives more than one says how long each is.
 
     Optimization: copies of the two hashes that have read the key; hmac.digest() makes them anew,
-    which takes three times as long.
+    which for the two of a load would be 7 % of it.
     """
     inner, outer = _started(key)
     inner, outer = inner.copy(), outer.copy()

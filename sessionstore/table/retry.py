@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from traceback import clear_frames
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from django.db import DatabaseError, InterfaceError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionstore import telemetry
 from sessionstore.core import journal
@@ -19,6 +21,7 @@ from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.table.faults import Fault, classify, code_of
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 E = TypeVar("E", bound=SessionStoreUnavailable)
 logger = logging.getLogger("sessionstore")
 
@@ -41,13 +44,19 @@ def losses() -> int:
 
 def in_transaction(alias: str) -> bool:
     """Tell whether a failed statement would take other work with it; never connects."""
-    connection = connections[alias]
+    return is_in_transaction(connections[alias])
+
+
+def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Tell the same of a connection."""
     if connection.connection is None:
         return connection.in_atomic_block or not connection.settings_dict["AUTOCOMMIT"]
     return connection.in_atomic_block or not connection.autocommit
 
 
-def attempt(alias: str, tries: int, operation: Callable[[], T], *, row: bytes | None = None) -> T:
+def attempt(
+    alias: str, tries: int, operation: Callable[[*Ts], T], *args: *Ts, row: bytes | None = None
+) -> T:
     """Run ``operation``, up to ``tries`` times where that can help, and return what it returns.
 
     A transient error repeats on the same connection, a lost one on a new one; where no connection
@@ -61,12 +70,12 @@ def attempt(alias: str, tries: int, operation: Callable[[], T], *, row: bytes | 
         raise events.gave_up
     ends_at = time.monotonic() + _TOTAL_S
     try:
-        return operation()
+        return operation(*args)
     except (DatabaseError, InterfaceError) as error:
         if in_transaction(alias):
             raise
         failed = _Failed(alias, tries, error, row, ends_at)
-    return _again(failed, operation)
+    return _again(failed, partial(operation, *args))
 
 
 @dataclass(slots=True)

@@ -29,8 +29,9 @@ from sessionstore.core.crypto import HiddenBytes
 from sessionstore.core.keys import handle_of, id_of
 from sessionstore.core.record import IMPORTED, Device, Record, Version
 
+from .cursors import Values, select
 from .retry import READ, WRITE, attempt, in_transaction
-from .routed import BATCH, RoutedTable, Values
+from .routed import BATCH, RoutedTable
 from .statements import CHANGED, INSERTED, Statements, compose
 from .verbs import Knows
 
@@ -67,7 +68,7 @@ class SqlTable(RoutedTable):
 
     def fetch(self, digest: bytes, now: int) -> Record | None:
         alias = self.alias
-        return attempt(alias, READ, lambda: self._one(alias, self._sql(alias).fetch, [digest, now]))
+        return attempt(alias, READ, self._one, alias, self._sql(alias).fetch, [digest, now])
 
     def find(self, row_id: bytes, now: int, *, lock: bool = False) -> Record | None:
         alias = self.alias
@@ -128,7 +129,7 @@ class SqlTable(RoutedTable):
         alias = self.alias
         values = [digest, since, expiry.now_ms()]
         sql = self._sql(alias).was_replaced
-        return attempt(alias, READ, lambda: self._select(alias, sql, values)) is not None
+        return attempt(alias, READ, self._select, alias, sql, values) is not None
 
     # --- rows that importsessions made
 
@@ -354,9 +355,7 @@ class SqlTable(RoutedTable):
             return self._statements.setdefault(alias, compose(alias, self.model, self.extra))
 
     def _select(self, alias: str, sql: str, values: Values) -> Any:
-        cursor = connections[alias].cursor()
-        cursor.execute(sql, values)
-        return cursor.fetchone()
+        return select(connections[alias], sql, values)
 
     def _one(self, alias: str, sql: str, values: Values) -> Record | None:
         # Security: an iterator, because a tuple that is recorded shows the digest.
@@ -369,7 +368,7 @@ class SqlTable(RoutedTable):
     def _find(self, alias: str, row_id: bytes, now: int, *, lock: bool) -> Record | None:
         sql = self._sql(alias)
         if lock and sql.before_lock:
-            self._execute(alias, sql.before_lock, [row_id])
+            self._execute(connections[alias], sql.before_lock, [row_id])
         return self._one(alias, sql.lock if lock else sql.find, [row_id, now])
 
     def _remove_of(
@@ -396,6 +395,8 @@ class SqlTable(RoutedTable):
         return connections[self.alias].ops.quote_name(field.column)
 
     def _extra_values(self, alias: str, record: Record) -> list[Any]:
+        if not self.extra:
+            return []
         connection = connections[alias]
         values = []
         for name in self.extra:

@@ -69,11 +69,16 @@ def end_if_account_is_lost(request: Any) -> None:
         request.session.flush()
 
 
-def _claims_a_user(request: Any) -> bool:
+def may_have_lost_account(request: Any) -> bool:
+    """Tell whether a request found no user, and its session may claim one; asks nobody."""
     seen = (getattr(request, name, None) for name in ("_cached_user", "_acached_user"))
     if not any(user is not None and not user.is_authenticated for user in seen):
         return False
-    if getattr(request.user, "is_authenticated", True):
+    return not request.session.is_loaded or USER_KEY in request.session
+
+
+def _claims_a_user(request: Any) -> bool:
+    if not may_have_lost_account(request) or getattr(request.user, "is_authenticated", True):
         return False
     return USER_KEY in request.session
 

@@ -43,8 +43,8 @@ def keep_limit(session: Any, user_id: str, *, own: bytes | None = None) -> None:
 
     def end() -> list[Any]:
         surplus = _surplus(ranked.select_for_update(), limit=limit, own=own)
-        if surplus:
-            table.remove_many([bytes(row.pk) for row in surplus])
+        for first in range(0, len(surplus), BATCH):
+            table.remove_many([bytes(row.pk) for row in surplus[first : first + BATCH]])
         return surplus
 
     for _ in range(_ROUNDS):
@@ -58,9 +58,13 @@ def keep_limit(session: Any, user_id: str, *, own: bytes | None = None) -> None:
 
 
 def _surplus(ranked: Any, *, limit: int, own: bytes | None) -> list[Any]:
-    """Return what is too much of these rows, as much as one statement ends."""
+    """Return what is too much of these rows, as much as a round ends.
+
+    A round reads twice as much as it ends at most: else a user with many would cost their square.
+    """
     # A user of another site that shares the table may have the same key.
-    rows = ranked.own(ending=True)
-    # A stable sort: all but the own one keep their order.
+    rows = ranked.own(limit + max(limit, BATCH), ending=True)
+    # A stable sort: all but the own one keep their order. An own one that is not among them, for
+    # its clock is behind, is among those of a later round.
     rows.sort(key=lambda row: bytes(row.pk) != own)
-    return list(rows[limit : limit + BATCH])
+    return list(rows[limit:])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.baseline import compare
 from bench.machine import servers
 
 ROOT = Path(__file__).parents[2]
@@ -29,21 +30,60 @@ def bench(*options: str) -> str:
 
 
 def test_the_engines_are_measured_beside_each_other():
-    """Each engine has a row, and a load is one statement."""
+    """Each engine has a row, both ways, and the goals have a line."""
     printed = bench("--only", "load")
+    first = [line.split("|")[1].strip() for line in printed.splitlines() if "|" in line]
     for name in ["sessionstore", "Django db", "django-qsessions", "bare driver"]:
-        assert f"| {name} " in printed
-    assert "| SQLite   | load " in printed
+        assert first.count(name) == 5  # twice ratios and times, once statements
+    goal = next(line for line in printed.splitlines() if line.startswith("| load  "))
+    assert ">= 4.0: " in goal
 
 
-def test_requests_storage_and_memory_are_measured():
+def test_requests_storage_memory_and_start_are_measured():
     """The other parts print their tables."""
-    printed = bench("--engine", "sessionstore", "--requests", "200", "--only", "requests")
-    assert "no session middleware" in printed
-    printed = bench("--engine", "sessionstore", "--requests", "200", "--only", "storage")
+    parts = [f"--only={part}" for part in ("requests", "storage", "memory", "start")]
+    printed = bench("--engine", "sessionstore", "--requests", "200", *parts)
+    assert "| no session " in printed
     assert "Bytes with row and indexes" in printed
-    printed = bench("--engine", "sessionstore", "--requests", "200", "--only", "memory")
     assert "held by a loaded session" in printed
+    assert "first request, ms" in printed
+
+
+def test_whole_requests_are_measured_through_a_server():
+    """Each page has a cell, with one visitor and with several at once."""
+    pytest.importorskip("gunicorn", reason="the servers: pip install --group bench")
+    quick = ["--database", "sqlite", "--server", "gunicorn", "--seconds", "0.1"]
+    printed = run("bench.serving", *quick, "--engine", "Django db")
+    row = next(line for line in printed.splitlines() if "| Django db " in line)
+    assert all(int(cell) > 0 for cell in row.split("|")[3:-1])
+
+
+@pytest.mark.soak
+def test_instructions_are_counted():
+    """A load takes fewer than a load and a save, and each run counts the same."""
+    if shutil.which("valgrind") is None:
+        pytest.skip("no valgrind")
+    printed = run("bench.instructions", "--database", "sqlite")
+    counts = json.loads(printed.partition("SQLite ")[2])["sessionstore"]
+    assert 0 < counts["load"] < counts["load and save"]
+
+
+def test_what_got_slower_is_told():
+    """Outside the spread of both runs, and by more than noise."""
+    before = measured(load=[4.0, 3.9, 4.1], save=[4.0, 3.5, 4.5], count=100)
+    now = measured(load=[4.4, 4.3, 4.5], save=[4.4, 4.3, 4.5], count=105)
+    assert compare(before, before).startswith("Nothing is slower")
+    assert compare(before, now).splitlines()[1:] == [
+        "cold, SQLite, load: 4.00 -> 4.40",
+        "instructions, SQLite, load: 100k -> 105k",
+    ]
+
+
+def measured(*, load, save, count):
+    return {
+        "times the driver": {"cold": {"SQLite": {"load": load, "load and save": save}}},
+        "thousands of instructions": {"SQLite": {"load": count}},
+    }
 
 
 def test_a_clean_up_is_measured_under_traffic():
@@ -72,12 +112,14 @@ def test_another_revision_is_measured_beside_this_tree():
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("no git repository")
     quick = ["--unpinned", "--database", "sqlite", "--rounds", "1", "--rows", "200"]
-    printed = run("bench.revisions", "HEAD", *quick)
-    cells = [line.split("|") for line in printed.splitlines() if line.startswith("| SQLite")]
+    printed = run("bench.revisions", "HEAD", *quick, "--calls", "25", "--no-instructions")
+    cells = [line.split("|")[1:] for line in printed.splitlines() if "| SQLite" in line]
     operations = ["create", "load", "load and save", "cycle", "delete"]
     sizes = ["as created", "after a change of each key", "written anew"]
-    assert [row[2].strip() for row in cells] == operations + sizes
-    assert all(float(row[5]) > 0 for row in cells)
+    timed = [(way, what) for way in ("cold", "warm") for what in operations]
+    assert [(row[0].strip(), row[2].strip()) for row in cells[:10]] == timed
+    assert [row[1].strip() for row in cells[10:]] == sizes
+    assert "got slower." in printed or "Slower than before:" in printed
 
 
 def test_the_cache_is_measured_beside_its_peers():

@@ -1,12 +1,15 @@
 """Our RedisCache is Django's, but for the time it takes."""
 
 import warnings
+from contextlib import closing
 
 import pytest
 from django.core.cache.backends.base import CacheKeyWarning
 from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
+from redis import Redis
 
 from sessionstore.caches import RedisCache
+from tests.harness.threads import run_together
 
 VALUES = [0, -5, 2**62, 2**70, True, None, 1.5, "1", "", b"\x80", b"", {"a": [1]}, ("x" * 5000,)]
 
@@ -43,3 +46,19 @@ def test_options_of_a_site_go_before_ours(redis_url):
     options = {"OPTIONS": {"serializer": "django.core.cache.backends.redis.RedisSerializer"}}
     client = RedisCache(redis_url, options)._cache
     assert type(client._serializer).__module__ == "django.core.cache.backends.redis"
+
+
+def test_threads_share_the_connections_of_their_process(redis_url):
+    """Django makes a cache object for each thread, and under ASGI each request has one."""
+    with closing(Redis.from_url(redis_url)) as redis:
+        before = redis.info("clients")["connected_clients"]
+        for _ in range(5):
+            run_together([lambda: RedisCache(redis_url, {}).get("a")])
+        assert redis.info("clients")["connected_clients"] <= before + 1
+
+
+def test_other_options_are_other_connections(redis_url):
+    """A second cache of the site may wait longer for the same server."""
+    plain, other = RedisCache(redis_url, {}), RedisCache(redis_url, {"OPTIONS": {"timeout": 5}})
+    assert plain._cache is RedisCache(redis_url, {})._cache
+    assert plain._cache is not other._cache

@@ -120,10 +120,11 @@ def test_a_login_that_is_rolled_back_leaves_nothing(browser, user, told, setting
 
 
 @on_sqlite
-def test_async_logins_are_the_same(user, told):
-    """Of views that await."""
+@pytest.mark.parametrize("page", ["/signs-in-async/", "/signs-in-async/?saved"])
+def test_async_logins_are_the_same(user, told, page):
+    """Of views that await, and of those that have saved the session by then."""
     browser = AsyncClient()
-    async_to_sync(browser.get)("/signs-in-async/")
+    async_to_sync(browser.get)(page)
     assert len(rows()) == len(told) == 1
     assert token_of(browser)
 

@@ -63,6 +63,9 @@ async def signs_in_async(request: HttpRequest) -> HttpResponse:
     """The same, async."""
     user = await get_user_model().objects.aget(username="ann")
     await alogin(request, user, backend=BACKEND)
+    if "saved" in request.GET:
+        await request.session.asave()
+        request.session.modified = False
     return HttpResponse("signed in")
 
 

@@ -26,7 +26,7 @@ def is_plain(header: str, name: str, *longer: str) -> bool:
 
     Cookies of ours whose ``longer`` names begin with this one may be there too.
     """
-    # Optimization: this is all that nearly every request costs.
+    # This is all that nearly every request costs.
     count = header.count(name)
     if count > 1:
         count -= sum(header.count(f"{one}=") for one in longer)
