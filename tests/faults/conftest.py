@@ -57,7 +57,9 @@ def another_alias(
     database: str, name: str, *, replace: dict[str, Any] | None = None, **changes: Any
 ) -> Iterator[str]:
     """A further alias: of the same database with some other settings, or with its own."""
-    settings = {**deepcopy(connections.settings[database]), **(replace or {})}
+    known = deepcopy(connections.settings[database])
+    settings = {**known, **(replace or {})}
+    settings["TEST"] = {**known["TEST"], **settings["TEST"]}
     for key, value in changes.items():
         settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
     connections.settings[name] = settings
