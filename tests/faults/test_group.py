@@ -172,6 +172,19 @@ def test_a_primary_that_is_killed_signs_nobody_out(single, site):
     crowd.report(site, "group-kill", "the primary killed with -9")
 
 
+def test_a_member_that_is_killed_where_all_write_signs_nobody_out(multi, site, settings):
+    """All use the first; the address leads to the next, which has heard of everything."""
+    victim = multi.nodes[0]
+    try:
+        with under_load() as crowd:
+            victim.kill()
+            crowd.wait_for_an_error()
+            multi.wait_for_members(2)
+    finally:
+        multi.restart(victim)
+    crowd.report(site, "group-kill", "a member killed with -9 where all write")
+
+
 @both_sites
 def test_a_primary_that_freezes_signs_nobody_out(single, site):
     """As one that is cut off: the others expel it, and when it comes back it takes no writes."""

@@ -30,6 +30,31 @@ answer=$(timeout 2 mysql --no-defaults -h "$3" -P "$4" -u root -Ne "SELECT NOT @
 """
 
 
+# It sends each session's SELECTs to one of the servers; those of an application that calls itself
+# "sessions" to the primary.
+PGPOOL = """
+listen_addresses = '127.0.0.1'
+port = {port}
+pcp_port = {pcp_port}
+unix_socket_directories = '{home}'
+pcp_socket_dir = '{home}'
+pid_file_name = '{home}/pgpool.pid'
+logdir = '{home}'
+backend_clustering_mode = 'streaming_replication'
+backend_hostname0 = '127.0.0.1'
+backend_port0 = {ports[0]}
+backend_weight0 = 1
+backend_hostname1 = '127.0.0.1'
+backend_port1 = {ports[1]}
+backend_weight1 = 1
+load_balance_mode = on
+app_name_redirect_preference_list = 'sessions:primary'
+sr_check_user = 'postgres'
+sr_check_period = 1
+num_init_children = 8
+"""
+
+
 @dataclass(slots=True)
 class PostgresNode:
     """One PostgreSQL server."""
@@ -116,6 +141,23 @@ class Standby(Cluster):
     def promote(self) -> None:
         """Let the standby take the place of the primary."""
         assert self.standby.ask("SELECT pg_promote(true, 30)") == (True,)
+
+    def pgpool(self) -> int:
+        """Start Pgpool-II before both, and return its port."""
+        required(pgpool="pgpool2")
+        account, port = account_for("postgres"), free_port()
+        home = owned_folder(self.folder / "pgpool", account)
+        for name in ("pcp.conf", "pool_hba.conf", "pool_passwd", ".pgpoolkey"):
+            (home / name).touch()
+        ports = [node.port for node in self.nodes]
+        config = home / "pgpool.conf"
+        config.write_text(PGPOOL.format(port=port, pcp_port=free_port(), home=home, ports=ports))
+        files = ["-f", config, "-F", home / "pcp.conf", "-a", home / "pool_hba.conf"]
+        command = [program("pgpool"), "-n", *files, "-k", home / ".pgpoolkey"]
+        process = launch("pgpool", command, log=self.folder / "pgpool.log", account=account)
+        self.proxies.append(process)
+        process.wait_for_port(port)
+        return port
 
     def settings(self, *ports: int, **options: str) -> dict[str, Any]:
         """Return settings of an address, or of several, as docs/scale.md recommends them."""
