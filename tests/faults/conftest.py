@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessionstore.session.drafts import table_of
 from tests.faults.own_server import Own, wait_for_answer
 from tests.faults.sites import OURS, STOCK, Site, browser
 from tests.harness.databases import mysql, postgresql
@@ -68,6 +69,7 @@ def another_alias(
             yield name
     finally:
         connections[name].close()
+        table_of.cache_clear()  # what it knows of this alias, such as its vendor
         del connections[name]
         del connections.settings[name]
 

@@ -31,10 +31,10 @@ both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
 SAFE = {False: "BEFORE_ON_PRIMARY_FAILOVER", True: "BEFORE"}
 
 
-@contextmanager
-def running(*, multi_primary: bool) -> Iterator[Group]:
-    """A group of its own."""
-    group = Group(private_folder(in_memory=True), multi_primary=multi_primary)
+@pytest.fixture(scope="module")
+def group(request) -> Iterator[Group]:
+    """A group, of which another one follows when it has ended: two at once are too much."""
+    group = Group(private_folder(in_memory=True), multi_primary=request.param)
     try:
         group.start()
         group.primary().ask("CREATE DATABASE sessionstore CHARACTER SET utf8mb4")
@@ -45,18 +45,8 @@ def running(*, multi_primary: bool) -> Iterator[Group]:
         group.stop()
 
 
-@pytest.fixture(scope="module")
-def one_writer() -> Iterator[Group]:
-    """A group with a single primary."""
-    with running(multi_primary=False) as group:
-        yield group
-
-
-@pytest.fixture(scope="module")
-def all_write() -> Iterator[Group]:
-    """A group in which each member takes writes."""
-    with running(multi_primary=True) as group:
-        yield group
+one_writes = pytest.mark.parametrize("group", [False], ids=["one"], indirect=True)
+all_write = pytest.mark.parametrize("group", [True], ids=["all"], indirect=True)
 
 
 @contextmanager
@@ -74,19 +64,20 @@ def aliases(group: Group, settings, consistency: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def single(one_writer, site, settings, db) -> Iterator[Group]:
+def single(group, site, settings, db) -> Iterator[Group]:
     """The group with a single primary, and its aliases."""
-    with aliases(one_writer, settings, SAFE[False]):
-        yield one_writer
+    with aliases(group, settings, SAFE[False]):
+        yield group
 
 
 @pytest.fixture
-def multi(all_write, site, settings, db, request) -> Iterator[Group]:
+def multi(group, site, settings, db, request) -> Iterator[Group]:
     """The group in which all write, and its aliases."""
-    with aliases(all_write, settings, getattr(request, "param", SAFE[True])):
-        yield all_write
+    with aliases(group, settings, getattr(request, "param", SAFE[True])):
+        yield group
 
 
+@all_write
 @both_sites
 @pytest.mark.parametrize(("sessions", "errors_allowed"), [(1, 0.02), (100, 0)])
 def test_two_members_write_the_same_sessions(multi, site, sessions, errors_allowed):
@@ -105,6 +96,7 @@ def test_two_members_write_the_same_sessions(multi, site, sessions, errors_allow
         assert share <= errors_allowed
 
 
+@all_write
 @both_sites
 def test_a_logout_on_one_member_is_final_on_the_other(multi, site):
     """While the other member writes the session, it is deleted: it stays deleted."""
@@ -131,6 +123,7 @@ def test_a_logout_on_one_member_is_final_on_the_other(multi, site):
         assert resurrected == 0
 
 
+@all_write
 @pytest.mark.parametrize("multi", ["EVENTUAL", "BEFORE"], indirect=True)
 def test_what_one_member_was_told_the_other_knows_at_once(multi, site, request):
     """With BEFORE: read on a member right after a login on another one, and delete there."""
@@ -157,6 +150,7 @@ def test_what_one_member_was_told_the_other_knows_at_once(multi, site, request):
         assert unread, "without BEFORE nobody was late: the test shows nothing"
 
 
+@one_writes
 @both_sites
 def test_a_primary_that_is_killed_signs_nobody_out(single, site):
     """kill -9 under load: another one becomes the primary, and the address leads to it."""
@@ -172,6 +166,7 @@ def test_a_primary_that_is_killed_signs_nobody_out(single, site):
     crowd.report(site, "group-kill", "the primary killed with -9")
 
 
+@all_write
 def test_a_member_that_is_killed_where_all_write_signs_nobody_out(multi, site, settings):
     """All use the first; the address leads to the next, which has heard of everything."""
     victim = multi.nodes[0]
@@ -185,6 +180,7 @@ def test_a_member_that_is_killed_where_all_write_signs_nobody_out(multi, site, s
     crowd.report(site, "group-kill", "a member killed with -9 where all write")
 
 
+@one_writes
 @both_sites
 def test_a_primary_that_freezes_signs_nobody_out(single, site):
     """As one that is cut off: the others expel it, and when it comes back it takes no writes."""
@@ -200,6 +196,7 @@ def test_a_primary_that_freezes_signs_nobody_out(single, site):
     crowd.report(site, "group-kill", "the primary frozen, expelled and back")
 
 
+@one_writes
 def test_a_member_without_the_others_signs_nobody_out(single, site):
     """Cut off from the majority: 503 there, and the cookie stays; then it joins again."""
     User.objects.create_user("ann")
@@ -224,6 +221,7 @@ def test_a_member_without_the_others_signs_nobody_out(single, site):
     assert client.get("/read/").json()["value"] == "old"
 
 
+@one_writes
 @both_sites
 def test_a_rolling_restart_signs_nobody_out(single, site):
     """Each member ends and starts again, one after the other, under load."""
@@ -234,6 +232,7 @@ def test_a_rolling_restart_signs_nobody_out(single, site):
     crowd.report(site, "group-kill", "a rolling restart of all three")
 
 
+@all_write
 def test_a_group_in_which_all_write_needs_before(multi, site, settings):
     """W099 without it; of a single primary the guard of its failover is enough."""
 
