@@ -20,6 +20,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -42,6 +43,7 @@ HOLD = 1 << 62
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 # memcached refuses values of 1 MiB.
 _MOST_BYTES = 1_000_000
+_OUT_OF_REACH = {"ConnectionError", "TimeoutError", "OSError"}
 _MOST_DEBTS, _PAID_AT_ONCE = 10_000, 1000
 # An entry has the columns that a SELECT answers, without the digest, and the moment of its end.
 _COLUMNS = tuple(name for name in FETCHED if name != "digest")
@@ -217,8 +219,25 @@ class Breaker:
 
 
 def _hold(cache: Any, names: list[str]) -> list[str]:
-    """Put up holds; return the names of those that failed."""
-    return list(cache.set_many(dict.fromkeys(names, HOLD), HOLD_S) or ())
+    """Put up holds; return the names of those that failed.
+
+    A cache that is full may refuse to store (Redis with maxmemory and no eviction), and one in
+    Cluster mode to store several at once, while it goes on to answer others with what it has. It
+    lets us remove that: without a fence no entry is believed.
+    """
+    try:
+        return list(cache.set_many(dict.fromkeys(names, HOLD), HOLD_S) or ())
+    except Exception as error:
+        if not _is_out_of_reach(error):
+            for name in names:
+                with suppress(Exception):
+                    cache.delete(name)
+        raise
+
+
+def _is_out_of_reach(error: Exception) -> bool:
+    """Tell whether the cache has not answered, by the names of redis-py and those of Python."""
+    return any(one.__name__ in _OUT_OF_REACH for one in type(error).__mro__)
 
 
 def _is_entry(value: Any) -> bool:

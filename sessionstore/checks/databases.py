@@ -1,6 +1,7 @@
 """Checks of the connection to the session table; they ask the database, so only with --database."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
@@ -19,6 +20,25 @@ TIMEOUTS = {
 _FILES = {"read_default_file", "service"}
 # Reads (1), and updates and deletes (2), wait until the node has caught up.
 _SYNC_WAIT = 3
+_NOT_SAFE = {"EVENTUAL"}
+_NOT_SAFE_WHERE_ALL_WRITE = {"EVENTUAL", "BEFORE_ON_PRIMARY_FAILOVER"}
+# How many connections are asked where they lead: of two servers behind a balancer it misses the one
+# that is read-only once in 256 times.
+_BALANCED = 8
+# A standby answers so, and whoever has made its transactions read-only.
+_READ_ONLY = {
+    "postgresql": "SHOW transaction_read_only",
+    "mysql": "SHOW VARIABLES WHERE Variable_name IN"
+    " ('read_only', 'transaction_read_only', 'tx_read_only')",
+}
+# As PgBouncer says it.
+_STATEMENT_POOLING = "statement pooling"
+_WRITER_ONLY = {"read-write", "primary"}
+_WRITER_HINTS = {
+    "postgresql": "Set OPTIONS['target_session_attrs'] = 'read-write', or an address that leads to "
+    "the primary only.",
+    "mysql": "Give the alias of the sessions an address that leads to the primary only.",
+}
 # MySQL has the one name since 5.7, MariaDB had the other until 11.1.
 _MYSQL_ISOLATION = "SHOW VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')"
 
@@ -121,6 +141,100 @@ def check_galera(databases: Sequence[str] | None = None, **_: Any) -> list[Check
     ]
 
 
+def check_group(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W099: as W045, of Group Replication: another member, or the next primary, is behind."""
+    connection = _connection(databases, "mysql")
+    return told_of_group(dict(_rows(connection, "SHOW VARIABLES LIKE 'group\\_replication\\_%'")))
+
+
+def told_of_group(variables: dict[str, str]) -> list[CheckMessage]:
+    """Return what is to be said of a server with these variables of Group Replication."""
+    if not variables.get("group_replication_group_name"):
+        return []
+    all_write = variables["group_replication_single_primary_mode"] == "OFF"
+    consistency = variables["group_replication_consistency"]
+    if consistency not in (_NOT_SAFE_WHERE_ALL_WRITE if all_write else _NOT_SAFE):
+        return []
+    who, wanted = (
+        ("another member", "BEFORE")
+        if all_write
+        else ("a new primary", "BEFORE_ON_PRIMARY_FAILOVER")
+    )
+    return [
+        Warning(
+            f"Group Replication runs with group_replication_consistency={consistency}: {who} may "
+            f"not know yet who has just signed in, or out.",
+            hint=f"Put \"SET SESSION group_replication_consistency='{wanted}'\" into "
+            f"OPTIONS['init_command'].",
+            id="sessionstore.W099",
+        )
+    ]
+
+
+def check_writer(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W098: a standby that lags finds no session for who has just signed in.
+
+    Several new connections are asked, since a balancer leads each of them elsewhere.
+    """
+    table = table_on(databases)
+    if table is None:
+        return []
+    connection = connections[table.alias]
+    settings = connection.settings_dict
+    read_only = sum(_is_read_only(connection) for _ in range(_BALANCED))
+    several = connection.vendor == "postgresql" and "," in str(settings["HOST"])
+    if several and settings["OPTIONS"].get("target_session_attrs") not in _WRITER_ONLY:
+        what = f"The alias {table.alias!r} names several servers, and takes any of them."
+    elif read_only:
+        what = (
+            f"{read_only} of {_BALANCED} connections of the alias {table.alias!r} led to a server "
+            f"that is read-only."
+        )
+    else:
+        return []
+    return [
+        Warning(
+            f"{what} A session that is read from a standby may be one that has ended, or not be "
+            f"there yet, which signs people out.",
+            hint=_WRITER_HINTS[connection.vendor],
+            id="sessionstore.W098",
+        )
+    ]
+
+
+def _is_read_only(connection: Any) -> bool:
+    if connection.vendor not in _READ_ONLY:
+        return False
+    with closing(_another(connection)) as another:
+        return any(row[-1].lower() == "on" for row in _rows(another, _READ_ONLY[connection.vendor]))
+
+
+def check_pooling(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """W097: where a transaction cannot be begun, a save that meets another one is a 503."""
+    connection = _connection(databases, "postgresql")
+    if connection is None:
+        return []
+    with closing(_another(connection)) as another:
+        try:
+            another.set_autocommit(autocommit=False)
+            another.cursor().execute("SELECT 1")
+        except (DatabaseError, InterfaceError) as error:
+            refused = _STATEMENT_POOLING in str(error)
+        else:
+            another.rollback()
+            return []
+    if not refused:
+        return []
+    return [
+        Warning(
+            "The connections of the sessions are lent for one statement (statement pooling): two "
+            "requests that change one session at the same time need a transaction.",
+            hint="Set pool_mode = transaction in PgBouncer for the database of the sessions.",
+            id="sessionstore.W097",
+        )
+    ]
+
+
 def check_packet(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W046: MySQL refuses sessions that SESSIONSTORE_MAX_BYTES allows."""
     packet = _asked(databases, "mysql", "SELECT @@max_allowed_packet")
@@ -172,6 +286,13 @@ def _missing_timeouts(vendor: str, settings: dict[str, Any]) -> dict[str, Any]:
     return missing
 
 
+def _another(connection: Any) -> Any:
+    """Return a connection like this one, of its own also where a pool lends them."""
+    another = connection.copy()
+    another.settings_dict["OPTIONS"].pop("pool", None)
+    return another
+
+
 def _connection(databases: Sequence[str] | None, vendor: str) -> Any:
     """Return the connection to the session table; None when it is of another vendor."""
     table = table_on(databases)
@@ -182,17 +303,21 @@ def _connection(databases: Sequence[str] | None, vendor: str) -> Any:
 
 def _asked(databases: Sequence[str] | None, vendor: str, question: str, *, column: int = 0) -> Any:
     """Return a value of the first row; None when the database is down or of another vendor."""
-    connection = _connection(databases, vendor)
+    rows = _rows(_connection(databases, vendor), question)
+    return rows[0][column] if rows else None
+
+
+def _rows(connection: Any, question: str) -> list[Any]:
+    """Return all rows of an answer; none when there is no connection to be had."""
     if connection is None:
-        return None
+        return []
     try:
         with connection.cursor() as cursor:
             cursor.execute(question)
-            row = cursor.fetchone()
+            return list(cursor.fetchall())
     except (DatabaseError, InterfaceError):
         # E041 tells of a database that is down.
-        return None
-    return row[column] if row else None
+        return []
 
 
 DATABASE_CHECKS = [
@@ -201,6 +326,7 @@ DATABASE_CHECKS = [
     check_sqlite,
     check_isolation,
     check_galera,
+    check_group,
     check_packet,
 ]
-DEPLOYMENT_CHECKS = [check_timeouts]
+DEPLOYMENT_CHECKS = [check_timeouts, check_writer, check_pooling]

@@ -30,7 +30,7 @@ from .known import NO_PROOF, UNSET, Gone, Known
 from .sealed import checked_dumps, data_of, loads
 
 T = TypeVar("T")
-# On Galera: full jitter of 5 ms x 2^n up to 100 ms, 2 s in all.
+# Where several nodes write: full jitter of 5 ms x 2^n up to 100 ms, 2 s in all.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOTAL_S = 0.005, 0.100, 2.0
 _OPTIMISTIC_TRANSACTS = 2
 _TOO_BUSY = "Too many requests change this session at once."
@@ -202,8 +202,8 @@ def touch(engine: Engine, known: Known, data: Data) -> Known | None:
 def rounds(table: Table, *, optimistic: int = 1) -> Iterator[bool]:
     """Yield for each round whether it locks the row: first not, then once, then it is enough.
 
-    Inside a caller's transaction there is one round, and it locks. On Galera, where locks triple
-    the failures, there are rounds without one until the time is up.
+    Inside a caller's transaction there is one round, and it locks. Where several nodes write, and
+    locks triple the failures, there are rounds without one until the time is up.
     """
     if table.in_transaction():
         yield True

@@ -1,16 +1,49 @@
 """What a database error means, by its code and never by Django's class of it.
 
 PostgreSQL's 25006 and 25P02 arrive as InternalError, MariaDB's 4025 differs between drivers: only
-the code tells. Sources: the error references of MySQL, MariaDB, PostgreSQL (appendix A) and SQLite.
+the code tells. Sources: the error references of MySQL, MariaDB, PostgreSQL (appendix A) and SQLite;
+of what speaks their protocols: https://docs.pingcap.com/tidb/stable/error-codes, Vitess'
+go/mysql/sqlerror/sql_error.go, CockroachDB's pkg/sql/pgwire/pgcode/codes.go, YugabyteDB's release
+notes (D38655) and https://docs.yugabyte.com/stable/architecture/transactions/read-restart-error.
 """
 
 import enum
 import re
 
-_MYSQL_TRANSIENT = {1020, 1205, 1213, 3572}
-_MYSQL_FULL = {1040, 1135, 1203, 1226}
+
+class Fault(enum.Enum):
+    """What to do about an error.
+
+    TRANSIENT: again on this connection. LOST: again on a new one. FULL: no connection is to be had
+    now; once more, for whoever keeps asking makes it worse. PERMANENT: raise at once.
+    """
+
+    TRANSIENT = "transient"
+    LOST = "lost"
+    FULL = "full"
+    PERMANENT = "permanent"
+
+
+_MYSQL_TRANSIENT = {
+    *(1020, 1205, 1213, 3572),
+    # Group Replication: refused at its certification, as the COMMIT finds (1180: "Got error 149").
+    *(1180, 3101),
+    # TiDB: conflicts that were rolled back (8002, 8005, 8022, 9007), a changed schema (8027, 8028),
+    # no time for the locks of others (9004).
+    *(8002, 8005, 8022, 8027, 8028, 9004, 9007),
+}
+_MYSQL_FULL = {
+    *(1040, 1135, 1203, 1226),
+    # TiDB: TiKV is busy, or takes no more. Vitess: throttled.
+    *(9003, 9008, 1041),
+}
 _MYSQL_LOST = {
-    *(1047, 1053, 1152, 1290, 1792, 1836, 1927, 3032, 4031),
+    *(1047, 1053, 1152, 1290, 1792, 1836, 1927, 3032, 4031, 6400),
+    # Group Replication: a member that leaves, recovers, has lost the others or has just become the
+    # primary. Another one may answer, and so may this one when the vote is over.
+    *(3100, *range(3781, 3784), *range(3796, 3800)),
+    3168,  # Vitess: no tablet serves
+    *(8120, 9001, 9002, 9005),  # TiDB: PD or TiKV does not answer, or the region has no leader
     *range(1156, 1162),  # packets that came out of order, or not at all
     # The client library's: no connection was made (2001 to 2005, 2012, 2015 to 2018, 2026), or the
     # one that was made is out of step or gone.
@@ -19,7 +52,18 @@ _MYSQL_LOST = {
 }
 _POSTGRES_TRANSIENT = {"40001", "40P01", "55P03"}
 _POSTGRES_FULL = {"53300"}
-_POSTGRES_LOST = {"57P01", "57P02", "57P03", "57P05", "25P03", "25006"}
+_POSTGRES_LOST = {
+    *("57P01", "57P02", "57P03", "57P05", "25P03", "25006"),
+    # CockroachDB: it does not know whether it has committed, no replica of the range answers, a
+    # connection between its nodes broke.
+    *("40003", "58C00", "58C01"),
+}
+# Codes that stand for much, so the text has to tell: Vitess while it moves the primary; YugabyteDB
+# when its nodes do not know the same schema yet (releases before 2025.1).
+_MEANT_BY_TEXT = {
+    1105: (Fault.LOST, ("not serving", "reparent", "code = Unavailable", "Connection Closed")),
+    "XX000": (Fault.TRANSIENT, ("schema version mismatch", "Catalog Version Mismatch")),
+}
 _SQLITE_TRANSIENT = {5, 6}  # SQLITE_BUSY and SQLITE_LOCKED with all their extended codes
 _SQLITE_TAKEN_ID, _SQLITE_UNIQUE = 1555, 2067  # SQLITE_CONSTRAINT_PRIMARYKEY and _UNIQUE
 _MYSQL_TAKEN, _POSTGRES_TAKEN = 1062, "23505"
@@ -37,19 +81,6 @@ _CROWDED = ("too many clients", "connection slots", "too many connections", "no 
 _REFUSED = ("authentication failed", "does not exist")
 _POOL, _POOL_FULL = "psycopg_pool", {"PoolTimeout", "TooManyRequests"}
 _LIBPQ_BAD = 1  # ConnStatusType CONNECTION_BAD
-
-
-class Fault(enum.Enum):
-    """What to do about an error.
-
-    TRANSIENT: again on this connection. LOST: again on a new one. FULL: no connection is to be had
-    now; once more, for whoever keeps asking makes it worse. PERMANENT: raise at once.
-    """
-
-    TRANSIENT = "transient"
-    LOST = "lost"
-    FULL = "full"
-    PERMANENT = "permanent"
 
 
 def code_of(error: BaseException) -> int | str | None:
@@ -92,7 +123,8 @@ def classify(error: BaseException, *, connection_closed: bool = False) -> Fault:
     # mysqlclient answers (0, '') on a connection that is closed already; psycopg no code at all.
     if code in (None, 0):
         return _told_without_code(cause, connection_closed=connection_closed)
-    return Fault.PERMANENT
+    fault, texts = _MEANT_BY_TEXT.get(code, (Fault.PERMANENT, ("",)))
+    return fault if any(words in str(cause) for words in texts) else Fault.PERMANENT
 
 
 def _told_without_code(cause: BaseException, *, connection_closed: bool) -> Fault:

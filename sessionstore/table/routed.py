@@ -94,10 +94,10 @@ class PlacedTable:
 
     @property
     def can_lock(self) -> bool:
-        """Tell whether row locks help: on Galera they triple the failures."""
+        """Tell whether row locks help: where several nodes write they triple the failures."""
         alias = self.alias
         if alias not in self._locking:
-            self._locking[alias] = not attempt(alias, READ, lambda: _is_galera(alias))
+            self._locking[alias] = not attempt(alias, READ, lambda: _several_write(alias))
         return self._locking[alias]
 
     # --- statements
@@ -176,11 +176,14 @@ class RoutedTable(PlacedTable):
         return how_to_migrate(self.alias, self.model._meta.app_label)
 
 
-def _is_galera(alias: str) -> bool:
+# Galera; and Group Replication whose members all write.
+_SEVERAL_WRITE = {"wsrep_on": "ON", "group_replication_single_primary_mode": "OFF"}
+
+
+def _several_write(alias: str) -> bool:
     connection = connections[alias]
     if connection.vendor != "mysql":
         return False
     with connection.cursor() as cursor:
-        cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
-        row = cursor.fetchone()
-    return bool(row) and row[1] == "ON"
+        cursor.execute("SHOW VARIABLES WHERE Variable_name IN (%s, %s)", list(_SEVERAL_WRITE))
+        return any(_SEVERAL_WRITE.get(name) == value for name, value in cursor)

@@ -143,7 +143,7 @@ class Table(Protocol):
 
     @property
     def can_lock(self) -> bool:
-        """Tell whether row locks help: on Galera they triple the failures."""
+        """Tell whether row locks help: where several nodes write they triple the failures."""
 
     def pay_debts(self) -> bool:
         """Tell a cache in front what it could not be told; return whether it knows everything."""

@@ -7,12 +7,12 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connections
 
-from sessionstore.checks.databases import check_timeouts
+from sessionstore.checks.databases import check_timeouts, check_writer, told_of_group
 from tests.checks.messages import Router
 from tests.faults.conftest import another_alias
 
 QUICKSTART = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text()
-OURS = {f"sessionstore.W04{number}" for number in range(8)}
+OURS = {f"sessionstore.W0{number}" for number in (*range(40, 48), 99)}
 
 
 def found(alias: str | None) -> set[str]:
@@ -66,6 +66,56 @@ def test_postgresql_without_a_lock_timeout_is_told(database, settings):
     with another_alias(database, "odd_postgresql", OPTIONS=options) as alias:
         settings.SESSIONSTORE_DATABASE = alias
         assert found(alias) == {"sessionstore.W041", "sessionstore.W044"}
+
+
+READ_ONLY = {
+    "postgresql": {"options": r"-c lock_timeout=3000 -c default_transaction_read_only=on"},
+    "mysql": {"init_command": "SET SESSION innodb_lock_wait_timeout=3, transaction_read_only=1"},
+    "mariadb": {"init_command": "SET SESSION innodb_lock_wait_timeout=3, tx_read_only=1"},
+}
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_an_alias_that_cannot_be_written_is_told(database, settings):
+    """It may be a standby that lags; tests/faults/test_promotion.py has real ones."""
+    with another_alias(database, f"odd_{database}", OPTIONS=READ_ONLY[database]) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert [one.id for one in check_writer([alias])] == ["sessionstore.W098"]
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, ["sessionstore.W098"]), ({"target_session_attrs": "primary"}, [])],
+)
+def test_several_servers_of_which_libpq_takes_any_are_told(database, settings, options, expected):
+    """After a promotion the first of them is the old primary."""
+    port = connections[database].settings_dict["PORT"]
+    twice = {"HOST": "127.0.0.1,127.0.0.1", "PORT": f"{port},{port}", "OPTIONS": options}
+    with another_alias(database, "odd_postgresql", **twice) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        assert [one.id for one in check_writer([alias])] == expected
+
+
+@pytest.mark.parametrize(
+    ("single_primary", "consistency", "is_told"),
+    [
+        ("ON", "EVENTUAL", True),
+        ("ON", "BEFORE_ON_PRIMARY_FAILOVER", False),
+        ("OFF", "BEFORE_ON_PRIMARY_FAILOVER", True),
+        ("OFF", "BEFORE", False),
+        ("OFF", "AFTER", False),
+    ],
+)
+def test_a_group_that_may_be_behind_is_told(single_primary, consistency, is_told):
+    """Of what MySQL answers; tests/faults/test_group.py has a real group."""
+    variables = {
+        "group_replication_group_name": "5e551045-0000-4000-8000-000000000000",
+        "group_replication_single_primary_mode": single_primary,
+        "group_replication_consistency": consistency,
+    }
+    assert [one.id for one in told_of_group(variables)] == ["sessionstore.W099"] * is_told
+    assert told_of_group(variables | {"group_replication_group_name": ""}) == []
 
 
 def options_shown(engine: str) -> dict[str, dict]:

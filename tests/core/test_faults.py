@@ -14,6 +14,13 @@ class PostgresError(Exception):
         self.diag = type("Diagnostic", (), {"constraint_name": constraint})
 
 
+def yugabyte(text):
+    """What psycopg raises of an error for which YugabyteDB had no code."""
+    error = PostgresError("XX000")
+    error.args = (text,)
+    return error
+
+
 class SqliteError(Exception):
     """What sqlite3 raises."""
 
@@ -126,6 +133,73 @@ def test_a_taken_id_is_the_id_or_the_digest_and_nothing_else(error, taken):
 def test_a_missing_table_is_told_from_other_errors(error, is_missing):
     """Whoever has forgotten `migrate` reads that, and nobody else does."""
     assert is_missing_table(error) is is_missing
+
+
+# By engine: what its documentation or its source says; sessionstore/table/faults.py names them.
+DISTRIBUTED = {
+    "Group Replication": (
+        mysql_error,
+        {
+            Fault.TRANSIENT: [1180, 3101],
+            Fault.LOST: [3032, 3100, 3781, 3782, 3783, 3796, 3797, 3798, 3799, 6400],
+            Fault.PERMANENT: [3098, 3784, 3795, 3800],
+        },
+    ),
+    "TiDB": (
+        mysql_error,
+        {
+            Fault.TRANSIENT: [8002, 8005, 8022, 8027, 8028, 9004, 9007],
+            Fault.LOST: [8120, 9001, 9002, 9005],
+            Fault.FULL: [9003, 9008],
+            Fault.PERMANENT: [8001, 8003, 8004, 8025, 8141, 9006, 9500],
+        },
+    ),
+    "Vitess": (mysql_error, {Fault.LOST: [3168], Fault.FULL: [1041], Fault.PERMANENT: [1105]}),
+    "CockroachDB": (
+        PostgresError,
+        {
+            Fault.TRANSIENT: ["40001"],
+            Fault.LOST: ["40003", "57P01", "58C00", "58C01"],
+            Fault.PERMANENT: ["XXUUU", "XXC02", "58030"],
+        },
+    ),
+    "YugabyteDB": (
+        PostgresError,
+        {Fault.TRANSIENT: ["40001", "40P01"], Fault.PERMANENT: ["XX000"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", DISTRIBUTED)
+def test_what_a_code_of_a_distributed_database_means(engine):
+    """They speak MySQL's or PostgreSQL's protocol, with codes of their own."""
+    maker, wanted = DISTRIBUTED[engine]
+    found = {
+        fault: [code for code in codes if classify(maker(code)) is fault]
+        for fault, codes in wanted.items()
+    }
+    assert found == wanted
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (
+            Exception(1105, "target: a.-.primary: primary is not serving, there may be a reparent"),
+            Fault.LOST,
+        ),
+        (
+            Exception(1105, "target: a.-.primary: vttablet: rpc error: code = Unavailable"),
+            Fault.LOST,
+        ),
+        (Exception(1105, "unknown error"), Fault.PERMANENT),
+        (yugabyte("Query error: schema version mismatch for table 0001"), Fault.TRANSIENT),
+        (yugabyte("internal error"), Fault.PERMANENT),
+    ],
+)
+def test_a_code_that_stands_for_much_is_told_by_its_text(error, fault):
+    """Vitess says 1105 of nearly everything, and YugabyteDB XX000."""
+    assert classify(error) is fault
 
 
 # 2000 to 2062 as the client libraries of MySQL and MariaDB number them.

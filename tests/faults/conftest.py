@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessionstore.session.drafts import table_of
 from tests.faults.own_server import Own, wait_for_answer
 from tests.faults.sites import OURS, STOCK, Site, browser
 from tests.harness.databases import mysql, postgresql
@@ -57,7 +58,9 @@ def another_alias(
     database: str, name: str, *, replace: dict[str, Any] | None = None, **changes: Any
 ) -> Iterator[str]:
     """A further alias: of the same database with some other settings, or with its own."""
-    settings = {**deepcopy(connections.settings[database]), **(replace or {})}
+    known = deepcopy(connections.settings[database])
+    settings = {**known, **(replace or {})}
+    settings["TEST"] = {**known["TEST"], **settings["TEST"]}
     for key, value in changes.items():
         settings[key] = {**settings[key], **value} if isinstance(value, dict) else value
     connections.settings[name] = settings
@@ -66,6 +69,7 @@ def another_alias(
             yield name
     finally:
         connections[name].close()
+        table_of.cache_clear()  # what it knows of this alias, such as its vendor
         del connections[name]
         del connections.settings[name]
 

@@ -39,6 +39,31 @@ ROWS = {
         "a Galera node killed with -9 behind HAProxy, under load",
         "0 sessions lost, 0 logouts, errors only as 503",
     ),
+    "group": Row(
+        "MySQL Group Replication, all members write: 2 members x 8 threads on 1 session, then on "
+        "100; deletes meanwhile; reads and deletes on another member at once",
+        "0 lost, 0 come back, < 2 % errors, then 0",
+    ),
+    "group-kill": Row(
+        "MySQL Group Replication behind HAProxy, under load: the primary killed with -9, frozen "
+        "until it is expelled, cut off from the majority; a rolling restart",
+        "0 sessions lost, 0 logouts, 0 come back, errors only as 503",
+    ),
+    "promotion": Row(
+        "a primary killed with -9 under load and its synchronous follower promoted: PostgreSQL "
+        "found by libpq and by HAProxy, MariaDB with semi-sync",
+        "0 sessions lost, 0 logouts, 0 come back, errors only as 503",
+    ),
+    "lag": Row(
+        "a follower that is 10 s behind: PostgreSQL behind a balancer that leads to both, MariaDB "
+        "with a router that reads from it; logins and logouts",
+        "nobody signed out, no logout without effect",
+    ),
+    "cache": Row(
+        "cached_sql: the cache killed and restarted, full, in Cluster mode, failed over to a "
+        "replica that has missed the last second; 100 sessions end, 4 workers ask for each",
+        "0 of 400 let in",
+    ),
     "restart": Row("database killed and restarted under load", "0 logouts, 0 deleted cookies"),
     "rollback": Row(
         "ATOMIC_REQUESTS, logout, then an exception (D6), WSGI and ASGI",

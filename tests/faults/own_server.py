@@ -1,17 +1,16 @@
 """A server of one test alone, which may be killed, restarted and frozen."""
 
 import os
-import select
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 from django.db import OperationalError, connections
 
+from tests.harness.process import children_of, ended_by_a_cut
 from tests.harness.servers import Servers
 
 
@@ -60,26 +59,6 @@ class Own(Servers):
             for child in children_of(pid):
                 stop(child, shell)
             yield
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started and that still run."""
-    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-
-@contextmanager
-def ended_by_a_cut(pids: list[int]) -> Iterator[None]:
-    """Kill processes at the end, and wait until they are gone."""
-    handles = []
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            handles.append(os.pidfd_open(pid))
-    yield
-    for handle in handles:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-        assert select.select([handle], [], [], 10)[0], "it outlives its SIGKILL"
-        os.close(handle)
 
 
 def stop(pid: int, shell: "subprocess.Popen[bytes]") -> None:

@@ -26,7 +26,10 @@ BEGIN, END = "<!-- tests.faults.report: generated -->", "<!-- tests.faults.repor
 SERVERS = {
     "MariaDB": ["mariadbd", "--version"],
     "PostgreSQL": ["/usr/lib/postgresql/15/bin/postgres", "--version"],
+    "MySQL": [str(ROOT / ".cache" / "mysql" / "mysqld"), "--version"],
     "HAProxy": ["haproxy", "-v"],
+    "PgBouncer": ["pgbouncer", "--version"],
+    "Redis": ["redis-server", "--version"],
 }
 
 

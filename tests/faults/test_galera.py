@@ -4,17 +4,19 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
-from django.db import close_old_connections, connections
+from django.db import close_old_connections
 
 from tests.faults.conftest import another_alias
 from tests.faults.figures import note
-from tests.faults.sites import BOTH, OURS, STOCK, browser, key_of
+from tests.faults.nodes import ROUTER, at, empty_tables, fight, saves
+from tests.faults.sites import BOTH, OURS, browser, key_of
+from tests.harness.cluster import wait_until
 from tests.harness.galera import Galera
 from tests.harness.process import private_folder
 from tests.harness.servers import ServerMissingError
@@ -26,31 +28,6 @@ pytestmark = [
     pytest.mark.xdist_group("galera"),
 ]
 both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
-_here = threading.local()
-
-
-class NodeRouter:
-    """Sends the sessions of each thread to the node that the thread has chosen."""
-
-    def db_for_read(self, model, **_):
-        """As it is written."""
-        return self.db_for_write(model)
-
-    def db_for_write(self, model, **_):
-        """The thread's node, for either engine's table."""
-        labels = {"sessions", "sessionstore"}
-        return _here.alias if model._meta.app_label in labels else None
-
-
-@contextmanager
-def at(alias: str) -> Iterator[None]:
-    """Let this thread use a node."""
-    before = getattr(_here, "alias", None)
-    _here.alias = alias
-    try:
-        yield
-    finally:
-        _here.alias = before
 
 
 @pytest.fixture(scope="module")
@@ -70,20 +47,14 @@ def running_cluster() -> Iterator[Galera]:
 @pytest.fixture
 def cluster(running_cluster, site, settings, db) -> Iterator[Galera]:
     """The cluster with empty tables, and the aliases node1, node2, node3, eager2 and proxy."""
-    settings.DATABASE_ROUTERS = ["tests.faults.test_galera.NodeRouter"]
+    settings.DATABASE_ROUTERS = [ROUTER]
     ports = {f"node{number + 1}": node.port for number, node in enumerate(running_cluster.nodes)}
     with ExitStack() as stack:
         for name, port in {**ports, "proxy": running_cluster.proxy_port}.items():
             wanted = running_cluster.settings(port)
             stack.enter_context(another_alias("default", name, replace=wanted))
         with at("node1"):
-            connection = connections["node1"]
-            present = connection.introspection.table_names()
-            for one in (OURS, STOCK):
-                if one.table not in present:
-                    with connection.schema_editor() as editor:
-                        editor.create_model(one.model)
-                one.rows().delete()
+            empty_tables("node1")
         with at("node1"):
             yield running_cluster
 
@@ -92,46 +63,6 @@ def cluster(running_cluster, site, settings, db) -> Iterator[Galera]:
 def user_in_default(db) -> User:
     """The one user, in the SQLite file."""
     return User.objects.create_user("ann")
-
-
-def saves(site, alias, keys, rounds, name):
-    """Save again and again, each time another key; return what was acknowledged, and errors."""
-    stored, errors = [], []
-    with at(alias):
-        for number in range(rounds):
-            key = keys[number % len(keys)]
-            mark = f"{name}-{number}"
-            try:
-                session = site.store(key)
-                session[mark] = number
-                session.save()
-                stored.append((key, mark))
-            except Exception as error:  # noqa: BLE001 - counted
-                errors.append(type(error).__name__)
-                connections[alias].close_if_unusable_or_obsolete()
-    return stored, errors
-
-
-def fight(site, sessions, rounds):
-    """Let 8 threads on each of two nodes write; return saves, errors, lost changes, kinds."""
-    keys = []
-    for _ in range(sessions):
-        session = site.store()
-        session["owner"] = 1
-        session.create()
-        keys.append(session.session_key)
-    runs = [
-        partial(saves, site, f"node{node}", keys[number % 3 :] + keys[: number % 3], rounds, name)
-        for number, name in enumerate("abcdefgh")
-        for node in (1, 2)
-        for name in [f"{name}{node}"]
-    ]
-    outcomes = run_together(runs, seconds=300)
-    stored = [pair for outcome in outcomes for pair in outcome[0]]
-    errors = [error for outcome in outcomes for error in outcome[1]]
-    found = {key: site.store(key) for key in keys}
-    lost = sum(mark not in found[key] for key, mark in stored)
-    return len(stored), len(errors), lost, sorted(set(errors))
 
 
 def conflicts(cluster) -> int:
@@ -205,8 +136,8 @@ def test_a_node_that_is_cut_off_signs_nobody_out(cluster, site, user_in_default)
     lonely = cluster.nodes[2]
     lonely.ask("SET GLOBAL wsrep_provider_options='gmcast.isolate=1'")
     try:
-        cluster.wait_until(lambda: lonely.status("wsrep_cluster_status") != "Primary")
-        cluster.wait_until(lambda: cluster.nodes[0].status("wsrep_cluster_size") == "2")
+        wait_until(lambda: lonely.status("wsrep_cluster_status") != "Primary")
+        wait_until(lambda: cluster.nodes[0].status("wsrep_cluster_size") == "2")
         with at("node3"):
             response = client.get("/read/")
         assert response.status_code == 503
@@ -214,8 +145,8 @@ def test_a_node_that_is_cut_off_signs_nobody_out(cluster, site, user_in_default)
         assert client.get("/write/?value=meanwhile").status_code == 200
     finally:
         lonely.ask("SET GLOBAL wsrep_provider_options='gmcast.isolate=0'")
-        cluster.wait_until(lambda: lonely.status("wsrep_local_state_comment") == "Synced")
-        cluster.wait_until(lambda: lonely.status("wsrep_cluster_size") == "3")
+        wait_until(lambda: lonely.status("wsrep_local_state_comment") == "Synced")
+        wait_until(lambda: lonely.status("wsrep_cluster_size") == "3")
     with at("node3"):
         assert client.get("/read/").json()["value"] == "meanwhile"
     assert key_of(client) == key

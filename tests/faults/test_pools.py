@@ -4,10 +4,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connections
 
 from sessionstore.cleaning import Ending, clear_expired
 from tests.faults.conftest import another_alias
+from tests.faults.own_server import wait_for_answer
 from tests.faults.sites import browser, key_of
 from tests.harness.threads import run_together
 
@@ -129,3 +131,29 @@ def test_a_server_that_lets_nobody_in_is_a_503_after_two_tries(
     assert took < 1
     settings.SESSIONSTORE_DATABASE = database
     assert client.get("/read/").json()["value"] == "old"
+
+
+@pytest.mark.soak
+@pytest.mark.django_db(transaction=True, databases=["default"])
+@pytest.mark.parametrize("own", ["postgresql"], indirect=True)
+def test_a_pool_of_dead_connections_is_not_noticed(own, site, settings, caplog):
+    """A restart leaves four of them: they are dropped at the first that is used."""
+    caplog.set_level("INFO", "sessionstore")
+    alias, server = own
+    User.objects.create_user("ann")
+    options = {"pool": {"min_size": 4, "max_size": 4, "timeout": 3}}
+    with another_alias(alias, "pool_own", CONN_MAX_AGE=0, OPTIONS=options) as name:
+        settings.SESSIONSTORE_DATABASE = name
+        client = browser()
+        assert client.get("/login/").status_code == 200
+        connections[name].close()
+        connections[name].pool.wait()
+        server.kill_and_restart()
+        wait_for_answer(alias)
+        try:
+            assert client.get("/write/?value=new").status_code == 200
+            assert client.get("/read/").json()["value"] == "new"
+        finally:
+            connections[name].close()
+            connections[name].close_pool()
+    assert "try 2 of" in caplog.text, "no connection was dead"

@@ -5,13 +5,14 @@ import os
 import pwd
 import re
 import secrets
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +122,26 @@ def keep_folder(source: Path, target: Path) -> None:
     with contextlib.suppress(OSError):
         (half / "data").rename(target)
     shutil.rmtree(half)
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started and that still run."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+@contextlib.contextmanager
+def ended_by_a_cut(pids: list[int]) -> Iterator[None]:
+    """Kill processes at the end, and wait until they are gone."""
+    handles = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            handles.append(os.pidfd_open(pid))
+    yield
+    for handle in handles:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        assert select.select([handle], [], [], 10)[0], "it outlives its SIGKILL"
+        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,16 +224,22 @@ def find_mysql() -> Path:
     raise ServerMissingError("no mysqld of MySQL proper found; `make mysql` brings one (Debian)")
 
 
+def mysql_account(daemon: Path) -> tuple[str | None, list[str]]:
+    """Return the account that MySQL proper runs under, and what it has to be told about it."""
+    account = account_for("mysql")
+    if account and not can_run(account, daemon):
+        # The cache lies in a folder that is closed to others, such as /root.
+        return None, ["--user=root"]
+    return account, []
+
+
 def _start_mysql(servers):
     daemon = find_mysql()
-    account = account_for("mysql")
+    account, flags = mysql_account(daemon)
     home = owned_folder(servers.folder / "mysql", account)
     owned_folder(home / "files", account)
     common = ["--no-defaults", f"--datadir={home / 'data'}", f"--secure-file-priv={home / 'files'}"]
-    if account and not can_run(account, daemon):
-        # The cache lies in a folder that is closed to others, such as /root.
-        account = None
-        common.append("--user=root")
+    common += flags
     initialised = CACHE / "mysql" / "initialised"
     if initialised.exists():
         copy_folder(initialised, home / "data", account)

@@ -1,0 +1,69 @@
+"""PgBouncer, which lends a connection for a transaction, or for one statement."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connections
+
+from tests.faults.conftest import another_alias
+from tests.faults.sites import OURS, browser, key_of, user_of
+from tests.harness import pgbouncer
+from tests.harness.databases import running
+from tests.harness.process import private_folder
+from tests.harness.servers import ServerMissingError
+from tests.harness.threads import run_together
+
+pytestmark = [pytest.mark.only_on("postgresql")]
+# About the database: W040 to W046, and about who stands before it.
+ABOUT = {f"sessionstore.W{number:03}" for number in (*range(40, 47), 97, 98)}
+
+
+@pytest.fixture
+def pooled(request, database, site, settings) -> Iterator[str]:
+    """The alias of the sessions behind a pool of four connections."""
+    folder, server = private_folder(in_memory=True), running().ports["postgresql"]
+    try:
+        pool = pgbouncer.start(folder, server=server, mode=request.param)
+    except ServerMissingError as error:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(error))
+    wanted = {**pool.settings(), "NAME": connections[database].settings_dict["NAME"]}
+    try:
+        with another_alias(database, "pooled", replace=wanted) as alias:
+            settings.SESSIONSTORE_DATABASE = alias
+            yield alias
+    finally:
+        pool.process.stop()
+        shutil.rmtree(folder)
+
+
+def told(alias: str) -> set[str]:
+    """Return the ids of what the checks say of an alias."""
+    found = run_checks(include_deployment_checks=True, databases=[alias])
+    return {message.id for message in found} & ABOUT
+
+
+@pytest.mark.parametrize("pooled", ["transaction"], indirect=True)
+def test_a_pool_of_transactions_loses_nothing(pooled, signed_in):
+    """Twelve requests on four connections change one session; the settings of the page pass."""
+    client = signed_in()
+    assert client.get("/cycle/").status_code == 200
+    key = key_of(client)
+    urls = [f"/write/?key=k{number}" for number in range(12)]
+    answers = run_together([partial(browser(key=key).get, url) for url in urls])
+    assert [answer.status_code for answer in answers] == [200] * 12
+    assert {f"k{number}" for number in range(12)} <= set(OURS.store(key).keys())
+    assert told(pooled) == set()
+    assert client.get("/logout/").status_code == 200
+    assert user_of(key) is None
+
+
+@pytest.mark.parametrize("pooled", ["statement"], indirect=True)
+def test_a_pool_of_statements_is_told(pooled, signed_in):
+    """W097: requests one after the other go well, and those at the same time need a transaction."""
+    client = signed_in()
+    assert client.get("/read/").json()["value"] == "old"
+    assert told(pooled) == {"sessionstore.W097"}
