@@ -75,7 +75,7 @@ docs: .venv/docs-installed ## the documentation as a site, in .cache/docs; a war
 test: .venv/test-installed ## everything, on private servers; ends with what was skipped and why
 	@rm -f .cache/not-run; mkdir -p .cache; export SESSIONSTORE_TEST_NOT_RUN=.cache/not-run; set -x; \
 	SESSIONSTORE_TEST_DATABASES=$${SESSIONSTORE_TEST_DATABASES:-sqlite} \
-	$(PYTEST) tests/ecosystem --ds=tests.ecosystem.settings --cov --cov-report= --cov-fail-under=0; \
+	$(PYTEST) -n $(JOBS) --dist loadscope tests/ecosystem --ds=tests.ecosystem.settings --cov --cov-report= --cov-fail-under=0; \
 	neighbours=$$?; \
 	$(PYTEST) -n $(JOBS) --dist loadscope -m "not soak" --cov --cov-append --cov-report=term:skip-covered $(ARGS) && \
 	exit $$neighbours
