@@ -818,6 +818,7 @@ def test_a_session_has_one_handle_for_its_life(store, heard, saved):
     session.flush()
     assert [(name, told["handle"]) for name, told in heard] == [
         ("session_created", handle),
+        ("session_secured", handle),
         ("session_cycled", handle),
         ("session_revoked", handle),
     ]
