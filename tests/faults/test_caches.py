@@ -136,7 +136,7 @@ def test_a_cluster_serves_no_session_and_lets_nobody_in(own, settings):
     note("cache", OURS, "Redis Cluster", f"{inside} of {100 * WORKERS} let in")
 
 
-LIVES_S = 6
+LIVES_S = 15
 
 
 @pytest.fixture
