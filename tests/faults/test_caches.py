@@ -163,6 +163,8 @@ def test_a_failover_that_has_missed_the_last_second_lets_nobody_in(watched, sett
     watched.watch()
     ended, kept = warm(100), warm(5)
     with replica.frozen():
+        # Or what was on its way would be read after all.
+        assert primary.ask("CLIENT", "KILL", "TYPE", "replica") == 1
         end(ended)
         primary.process.kill()
     wait_until(replica.is_primary)
