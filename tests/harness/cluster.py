@@ -152,8 +152,10 @@ class Cluster:
 
     def stop(self) -> None:
         """End everything that was started here."""
-        for process in [*self.proxies, *(node.process for node in self.nodes)]:
-            if process is not None and process.process.poll() is None:
-                process.process.send_signal(signal.SIGCONT)
-                process.kill()
+        for node in filter(None, (node.process for node in self.nodes)):
+            if node.process.poll() is None:
+                node.process.send_signal(signal.SIGCONT)
+                node.kill()
+        for proxy in self.proxies:
+            proxy.stop()  # politely: Pgpool-II has processes of its own
         shutil.rmtree(self.folder, ignore_errors=True)

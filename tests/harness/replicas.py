@@ -120,6 +120,8 @@ class Standby(Cluster):
             "fsync": "off",
             "full_page_writes": "off",
             "shared_buffers": "16MB",
+            # In its folder, where a server that is killed leaves nothing behind.
+            "dynamic_shared_memory_type": "mmap",
             "max_connections": 100,
             "wal_keep_size": "64MB",
         }
@@ -158,6 +160,13 @@ class Standby(Cluster):
         self.proxies.append(process)
         process.wait_for_port(port)
         return port
+
+    def stop(self) -> None:
+        """End the servers with the processes of their connections, and what stands before them."""
+        for node in self.nodes:
+            if node.process is not None and node.process.process.poll() is None:
+                node.kill()
+        Cluster.stop(self)
 
     def settings(self, *ports: int, **options: str) -> dict[str, Any]:
         """Return settings of an address, or of several, as docs/scale.md recommends them."""
