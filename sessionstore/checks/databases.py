@@ -210,7 +210,7 @@ def _is_read_only(connection: Any) -> bool:
 
 
 def check_pooling(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """W097: where a transaction cannot be begun, a save that meets another one is a 503."""
+    """W093: where a transaction cannot be begun, a save that meets another one is a 503."""
     connection = _connection(databases, "postgresql")
     if connection is None:
         return []
@@ -230,7 +230,7 @@ def check_pooling(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
             "The connections of the sessions are lent for one statement (statement pooling): two "
             "requests that change one session at the same time need a transaction.",
             hint="Set pool_mode = transaction in PgBouncer for the database of the sessions.",
-            id="sessionstore.W097",
+            id="sessionstore.W093",
         )
     ]
 

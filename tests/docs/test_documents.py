@@ -95,10 +95,10 @@ def test_every_tool_of_development_is_documented():
 
 
 def test_every_check_is_documented():
-    """By its id, in one table; and no id is left that no check has."""
+    """By its id, once, in one table; and no id is left that no check has."""
     in_source = set(re.findall(r"sessionstore\.([EW]\d{3})\b", SOURCE))
-    documented = set(re.findall(r"^\| `([EW]\d{3})` \|", text("docs/checks.md"), re.MULTILINE))
-    assert documented == in_source
+    documented = re.findall(r"^\| `([EW]\d{3})` \|", text("docs/checks.md"), re.MULTILINE)
+    assert sorted(documented) == sorted(in_source)
 
 
 def test_every_document_is_within_reach():

@@ -63,7 +63,7 @@ def test_a_pool_of_transactions_loses_nothing(pooled, signed_in):
 
 @pytest.mark.parametrize("pooled", ["statement"], indirect=True)
 def test_a_pool_of_statements_is_told(pooled, signed_in):
-    """W097: requests one after the other go well, and those at the same time need a transaction."""
+    """W093: requests one after the other go well, and those at the same time need a transaction."""
     client = signed_in()
     assert client.get("/read/").json()["value"] == "old"
-    assert told(pooled) == {"sessionstore.W097"}
+    assert told(pooled) == {"sessionstore.W093"}
