@@ -99,7 +99,7 @@ def test_a_command_that_needs_the_user_names_the_way_out(ann, which):
 @pytest.mark.parametrize("which", ["--inactive", "--anonymous", "--older-than=1d"])
 def test_what_no_column_tells_is_an_error_that_names_what_does(site, which):
     """In one line."""
-    with pytest.raises(CommandError, match=r"^[^\n]*--handle and --all choose there\.$"):
+    with pytest.raises(CommandError, match=r"^[^\n]*--handle, --link and --all choose there\.$"):
         run("revokesessions", which, "--no-input")
 
 

@@ -54,7 +54,11 @@ def test_a_life_leaves_one_record_for_each_event(log, browser, user):
             {"handle": "h", "user_id": "7", "conflicts": (("a",), ("b", "c"))},
             "Session merged: handle=h user=7 conflicts=2",
         ),
-        ("session_expired", {"handle": "h", "user_id": "7"}, "Session expired: handle=h user=7"),
+        (
+            "session_expired",
+            {"handle": "h", "user_id": "7", "ended_at_ms": 0},
+            "Session expired: handle=h user=7",
+        ),
         (
             "session_interrupted",
             {"handle": "h", "user_id": "7"},
