@@ -113,9 +113,9 @@ class SharedTable(PlacedTable):
 
         def rename() -> bool:
             with transaction.atomic(using=alias) if leaves_mark else nullcontext():
-                is_renamed = self._execute(alias, sql.rename, values) > 0
+                is_renamed = self._execute(connections[alias], sql.rename, values) > 0
                 if is_renamed and leaves_mark:
-                    self._execute(alias, sql.leave_mark, mark)
+                    self._execute(connections[alias], sql.leave_mark, mark)
                 return is_renamed
 
         return attempt(alias, WRITE, rename, row=shown_id(row_id))
@@ -322,7 +322,7 @@ class SharedTable(PlacedTable):
     def _find(self, alias: str, row_id: bytes, now: int, *, lock: bool) -> Record | None:
         sql, sid = self._sql(alias), sid_of(row_id)
         if lock and sql.before_lock:
-            self._execute(alias, sql.before_lock, [sid])
+            self._execute(connections[alias], sql.before_lock, [sid])
         looked_up = sql.lock if lock else sql.fetch
         # Security: an iterator, because a tuple that is recorded shows the sid.
         columns = iter(next(iter(self._select(alias, looked_up, [sid, self._seconds(now)])), ()))

@@ -12,6 +12,7 @@ from traceback import clear_frames
 from typing import TypeVar, TypeVarTuple
 
 from django.db import DatabaseError, InterfaceError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionstore import telemetry
 from sessionstore.core import journal
@@ -43,7 +44,11 @@ def losses() -> int:
 
 def in_transaction(alias: str) -> bool:
     """Tell whether a failed statement would take other work with it; never connects."""
-    connection = connections[alias]
+    return is_in_transaction(connections[alias])
+
+
+def is_in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Tell the same of a connection."""
     if connection.connection is None:
         return connection.in_atomic_block or not connection.settings_dict["AUTOCOMMIT"]
     return connection.in_atomic_block or not connection.autocommit

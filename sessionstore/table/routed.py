@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, Self, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from sessionstore.exceptions import TakenId
@@ -15,7 +16,7 @@ from .faults import Fault, classify, is_taken_id
 from .receipts import at_commit
 from .refusals import how_to_migrate
 from .refusals.packets import refuse_too_large
-from .retry import READ, WRITE, attempt, in_transaction, let_go
+from .retry import READ, WRITE, attempt, in_transaction, is_in_transaction, let_go
 
 T = TypeVar("T")
 
@@ -78,7 +79,9 @@ class PlacedTable:
             with transaction.atomic(using=alias, durable=True):
                 if connections[alias].vendor == "postgresql":
                     # Above READ COMMITTED a waiter fails instead of reading what it waited for.
-                    self._execute(alias, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED", [])
+                    self._execute(
+                        connections[alias], "SET TRANSACTION ISOLATION LEVEL READ COMMITTED", []
+                    )
                 return block()
 
         return attempt(alias, WRITE, locked)
@@ -97,16 +100,16 @@ class PlacedTable:
 
     # --- statements
 
-    def _execute(self, alias: str, sql: str, values: Values) -> int:
-        connection = connections[alias]
+    @staticmethod
+    def _execute(connection: BaseDatabaseWrapper, sql: str, values: Values) -> int:
         try:
             return execute(connection, sql, values)
         except (DatabaseError, InterfaceError) as error:
-            refuse_too_large(alias, error, values)
+            refuse_too_large(connection.alias, error, values)
             raise
 
     def _write(self, alias: str, sql: str, values: Values, *, row: bytes | None = None) -> int:
-        return attempt(alias, WRITE, self._execute, alias, sql, values, row=row)
+        return attempt(alias, WRITE, self._execute, connections[alias], sql, values, row=row)
 
     def _write_or_drop(
         self, alias: str, sql: str, values: Values, *, row: bytes | None = None
@@ -115,7 +118,7 @@ class PlacedTable:
 
         def once() -> int:
             try:
-                return self._execute(alias, sql, values)
+                return self._execute(connections[alias], sql, values)
             except (DatabaseError, InterfaceError) as error:
                 if classify(error) is Fault.TRANSIENT:
                     return 0
@@ -127,12 +130,13 @@ class PlacedTable:
         """Insert a row. Raises TakenId when its id or digest exists."""
 
         def once() -> None:
-            if not in_transaction(alias):
-                self._execute(alias, sql, values)
+            connection = connections[alias]
+            if not is_in_transaction(connection):
+                self._execute(connection, sql, values)
                 return
             # A taken id must not spoil the caller's transaction.
             with transaction.atomic(using=alias):
-                self._execute(alias, sql, values)
+                self._execute(connection, sql, values)
 
         try:
             attempt(alias, WRITE, once, row=row)

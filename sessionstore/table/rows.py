@@ -355,7 +355,7 @@ class SqlTable(RoutedTable):
     def _find(self, alias: str, row_id: bytes, now: int, *, lock: bool) -> Record | None:
         sql = self._sql(alias)
         if lock and sql.before_lock:
-            self._execute(alias, sql.before_lock, [row_id])
+            self._execute(connections[alias], sql.before_lock, [row_id])
         return self._one(alias, sql.lock if lock else sql.find, [row_id, now])
 
     def _remove_of(
