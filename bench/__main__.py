@@ -15,7 +15,9 @@ DATABASES = {"mariadb": "MariaDB", "sqlite": "SQLite", "postgresql": "PostgreSQL
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, nothing written")
-    parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
+    parser.add_argument(
+        "--database", action="append", choices=DATABASES, help="default: mariadb and sqlite"
+    )
     parser.add_argument(
         "--only",
         action="append",
@@ -32,7 +34,7 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     chosen = options()
-    wanted = chosen.database or list(DATABASES)
+    wanted = chosen.database or ["mariadb", "sqlite"]
     servers = machine.start(wanted)
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
     try:

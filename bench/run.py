@@ -71,7 +71,7 @@ class Run:
     @property
     def is_whole(self) -> bool:
         chosen = self.chosen
-        return not (chosen.quick or chosen.only or chosen.database or chosen.engine)
+        return not (chosen.quick or chosen.only or chosen.way or chosen.engine)
 
     def asked_for(self, part: str) -> bool:
         return not self.chosen.only or part in self.chosen.only

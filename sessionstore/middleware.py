@@ -101,6 +101,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return (
             type(self).process_request is SessionMiddleware.process_request
             and issubclass(self.SessionStore, SessionBackend)
+            and self.SessionStore.__init__ is SessionBackend.__init__
             and conf.client_ip is remote_addr
             and conf.device_age_ms is None
         )
