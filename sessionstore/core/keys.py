@@ -27,9 +27,6 @@ _PURPOSE_OF_LEAVING = "leave.1"
 _well_formed = re.compile(r"[0-9a-v]{40}").fullmatch
 # The last character has two bits of the id: each other one would be a second name of a row.
 _handle_formed = re.compile(r"[A-Za-z0-9_-]{21}[AQgw]").fullmatch
-_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
-_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
-_PAIRS_FROM_BIT = range(8 * (_RANDOM_BYTES + _TAG_BYTES) - 10, -1, -10)
 _VERSION_7, _VARIANT = 0x7000, 0b10 << 62
 
 
@@ -66,7 +63,8 @@ class Keyring:
         """Return the key of 17 given bytes, signed under the first secret."""
         material = HiddenBytes(material)
         signed = material + tag(derive(self.secrets[0], _PURPOSE), material, length=_TAG_BYTES)
-        return Key(_spelled(signed), HiddenBytes(hashlib.sha256(material).digest()), material)
+        text = HiddenText(base64.b32hexencode(signed).decode().lower())
+        return Key(text, HiddenBytes(hashlib.sha256(material).digest()), material)
 
     def derive_from(self, old_key: str, secret: str | bytes) -> Key:
         """Return the key that a session of another engine gets: the same for the same old key."""
@@ -102,15 +100,6 @@ class Keyring:
     def renew(self, key: Key) -> Key:
         """Return the same key with a tag under the first secret."""
         return self.key_of(key.material)
-
-
-def _spelled(signed: bytes) -> HiddenText:
-    """Return the 25 bytes of a key as its text.
-
-    Optimization: two characters at a time; ``base64.b32hexencode`` would take MEASURED of a create.
-    """
-    number = int.from_bytes(signed, "big")
-    return HiddenText("".join([_PAIRS[number >> bit & 1023] for bit in _PAIRS_FROM_BIT]))
 
 
 def as_text(key: object) -> str | None:
