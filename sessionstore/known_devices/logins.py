@@ -1,12 +1,12 @@
 """A sign-in makes its browser known: noted when it happens, written once it is there to stay.
 
 The receiver of ``user_logged_in`` writes nothing. The middleware does, when the session has been
-saved: then its row has an id, no transaction of the view is open, and a login that was rolled back
-has left nothing behind.
+saved: then its row has an id, no transaction of the view is open, and of a login that was rolled
+back nothing is left, unless its page went on and the session was saved after all.
 """
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from sessionstore.session.store import SessionBackend
 from sessionstore.table.faults import code_of
 from sessionstore.table.receipts import Fate, Receipt, receipt_for
 from sessionstore.table.rows import SqlTable
+from sessionstore.users.accounts import account_with
 from sessionstore.users.impersonation import is_own
 
 logger = logging.getLogger("sessionstore")
@@ -46,8 +47,10 @@ class Login:
     # Read before Django writes this sign-in there.
     was_here_before: bool
     language: str | None
-    receipts: list[Receipt] = field(default_factory=list)
+    # What the block that it was in does to the user, and the one in which the device was trusted.
+    receipt: Receipt | None = None
     trusted_until_ms: int | None = None
+    trust_receipt: Receipt | None = None
 
     @property
     def user_id(self) -> str:
@@ -64,9 +67,21 @@ class Login:
         return is_proved and is_own(session, self.user)
 
     def holds(self, session: SessionBackend) -> bool:
-        """Tell whether it is there to stay: saved, and taken back by no rollback."""
-        is_kept = all(receipt.fate is not Fate.TAKEN_BACK for receipt in self.receipts)
-        return is_kept and session.user_id == self.user_id and self.is_proved(session)
+        """Tell whether it is there to stay: saved, whatever became of blocks before.
+
+        Security: the user may have been made in one that was rolled back, and the next one would
+        get the same number.
+        """
+        if session.user_id != self.user_id or not session.is_proof_stored:
+            return False
+        return self.is_proved(session) and not (
+            _is_taken_back(self.receipt) and account_with(self.user_id) is None
+        )
+
+    def trust(self, until_ms: int | None) -> None:
+        """Trust the device when it is known, unless a rollback takes that back."""
+        self.trusted_until_ms = until_ms
+        self.trust_receipt = receipt_for(known_devices.alias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +102,9 @@ def note(request: Any, user: Any) -> None:
     if not isinstance(session.table, SqlTable) or not is_own(session, user):
         return
     users = getattr(user, "_state", None)
-    aliases = {session.table.alias, (users and users.db) or router.db_for_write(type(user))}
-    receipts = [receipt for alias in aliases if (receipt := receipt_for(alias))]
+    receipt = receipt_for((users and users.db) or router.db_for_write(type(user)))
     was_here = getattr(user, "last_login", None) is not None
-    events.login = Login(user, expiry.now_ms(), was_here, get_language(), receipts)
+    events.login = Login(user, expiry.now_ms(), was_here, get_language(), receipt)
 
 
 def pending(user: Any) -> Login | None:
@@ -161,8 +175,12 @@ def _new(login: Login, client: Any) -> SignedIn:
 
 
 def _trust(login: Login, device_id: bytes) -> None:
-    if login.trusted_until_ms is not None:
+    if login.trusted_until_ms is not None and not _is_taken_back(login.trust_receipt):
         known_devices.trust(device_id, login.user, login.trusted_until_ms)
+
+
+def _is_taken_back(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.fate is Fate.TAKEN_BACK
 
 
 def texts_of(request: HttpRequest) -> list[str]:

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
+from django.db import transaction
 from django.test import Client
 
 from sessionstore.backends.sql import SessionStore
@@ -35,6 +36,20 @@ def test_facts_are_written_with_the_login_itself(proved, store, database):
     assert seen(again) == [("password", 1), ("otp", 2)]
     assert again.sign_ins[1].provider == "app"
     assert again.authenticated_at_ms == again.sign_ins[1].at_ms
+
+
+def test_a_proof_stands_with_the_data_that_a_rolled_back_block_leaves(proved, store, database):
+    """Noted after the first write of the block, and saved by it: the next save writes it again."""
+    stamp = proved.authenticated_at_ms
+    with transaction.atomic(using=database):
+        proved.cycle_key()
+        proved.mark_authenticated("otp")
+        with transaction.atomic(using=database):
+            proved.save()
+        transaction.set_rollback(True, using=database)
+    assert proved.authenticated_at_ms == proved.sign_ins[-1].at_ms >= stamp
+    proved.save()
+    assert seen(store(proved.session_key)) == [("password", 1), ("otp", 2)]
 
 
 def test_two_requests_add_a_fact_each(proved, store, clock):

@@ -107,15 +107,33 @@ def test_what_each_request_costs(browser, another, user, settings):
 
 
 @on_sqlite
-@pytest.mark.parametrize("wants", ["rollback", "error"])
-def test_a_login_that_is_rolled_back_leaves_nothing(browser, user, told, settings, wants):
-    """Neither a device nor a cookie nor a word of it: the view goes on, or fails."""
-    settings.DATABASES["default"]["ATOMIC_REQUESTS"] = wants == "error"
+@pytest.mark.parametrize("is_in", [False, True])
+def test_a_login_that_is_rolled_back_leaves_nothing(browser, user, told, settings, is_in):
+    """Neither a device nor another token nor a word of it, be it the second one there."""
+    if is_in:
+        sign_in(browser, user)
+    before = token_of(browser), len(rows()), len(told)
+    settings.DATABASES["default"]["ATOMIC_REQUESTS"] = True
     browser.raise_request_exception = False
     try:
-        browser.get(f"/signs-in/?wants={wants}")
+        browser.get("/signs-in/?wants=error")
     finally:
         settings.DATABASES["default"]["ATOMIC_REQUESTS"] = False
+    assert (token_of(browser), len(rows()), len(told)) == before
+
+
+@on_sqlite
+def test_a_device_stands_with_the_login_that_a_rolled_back_block_leaves(browser, user, told):
+    """The view goes on, and the session is saved after all; that it is trusted is taken back."""
+    browser.get("/signs-in/?wants=rollback&wants=trust")
+    assert (len(rows()), len(told), bool(token_of(browser))) == (1, 1, True)
+    assert browser.get("/asks/").json() == [True, False]
+
+
+@on_sqlite
+def test_a_user_who_was_rolled_back_leaves_no_device(browser, user, told):
+    """The next one would get the same number."""
+    browser.get("/signs-in/?wants=rollback&user=new")
     assert (rows(), token_of(browser), told) == ([], "", [])
 
 
