@@ -78,6 +78,14 @@ def test_facts_in_another_session_say_nothing(proved, store, clock):
     assert seen(copy) == [("password", 1)]
 
 
+def test_a_user_whom_a_view_puts_there_has_proved_nothing(proved, store):
+    """By hand and not by Django's login: neither how nor when is the other one's."""
+    proved["_auth_user_id"] = "8"
+    proved.save()
+    again = store(proved.session_key)
+    assert (again.authenticated_at_ms, seen(again)) == (None, [])
+
+
 def test_a_new_key_keeps_the_facts_and_an_end_none(proved, store):
     """As the login itself."""
     proved.cycle_key()
