@@ -6,6 +6,7 @@ back nothing is left, unless its page went on and the session was saved after al
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -124,8 +125,7 @@ def answer(request: HttpRequest, response: HttpResponseBase, session: SessionBac
         return
     texts = texts_of(request)
     try:
-        signed_in = _signed_in(request, login, texts)
-        link(session, signed_in.device_id)
+        signed_in = _signed_in(request, login, texts, partial(link, session))
     except (DatabaseError, InterfaceError, SessionStoreUnavailable) as error:
         # Security: a driver's message may hold data of a row.
         logger.warning("A device is not known: %s (%s)", type(error).__name__, code_of(error))
@@ -140,11 +140,18 @@ def answer(request: HttpRequest, response: HttpResponseBase, session: SessionBac
         transaction.on_commit(told, using=known_devices.alias, robust=True)
 
 
-def _signed_in(request: HttpRequest, login: Login, texts: list[str]) -> SignedIn:
-    """Write a sign-in down: one UPDATE where the browser is known."""
+def _signed_in(
+    request: HttpRequest, login: Login, texts: list[str], link_to: Callable[[bytes], None]
+) -> SignedIn:
+    """Write a sign-in down: one INSERT and one UPDATE where the browser is known.
+
+    Security: the session is linked first. Whoever forgets the device at this very moment finds it
+    by that, or has forgotten the device before it is renewed.
+    """
     user, user_id, client = login.user, login.user_id, client_of(request)
     for old in tokens.of_user(conf.secrets, texts, user_id):
         new = tokens.new_token(conf.secrets, old.device_id, user_id)
+        link_to(old.device_id)
         if known_devices.renew(old, new, user, client):
             _trust(login, old.device_id)
             return SignedIn(old.device_id, new)
@@ -158,16 +165,17 @@ def _signed_in(request: HttpRequest, login: Login, texts: list[str]) -> SignedIn
         # It is of a former password. Or, Security: the token was copied, or an answer was lost.
         # Whoever has the newer one may be a thief: from now on neither is known.
         known_devices.remove([old.device_id])
-    return _new(login, client)
+    return _new(login, client, link_to)
 
 
-def _new(login: Login, client: Any) -> SignedIn:
+def _new(login: Login, client: Any, link_to: Callable[[bytes], None]) -> SignedIn:
     """Add a device, in the place of the oldest where the user has too many."""
     user_id = login.user_id
     before = known_devices.of_user(user_id)
     if surplus := before[options().most - 1 :]:
         known_devices.remove([bytes(row.pk) for row in surplus])
     token = tokens.new_token(conf.secrets, new_id(expiry.now_ms()), user_id)
+    link_to(token.device_id)
     device = known_devices.add(token, login.user, client)
     _trust(login, token.device_id)
     is_first = not login.was_here_before and not before

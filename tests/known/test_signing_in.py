@@ -8,9 +8,10 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client
 
+from sessionstore.known_devices.belonging import forget
 from sessionstore.known_devices.rows import known_devices
 from sessionstore.models import KnownDevice, Link, Session
-from sessionstore.signals import new_device
+from sessionstore.signals import Reason, new_device
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 from tests.known.conftest import COOKIE, again, leave, rows, token_of
@@ -80,7 +81,7 @@ def test_a_known_browser_is_told_of_no_more_and_gets_a_new_token(browser, user, 
     leave(browser)
     with record_statements() as seen:
         sign_in(browser, user)
-    assert kinds(seen) == ["UPDATE", "INSERT"]
+    assert kinds(seen) == ["INSERT", "UPDATE"]
     assert token_of(browser) not in {first, ""}
     assert [one.pk for one in rows()] == [row.pk]
     assert len(told) == 1
@@ -135,6 +136,24 @@ def test_a_user_who_was_rolled_back_leaves_no_device(browser, user, told):
     """The next one would get the same number."""
     browser.get("/signs-in/?wants=rollback&user=new")
     assert (rows(), token_of(browser), told) == ([], "", [])
+
+
+@on_sqlite
+def test_a_device_that_is_forgotten_while_somebody_signs_in_there_keeps_nobody_in(
+    browser, user, monkeypatch
+):
+    """Just after its token was renewed: the session ends with the device."""
+    sign_in(browser, user)
+    renew = known_devices.renew
+
+    def renew_and_forget(token, *args):
+        renewed = renew(token, *args)
+        forget([token.device_id], reason=Reason.OWNER)
+        return renewed
+
+    monkeypatch.setattr(known_devices, "renew", renew_and_forget)
+    again(browser, user)
+    assert (Session.objects.count(), rows()) == (0, [])
 
 
 @on_sqlite
