@@ -177,7 +177,7 @@ def _is_in_vain(request: HttpRequest, session: SessionBackend, demand: Demand) -
     if level != demand.level or not 0 <= now - at <= _ASKED_LATELY_MS:
         at, times = now, 0
     proved_at = session.authenticated_at_ms
-    if times and ((proved_at is not None and proved_at > at) or times >= _MOST_TIMES):
+    if times and ((proved_at is not None and proved_at >= at) or times >= _MOST_TIMES):
         del session[_ASKED]  # Who comes again is asked again.
         return True
     session[_ASKED] = [at, times + 1, demand.level]

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.http import escape_leading_slashes, url_has_allowed_host_and_scheme
 
 from .kinds import is_by_script
 
@@ -24,7 +24,9 @@ def page_of(request: HttpRequest) -> str:
     for named in (request.headers.get("HX-Current-URL", ""), request.headers.get("Referer", "")):
         # Security: of another site nobody comes back to ours.
         if url_has_allowed_host_and_scheme(named, {request.get_host()}, request.is_secure()):
-            return urlunsplit(("", "", *urlsplit(named)[2:4], "")) or "/"
+            path, query = urlsplit(named)[2:4]
+            # Security: "//" is the beginning of another host; of a request's path Django says so.
+            return urlunsplit(("", "", escape_leading_slashes(path), query, "")) or "/"
     return "/"
 
 

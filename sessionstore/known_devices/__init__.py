@@ -74,7 +74,7 @@ def trust(request: HttpRequest, until: datetime | timedelta | None) -> bool:
     until_ms = _moment(until)
     if (login := pending(user)) is not None:
         if is_proved := login.is_proved(session):
-            login.trusted_until_ms = until_ms
+            login.trust(until_ms)
         return is_proved
     row = device_of(request, user)
     if row is None or not is_of(session, bytes(row.pk)):

@@ -54,9 +54,14 @@ def forget(
     device_ids: Sequence[bytes], *, reason: Reason, session: SessionBackend | None = None
 ) -> tuple[int, int]:
     """Forget devices and end their sessions; return how many there were of each."""
-    # First what signs somebody in.
-    ended = sum(end_linked(_name(one), reason=reason, session=session) for one in device_ids)
-    return known_devices.remove(device_ids), ended
+
+    def end() -> int:
+        return sum(end_linked(_name(one), reason=reason, session=session) for one in device_ids)
+
+    # First what signs somebody in; and again who has signed in there while it was still known.
+    ended = end()
+    removed = known_devices.remove(device_ids)
+    return removed, ended + (end() if removed else 0)
 
 
 def _name(device_id: bytes) -> Name:

@@ -1,12 +1,13 @@
 """A sign-in makes its browser known: noted when it happens, written once it is there to stay.
 
 The receiver of ``user_logged_in`` writes nothing. The middleware does, when the session has been
-saved: then its row has an id, no transaction of the view is open, and a login that was rolled back
-has left nothing behind.
+saved: then its row has an id, no transaction of the view is open, and of a login that was rolled
+back nothing is left, unless its page went on and the session was saved after all.
 """
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,7 @@ from sessionstore.session.store import SessionBackend
 from sessionstore.table.faults import code_of
 from sessionstore.table.receipts import Fate, Receipt, receipt_for
 from sessionstore.table.rows import SqlTable
+from sessionstore.users.accounts import account_with
 from sessionstore.users.impersonation import is_own
 
 logger = logging.getLogger("sessionstore")
@@ -46,8 +48,10 @@ class Login:
     # Read before Django writes this sign-in there.
     was_here_before: bool
     language: str | None
-    receipts: list[Receipt] = field(default_factory=list)
+    # What the block that it was in does to the user, and the one in which the device was trusted.
+    receipt: Receipt | None = None
     trusted_until_ms: int | None = None
+    trust_receipt: Receipt | None = None
 
     @property
     def user_id(self) -> str:
@@ -64,9 +68,21 @@ class Login:
         return is_proved and is_own(session, self.user)
 
     def holds(self, session: SessionBackend) -> bool:
-        """Tell whether it is there to stay: saved, and taken back by no rollback."""
-        is_kept = all(receipt.fate is not Fate.TAKEN_BACK for receipt in self.receipts)
-        return is_kept and session.user_id == self.user_id and self.is_proved(session)
+        """Tell whether it is there to stay: saved, whatever became of blocks before.
+
+        Security: the user may have been made in one that was rolled back, and the next one would
+        get the same number.
+        """
+        if session.user_id != self.user_id or not session.is_proof_stored:
+            return False
+        return self.is_proved(session) and not (
+            _is_taken_back(self.receipt) and account_with(self.user_id) is None
+        )
+
+    def trust(self, until_ms: int | None) -> None:
+        """Trust the device when it is known, unless a rollback takes that back."""
+        self.trusted_until_ms = until_ms
+        self.trust_receipt = receipt_for(known_devices.alias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +103,9 @@ def note(request: Any, user: Any) -> None:
     if not isinstance(session.table, SqlTable) or not is_own(session, user):
         return
     users = getattr(user, "_state", None)
-    aliases = {session.table.alias, (users and users.db) or router.db_for_write(type(user))}
-    receipts = [receipt for alias in aliases if (receipt := receipt_for(alias))]
+    receipt = receipt_for((users and users.db) or router.db_for_write(type(user)))
     was_here = getattr(user, "last_login", None) is not None
-    events.login = Login(user, expiry.now_ms(), was_here, get_language(), receipts)
+    events.login = Login(user, expiry.now_ms(), was_here, get_language(), receipt)
 
 
 def pending(user: Any) -> Login | None:
@@ -110,8 +125,7 @@ def answer(request: HttpRequest, response: HttpResponseBase, session: SessionBac
         return
     texts = texts_of(request)
     try:
-        signed_in = _signed_in(request, login, texts)
-        link(session, signed_in.device_id)
+        signed_in = _signed_in(request, login, texts, partial(link, session))
     except (DatabaseError, InterfaceError, SessionStoreUnavailable) as error:
         # Security: a driver's message may hold data of a row.
         logger.warning("A device is not known: %s (%s)", type(error).__name__, code_of(error))
@@ -126,11 +140,18 @@ def answer(request: HttpRequest, response: HttpResponseBase, session: SessionBac
         transaction.on_commit(told, using=known_devices.alias, robust=True)
 
 
-def _signed_in(request: HttpRequest, login: Login, texts: list[str]) -> SignedIn:
-    """Write a sign-in down: one UPDATE where the browser is known."""
+def _signed_in(
+    request: HttpRequest, login: Login, texts: list[str], link_to: Callable[[bytes], None]
+) -> SignedIn:
+    """Write a sign-in down: one INSERT and one UPDATE where the browser is known.
+
+    Security: the session is linked first. Whoever forgets the device at this very moment finds it
+    by that, or has forgotten the device before it is renewed.
+    """
     user, user_id, client = login.user, login.user_id, client_of(request)
     for old in tokens.of_user(conf.secrets, texts, user_id):
         new = tokens.new_token(conf.secrets, old.device_id, user_id)
+        link_to(old.device_id)
         if known_devices.renew(old, new, user, client):
             _trust(login, old.device_id)
             return SignedIn(old.device_id, new)
@@ -144,16 +165,17 @@ def _signed_in(request: HttpRequest, login: Login, texts: list[str]) -> SignedIn
         # It is of a former password. Or, Security: the token was copied, or an answer was lost.
         # Whoever has the newer one may be a thief: from now on neither is known.
         known_devices.remove([old.device_id])
-    return _new(login, client)
+    return _new(login, client, link_to)
 
 
-def _new(login: Login, client: Any) -> SignedIn:
+def _new(login: Login, client: Any, link_to: Callable[[bytes], None]) -> SignedIn:
     """Add a device, in the place of the oldest where the user has too many."""
     user_id = login.user_id
     before = known_devices.of_user(user_id)
     if surplus := before[options().most - 1 :]:
         known_devices.remove([bytes(row.pk) for row in surplus])
     token = tokens.new_token(conf.secrets, new_id(expiry.now_ms()), user_id)
+    link_to(token.device_id)
     device = known_devices.add(token, login.user, client)
     _trust(login, token.device_id)
     is_first = not login.was_here_before and not before
@@ -161,8 +183,12 @@ def _new(login: Login, client: Any) -> SignedIn:
 
 
 def _trust(login: Login, device_id: bytes) -> None:
-    if login.trusted_until_ms is not None:
+    if login.trusted_until_ms is not None and not _is_taken_back(login.trust_receipt):
         known_devices.trust(device_id, login.user, login.trusted_until_ms)
+
+
+def _is_taken_back(receipt: Receipt | None) -> bool:
+    return receipt is not None and receipt.fate is Fate.TAKEN_BACK
 
 
 def texts_of(request: HttpRequest) -> list[str]:

@@ -110,7 +110,9 @@ def _logout(provider: Provider, claims: Mapping[str, Any]) -> LogoutToken:
         problem = "It tells of no logout."
     elif "nonce" in claims:
         problem = "It has a nonce: it may be an ID token."
-    elif isinstance(issued_at, bool) or issued_at < time.time() - OLDEST_S:
+    elif type(issued_at) not in (int, float):
+        problem = "Its iat is no number."  # The library takes what spells one, too.
+    elif issued_at < time.time() - OLDEST_S:
         problem = "It is too old."
     elif not isinstance(jti, str) or not jti:
         problem = "It has no name of its own."

@@ -22,7 +22,7 @@ from sessionstore.table.receipts import Receipt, receipt_for
 from .drafts import client_differs
 from .engine import DjangoSession, Marks, after_load, in_thread
 from .expiring import policy_of
-from .known import UNSET, Answer, Known, Standing, Wish
+from .known import NO_PROOF, UNSET, Answer, Known, Standing, Wish
 from .sealed import data_of, differs, dumps
 
 # Requests that were under way while the browser was bound have no proof yet, for so long.
@@ -143,6 +143,11 @@ class Facts(DjangoSession):
         if known.proof.at is not UNSET:
             return known.proof.at
         return None if known.record is None else known.record.authenticated_at
+
+    @property
+    def is_proof_stored(self) -> bool:
+        """Tell whether the row has all that was proved in this request, as far as it is known."""
+        return self._settled().proof == NO_PROOF
 
     # --- how the user has proved who they are
 

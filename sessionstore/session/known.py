@@ -69,6 +69,13 @@ class Proof:
     at: Stamp = UNSET
     signed_in_id: str | None = None
 
+    def then(self, later: "Proof") -> "Proof":
+        """Return what is to be written of both."""
+        if self == NO_PROOF or later == NO_PROOF:
+            return self if later == NO_PROOF else later
+        at = self.at if later.at is UNSET else later.at
+        return Proof(at, later.signed_in_id or self.signed_in_id)
+
 
 NO_PROOF: Final = Proof()
 
@@ -170,6 +177,8 @@ class Known:
         before = None
         if receipt is not None:
             before = self.before if receipt is self.receipt else self
+        if before is not None:
+            before = before._proved(self.proof)
         return Known(
             Standing.STORED,
             is_opened=True,
@@ -238,8 +247,12 @@ class Known:
                 break
             if fate is Fate.COMMITTED:
                 return replace(known, receipt=None, before=None)
-            known = known.before._promising(known.shown)
+            known = known.before._proved(known.proof)._promising(known.shown)
         return known
+
+    def _proved(self, proof: Proof) -> "Known":
+        """With what was proved since: the data have it, and no rollback takes it out of them."""
+        return self if proof == NO_PROOF else replace(self, proof=self.proof.then(proof))
 
     def _promising(self, key: Key | None) -> "Known":
         if key is None or self.standing is Standing.UNREAD or key == self.shown:

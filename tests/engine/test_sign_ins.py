@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
+from django.db import transaction
 from django.test import Client
 
 from sessionstore.backends.sql import SessionStore
@@ -37,6 +38,20 @@ def test_facts_are_written_with_the_login_itself(proved, store, database):
     assert again.authenticated_at_ms == again.sign_ins[1].at_ms
 
 
+def test_a_proof_stands_with_the_data_that_a_rolled_back_block_leaves(proved, store, database):
+    """Noted after the first write of the block, and saved by it: the next save writes it again."""
+    stamp = proved.authenticated_at_ms
+    with transaction.atomic(using=database):
+        proved.cycle_key()
+        proved.mark_authenticated("otp")
+        with transaction.atomic(using=database):
+            proved.save()
+        transaction.set_rollback(True, using=database)
+    assert proved.authenticated_at_ms == proved.sign_ins[-1].at_ms >= stamp
+    proved.save()
+    assert seen(store(proved.session_key)) == [("password", 1), ("otp", 2)]
+
+
 def test_two_requests_add_a_fact_each(proved, store, clock):
     """Both stay, whichever saves first."""
     one, other = store(proved.session_key), store(proved.session_key)
@@ -61,6 +76,14 @@ def test_facts_in_another_session_say_nothing(proved, store, clock):
         assert (seen(copy), seen(store(copy.session_key))) == ([], [])
     copy.mark_authenticated("password")
     assert seen(copy) == [("password", 1)]
+
+
+def test_a_user_whom_a_view_puts_there_has_proved_nothing(proved, store):
+    """By hand and not by Django's login: neither how nor when is the other one's."""
+    proved["_auth_user_id"] = "8"
+    proved.save()
+    again = store(proved.session_key)
+    assert (again.authenticated_at_ms, seen(again)) == (None, [])
 
 
 def test_a_new_key_keeps_the_facts_and_an_end_none(proved, store):

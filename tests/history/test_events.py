@@ -162,6 +162,8 @@ def test_an_event_stands_when_what_it_tells_stands(
         ("logout!?fails=1", ["ended"]),
         ("renew!", ["new_key"]),
         ("renew!?fails=1", []),
+        ("renew-confirm-save!", ["confirmed"]),
+        ("save-login!", ["signed_in"]),
         ("confirm-save!?fails=1", []),
         ("confirm-renew", ["confirmed"]),
     ],

@@ -8,9 +8,10 @@ from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client
 
+from sessionstore.known_devices.belonging import forget
 from sessionstore.known_devices.rows import known_devices
 from sessionstore.models import KnownDevice, Link, Session
-from sessionstore.signals import new_device
+from sessionstore.signals import Reason, new_device
 from tests.harness.statements import record_statements
 from tests.harness.threads import run_together
 from tests.known.conftest import COOKIE, again, leave, rows, token_of
@@ -80,7 +81,7 @@ def test_a_known_browser_is_told_of_no_more_and_gets_a_new_token(browser, user, 
     leave(browser)
     with record_statements() as seen:
         sign_in(browser, user)
-    assert kinds(seen) == ["UPDATE", "INSERT"]
+    assert kinds(seen) == ["INSERT", "UPDATE"]
     assert token_of(browser) not in {first, ""}
     assert [one.pk for one in rows()] == [row.pk]
     assert len(told) == 1
@@ -107,16 +108,52 @@ def test_what_each_request_costs(browser, another, user, settings):
 
 
 @on_sqlite
-@pytest.mark.parametrize("wants", ["rollback", "error"])
-def test_a_login_that_is_rolled_back_leaves_nothing(browser, user, told, settings, wants):
-    """Neither a device nor a cookie nor a word of it: the view goes on, or fails."""
-    settings.DATABASES["default"]["ATOMIC_REQUESTS"] = wants == "error"
+@pytest.mark.parametrize("is_in", [False, True])
+def test_a_login_that_is_rolled_back_leaves_nothing(browser, user, told, settings, is_in):
+    """Neither a device nor another token nor a word of it, be it the second one there."""
+    if is_in:
+        sign_in(browser, user)
+    before = token_of(browser), len(rows()), len(told)
+    settings.DATABASES["default"]["ATOMIC_REQUESTS"] = True
     browser.raise_request_exception = False
     try:
-        browser.get(f"/signs-in/?wants={wants}")
+        browser.get("/signs-in/?wants=error")
     finally:
         settings.DATABASES["default"]["ATOMIC_REQUESTS"] = False
+    assert (token_of(browser), len(rows()), len(told)) == before
+
+
+@on_sqlite
+def test_a_device_stands_with_the_login_that_a_rolled_back_block_leaves(browser, user, told):
+    """The view goes on, and the session is saved after all; that it is trusted is taken back."""
+    browser.get("/signs-in/?wants=rollback&wants=trust")
+    assert (len(rows()), len(told), bool(token_of(browser))) == (1, 1, True)
+    assert browser.get("/asks/").json() == [True, False]
+
+
+@on_sqlite
+def test_a_user_who_was_rolled_back_leaves_no_device(browser, user, told):
+    """The next one would get the same number."""
+    browser.get("/signs-in/?wants=rollback&user=new")
     assert (rows(), token_of(browser), told) == ([], "", [])
+
+
+@on_sqlite
+def test_a_device_that_is_forgotten_while_somebody_signs_in_there_keeps_nobody_in(
+    browser, user, monkeypatch
+):
+    """Just after its token was renewed: the session ends with the device."""
+    sign_in(browser, user)
+    renew = known_devices.renew
+
+    def renew_and_forget(token, *args):
+        renewed = renew(token, *args)
+        forget([token.device_id], reason=Reason.OWNER)
+        return renewed
+
+    monkeypatch.setattr(known_devices, "renew", renew_and_forget)
+    again(browser, user)
+    assert (Session.objects.count(), rows()) == (0, [])
 
 
 @on_sqlite

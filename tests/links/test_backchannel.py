@@ -107,6 +107,7 @@ REFUSED = {
     "of the future": {"iat": NOW + 3600},
     "no moment": {"iat": None},
     "a moment that is none": {"iat": "soon"},
+    "a moment as text": {"iat": str(NOW)},
     "an ID token": {"nonce": "n"},
     "no event": {"events": None},
     "another event": {"events": {"http://example.com/other": {}}},

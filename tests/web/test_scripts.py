@@ -59,6 +59,13 @@ def test_a_page_of_another_site_is_no_way_back(browser, db, page):
         assert answer.json()["next"] == "/"
 
 
+def test_no_page_of_ours_is_a_way_to_another_site(browser, db):
+    """An address of two slashes is one of another host, once its own host is taken off."""
+    page = {"hx-current-url": "http://testserver//evil.test/?a=1"}
+    answer = browser.get("/careful/", headers={"hx-request": "true", **page})
+    assert answer.json()["next"] == "/%2Fevil.test/?a=1"
+
+
 @pytest.mark.parametrize(
     "headers",
     [
