@@ -4,12 +4,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.rows import RowsAdmin
+from sessionstore.history.table import events
 from sessionstore.history.writing import is_on
 from sessionstore.models import SessionEvent, What
 from sessionstore.signals import Reason
@@ -62,8 +62,7 @@ class SessionEventAdmin(RowsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return what this site has written, from where it is written."""
-        events: Any = SessionEvent.objects.using(router.db_for_write(SessionEvent))
-        return events.own().order_by("-pk")
+        return events.objects.own().order_by("-pk")
 
     # --- columns
 

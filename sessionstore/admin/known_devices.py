@@ -1,4 +1,3 @@
-
 """Known devices in the admin: who signs in where, and forget it. Never a token, never a digest."""
 
 from collections.abc import Iterator

@@ -1,4 +1,3 @@
-
 """Sessions in the admin: who is signed in where, and end it. Never a key, never what is stored.
 
 Rows go by their handle, in checkboxes and links too. The list has what one chooses by, and a page

@@ -11,14 +11,13 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore.checks.cleanup import BACKLOG, HOW_TO_CLEAN_UP, has_backlog
 from sessionstore.checks.engine import table_on, why_unreachable
-from sessionstore.history.table import EventTable
+from sessionstore.history.table import events
 from sessionstore.history.writing import is_on
 
 
 def check_event_table(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """E096: events are to be written, and there is no table for them."""
-    events = _events_on(databases)
-    if events is None:
+    if not _can_ask(databases):
         return []
     try:
         there = events.table in connections[events.alias].introspection.table_names()
@@ -38,7 +37,7 @@ def check_event_table(databases: Sequence[str] | None = None, **_: Any) -> list[
 
 def check_event_place(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W096: events go to another alias than sessions, and so stand where those were taken back."""
-    table, events = table_on(databases), EventTable()
+    table = table_on(databases)
     if not is_on() or table is None or events.alias == table.alias:
         return []
     return [
@@ -54,8 +53,7 @@ def check_event_place(databases: Sequence[str] | None = None, **_: Any) -> list[
 
 def check_event_backlog(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """W097: many events are older than they may be: nobody runs the clean-up."""
-    events = _events_on(databases)
-    if events is None or not has_backlog(events):
+    if not _can_ask(databases) or not has_backlog(events):
         return []
     return [
         Warning(
@@ -67,12 +65,11 @@ def check_event_backlog(databases: Sequence[str] | None = None, **_: Any) -> lis
     ]
 
 
-def _events_on(databases: Sequence[str] | None) -> EventTable | None:
-    """Return the table of events if it is asked for, is on one of these, and can be reached."""
-    events = EventTable()
+def _can_ask(databases: Sequence[str] | None) -> bool:
+    """Tell whether events are kept on one of these databases, and it can be reached."""
     if not is_on() or events.alias not in (databases or ()):
-        return None
-    return events if why_unreachable(events.alias) is None else None
+        return False
+    return why_unreachable(events.alias) is None
 
 
 DATABASE_CHECKS = [check_event_place, check_event_backlog]
