@@ -5,7 +5,7 @@ from typing import Any
 
 from sessionstore.cleaning import Clearable
 from sessionstore.conf import conf
-from sessionstore.history.table import EventTable
+from sessionstore.history.table import events
 from sessionstore.known_devices.rows import known_devices
 from sessionstore.links.rows import links
 from sessionstore.moving.old_table import tables_to_clear
@@ -23,6 +23,6 @@ def kept_beside(store: Any) -> Iterator[Clearable]:
     if conf.known_devices is not None:
         yield known_devices
     if conf.history_ms is not None:
-        yield EventTable()
+        yield events
     if links.is_used():
         yield GoneLinks(store.get_table())

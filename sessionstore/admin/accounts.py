@@ -22,7 +22,7 @@ from sessionstore.models import Session, user_id_of
 from sessionstore.signals import Reason
 from sessionstore.users.devices import is_blind, not_seen
 from sessionstore.users.revocation import revoke_all_of_each, site_session
-from sessionstore.users.words import browser_in_words, place_of
+from sessionstore.users.words import address_in_words, browser_in_words
 
 _FIELD, _ACTION = "live_sessions", "end_sessions"
 
@@ -93,7 +93,7 @@ class UserSessionsMixin(admin.ModelAdmin):  # type: ignore[type-arg]
         return {
             "device": browser_in_words(row.user_agent),
             "name": row.device_name or "",
-            "address": " · ".join(filter(None, (row.ip, place_of(row.ip)))),
+            "address": address_in_words(row.ip),
             "seen": row.last_seen_at,
             "is_this": bytes(row.pk) == _own_row(request),
             "url": self._page_of(row),

@@ -4,17 +4,16 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
-from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore.admin.users import ids_named, names_of
+from sessionstore.admin.rows import RowsAdmin
+from sessionstore.history.table import events
 from sessionstore.history.writing import is_on
 from sessionstore.models import SessionEvent, What
 from sessionstore.signals import Reason
-from sessionstore.users.words import browser_in_words, place_of
+from sessionstore.users.words import browser_in_words
 
 
 class WhatFilter(admin.SimpleListFilter):
@@ -43,37 +42,17 @@ class ReasonFilter(admin.SimpleListFilter):
         return queryset.filter(reason=self.value()) if self.value() in set(Reason) else queryset
 
 
-class EventList(ChangeList):
-    """A page of the list, with the names of its users: one query for all of them."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        ids = {one for row in self.result_list for one in (row.user_id, row.actor_id) if one}
-        names = names_of(ids)
-        for row in self.result_list:
-            row.user_name = names.get(row.user_id, row.user_id)
-            row.actor_name = names.get(row.actor_id, row.actor_id)
-
-
 @admin.register(SessionEvent)
-class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SessionEventAdmin(RowsAdmin):
     """Look and search; the newest first. Shown where the site keeps a history."""
 
     list_display = ("when", "event", "user", "by", "device", "address", "handle")
-    list_display_links = None
     list_filter = (WhatFilter, ReasonFilter)
-    list_per_page = 50
-    show_full_result_count = False
     ordering = ("-pk",)
-    search_fields = ("user_id",)
+    # A table of any size comes in the order of its key, and in no other.
+    sortable_by = ()
     search_help_text = _("A user's name or id.")
     actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -83,20 +62,7 @@ class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return what this site has written, from where it is written."""
-        events: Any = SessionEvent.objects.using(router.db_for_write(SessionEvent))
-        return events.own().order_by("-pk")
-
-    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
-        return EventList
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Find by the exact key of a user, which the index has, or by a part of the name."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        return queryset.filter(user_id__in=[term, *ids_named(term)]), False
+        return events.objects.own().order_by("-pk")
 
     # --- columns
 
@@ -114,12 +80,8 @@ class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("by"))
     def by(self, event: Any) -> str:
-        return str(event.actor_name or event.facts.get("ran_by") or "")
+        return str(getattr(event, "actor_name", "") or event.facts.get("ran_by") or "")
 
     @admin.display(description=_("browser"))
     def device(self, event: Any) -> str:
         return browser_in_words(event.user_agent) if event.user_agent else ""
-
-    @admin.display(description=_("address"))
-    def address(self, event: Any) -> str:
-        return " · ".join(filter(None, (event.ip, place_of(event.ip))))

@@ -1,55 +1,38 @@
-# ruff: noqa: ARG002 - Django's signatures
 """Known devices in the admin: who signs in where, and forget it. Never a token, never a digest."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin import helpers
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q
-from django.forms import CheckboxInput
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.http import urlencode
-from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore.admin.ending import ask, is_confirmed, located, tell
-from sessionstore.admin.users import ids_named, names_of
+from sessionstore.admin.ending import ask, is_confirmed, tell
+from sessionstore.admin.rows import HandledAdmin
+from sessionstore.admin.users import names_of
 from sessionstore.conf import conf
 from sessionstore.core.keys import id_of
 from sessionstore.known_devices.belonging import forget
 from sessionstore.models import KnownDevice
 from sessionstore.signals import Reason
-from sessionstore.users.words import browser_in_words, place_of
+from sessionstore.users.words import browser_in_words
 
 _SHOWN = {"user_id", "user_id__exact", "signed_in_at", "created_at"}
 
 
-class KnownDeviceList(ChangeList):
-    """A page of the list, with the names of its users: one query. A stranger has a key alone."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        names = names_of({row.user_id for row in self.result_list if not row.is_foreign})
-        for row in self.result_list:
-            row.user_name = row.user_id if row.is_foreign else names.get(row.user_id, row.user_id)
-
-
 @admin.register(KnownDevice)
-class KnownDeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class KnownDeviceAdmin(HandledAdmin):
     """Look, search and forget; the action is for whoever may delete known devices."""
 
     list_display = ("device", "user", "address", "created_at", "signed_in_at", "trusted_until")
-    list_display_links = None
-    list_per_page = 50
-    show_full_result_count = False
     ordering = ("-signed_in_at",)
-    search_fields = ("user_id",)
     search_help_text = _("A user's name or id, or the handle of a device.")
+    select_label = _("Select the device %(handle)s")
     actions = ("forget_selected",)
 
     def get_urls(self) -> list[URLPattern]:
@@ -66,17 +49,6 @@ class KnownDeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         perms = super().get_model_perms(request)
         return perms if conf.known_devices is not None else dict.fromkeys(perms, False)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Call the page by what it shows."""
-        title = capfirst(str(self.opts.verbose_name_plural))
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
-
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Refuse addresses that would tell a digest bit by bit."""
         return lookup in _SHOWN and super().lookup_allowed(lookup, value, request)
@@ -85,60 +57,20 @@ class KnownDeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Leave out what proves anything. Security: what is not read is in no error report."""
         return super().get_queryset(request).defer("digest", "previous_digest", "seal")
 
-    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
-        return KnownDeviceList
+    def called(self, handle: str) -> Q:
+        return Q(pk__in=self.ids_of([handle]))
 
-    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
-        """Leave out Django's own way to delete: the sessions would live on."""
-        actions = super().get_actions(request, **located(action_location))
-        actions.pop("delete_selected", None)
-        return actions
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[Any, bool]:
-        """Find devices by handle, and by the name or the id of their user."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        found = Q(user_id__in=[term, *ids_named(term)])
-        with suppress(ValueError):
-            found |= Q(pk=id_of(term))
-        return queryset.filter(found), False
+    def ids_of(self, handles: list[str]) -> list[bytes]:
+        return list(_ids(handles))
 
     # --- columns
-
-    def action_checkbox(self, obj: Any) -> Any:
-        """Name the row by its handle."""
-        label = gettext("Select the device %(handle)s") % {"handle": obj.handle}
-        box = CheckboxInput({"class": "action-select", "aria-label": label}, lambda _: False)
-        return box.render(helpers.ACTION_CHECKBOX_NAME, obj.handle)
 
     @admin.display(description=_("device"))
     def device(self, obj: Any) -> str:
         words = browser_in_words(obj.user_agent)
         return format_html("{} ({})", obj.name, words) if obj.name else words
 
-    @admin.display(description=_("user"), ordering="user_id")
-    def user(self, obj: Any) -> str:
-        query = urlencode({"user_id__exact": obj.user_id})
-        return format_html('<a href="?{}">{}</a>', query, obj.user_name)
-
-    @admin.display(description=_("address"))
-    def address(self, obj: Any) -> str | None:
-        return " · ".join(filter(None, (obj.ip, place_of(obj.ip)))) or None
-
     # --- the action
-
-    def response_action(self, request: Any, queryset: Any, action_location: Any = None) -> Any:
-        """Choose the rows by the handles of the checkboxes, where Django would by primary key."""
-        fields = request.POST.copy()
-        handles = fields.getlist(helpers.ACTION_CHECKBOX_NAME)
-        if handles and fields.get("select_across") != "1":
-            queryset = queryset.filter(pk__in=list(_ids(handles)))
-            fields["select_across"] = "1"
-            request.as_sent, request.POST = request.POST, fields
-        return super().response_action(request, queryset, **located(action_location))
 
     @admin.action(description=_("Forget the selected devices"), permissions=["delete"])
     def forget_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
@@ -163,9 +95,7 @@ class KnownDeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return None
 
 
-def _ids(handles: list[str]) -> Any:
+def _ids(handles: list[str]) -> Iterator[bytes]:
     for handle in handles:
-        try:
+        with suppress(ValueError):
             yield id_of(handle)
-        except ValueError:
-            continue

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002 - Django's signatures
 """Sessions in the admin: who is signed in where, and end it. Never a key, never what is stored.
 
 Rows go by their handle, in checkboxes and links too. The list has what one chooses by, and a page
@@ -9,30 +8,26 @@ from collections import defaultdict
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin import helpers
 from django.contrib.admin.utils import quote
-from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
-from django.forms import CheckboxInput
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.http import urlencode
-from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.charts import draw, size_in_words
-from sessionstore.admin.ending import ask, is_confirmed, located, tell
+from sessionstore.admin.ending import ask, is_confirmed, tell
 from sessionstore.admin.filters import LastSeenFilter, OwnerFilter, StateFilter
-from sessionstore.admin.users import ids_named, names_of, users_of
+from sessionstore.admin.rows import HandledAdmin
+from sessionstore.admin.users import names_of, users_of
 from sessionstore.answers.places import url_of
 from sessionstore.conf import conf
 from sessionstore.conf.zones import aware, zone
@@ -43,7 +38,7 @@ from sessionstore.models import Session
 from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.revocation import revoke_all_of_each, revoke_each, site_session
-from sessionstore.users.words import browser_in_words, place_of, sign_ins_in_words
+from sessionstore.users.words import browser_in_words, sign_ins_in_words
 
 # No address may ask for these: it would tell them letter by letter, and sizes byte by byte.
 _HIDDEN = {"pk", "id", "digest", "previous_digest", "data", "device_key", "bytes"}
@@ -51,35 +46,16 @@ _HIDDEN = {"pk", "id", "digest", "previous_digest", "data", "device_key", "bytes
 _TOLD = 5
 
 
-class SessionList(ChangeList):
-    """A page of the list, with the names of its users: one query for all of them.
-
-    Of a row that another site has written the name would be a stranger's: the user's key stays.
-    """
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        own = [row for row in self.result_list if not row.is_foreign]
-        names = names_of({row.user_id for row in own if row.user_id})
-        for row in self.result_list:
-            row.user_name = row.user_id
-        for row in own:
-            row.user_name = names.get(row.user_id, row.user_id)
-
-
 @admin.register(Session)
-class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SessionAdmin(HandledAdmin):
     """Look, search and end; for whoever may delete sessions, the two actions."""
 
     list_display = ("device", "user", "address", "last_seen", "state")
-    list_display_links = None
     list_filter = (StateFilter, LastSeenFilter, OwnerFilter)
-    list_per_page = 50
-    # Counting a table of any size twice is once too much; and this order has an index.
-    show_full_result_count = False
+    # This order has an index.
     ordering = ("-expires_at",)
-    search_fields = ("user_id",)
     search_help_text = _("A user's name or id, or the handle of a session.")
+    select_label = _("Select the session %(handle)s")
     actions = ("end_selected", "end_all_of_users")
     change_list_template = "sessionstore/admin/change_list.html"
 
@@ -95,24 +71,10 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             path("<str:handle>/", wrap(self.session_view), name=f"{name}_detail"),
         ]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """Call the page by what it shows: Django would ask to select one to look at."""
-        title = capfirst(str(self.opts.verbose_name_plural))
         if request.method == "GET":
             self._tell_if_elsewhere(request)
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
-
-    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
-        """Leave out Django's own way to delete: no cache would hear of it."""
-        actions = super().get_actions(request, **located(action_location))
-        actions.pop("delete_selected", None)
-        return actions
+        return super().changelist_view(request, extra_context)
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Refuse addresses that ask for a digest, for contents or for their size, bit by bit."""
@@ -124,44 +86,20 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         rows: Any = super().get_queryset(request)
         return rows.with_head().annotate(bytes=Length("data"))
 
-    def get_changelist(self, request: HttpRequest, **_: Any) -> type[ChangeList]:
-        return SessionList
+    def called(self, handle: str) -> Q:
+        return Q(pk__in=self.model._default_manager.by_handle(handle).values("pk"))
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[Any, bool]:
-        """Find sessions by handle, and by the name or the id of their user."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        found = Q(user_id__in=[term, *ids_named(term)])
-        by_handle = self.model._default_manager.by_handle(term).values("pk")
-        return queryset.filter(found | Q(pk__in=by_handle)), False
+    def ids_of(self, handles: list[str]) -> list[bytes]:
+        by_handle = self.model._default_manager.by_handle
+        return [row.pk for handle in handles for row in by_handle(handle).only("pk")]
 
     # --- columns
-
-    def action_checkbox(self, obj: Any) -> Any:
-        """Name the row by its handle."""
-        label = gettext("Select the session %(handle)s") % {"handle": obj.handle}
-        box = CheckboxInput({"class": "action-select", "aria-label": label}, lambda _: False)
-        return box.render(helpers.ACTION_CHECKBOX_NAME, obj.handle)
-
-    @admin.display(description=_("user"), ordering="user_id")
-    def user(self, obj: Any) -> str:
-        if obj.user_id is None:
-            return gettext("anonymous")
-        query = urlencode({"user_id__exact": obj.user_id})
-        return format_html('<a href="?{}">{}</a>', query, obj.user_name)
 
     @admin.display(description=_("device"))
     def device(self, obj: Any) -> str:
         """Link to the row's own page."""
         url = reverse(f"{self._pages}_detail", args=[obj.handle])
         return format_html('<a href="{}">{}</a>', url, browser_in_words(obj.user_agent))
-
-    @admin.display(description=_("address"), ordering="ip")
-    def address(self, obj: Any) -> str | None:
-        return " · ".join(filter(None, (obj.ip, place_of(obj.ip)))) or None
 
     @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, obj: Any) -> str | None:
@@ -242,21 +180,6 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return reverse(f"{self._pages}_changelist")
 
     # --- actions
-
-    def response_action(
-        self, request: Any, queryset: QuerySet[Any], action_location: Any = None
-    ) -> Any:
-        """Choose the rows by the handles of the checkboxes, where Django would by primary key."""
-        fields = request.POST.copy()
-        handles = fields.getlist(helpers.ACTION_CHECKBOX_NAME)
-        if handles and fields.get("select_across") != "1":
-            by_handle = self.model._default_manager.by_handle
-            ids = [row.pk for handle in handles for row in by_handle(handle).only("pk")]
-            queryset = queryset.filter(pk__in=ids)
-            fields["select_across"] = "1"
-            # The page that asks must send what was chosen, and not all.
-            request.as_sent, request.POST = request.POST, fields
-        return super().response_action(request, queryset, **located(action_location))
 
     @admin.action(description=_("End selected sessions"), permissions=["delete"])
     def end_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:

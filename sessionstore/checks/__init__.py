@@ -1,7 +1,7 @@
 """System checks: what is wrong with a configuration, told before the first request meets it.
 
 ``manage.py check --tag sessionstore --deploy --database default`` runs them all. One module per
-topic; docs/checks.md lists the ids.
+topic, in ``options`` one for each feature that is off by default; docs/checks.md lists the ids.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from django.core.checks import CheckMessage, Tags
 from django.core.checks import register as register_at_django
 
 from sessionstore.checks import (
-    binding,
     caching,
     cleanup,
     databases,
@@ -22,7 +21,7 @@ from sessionstore.checks import (
     place,
     settings,
 )
-from sessionstore.checks.options import oidc
+from sessionstore.checks.options import binding, history, known_devices, oidc
 from sessionstore.exceptions import WrongSetting
 
 TAG = "sessionstore"
@@ -46,6 +45,7 @@ for check in (
     *settings.CHECKS,
     *express.CHECKS,
     *binding.CHECKS,
+    *known_devices.CHECKS,
     *oidc.CHECKS,
     *caching.CHECKS,
     *pages.CHECKS,
@@ -58,6 +58,7 @@ for check in (
     *place.DATABASE_CHECKS,
     *express.DATABASE_CHECKS,
     *cleanup.DATABASE_CHECKS,
+    *history.DATABASE_CHECKS,
     *databases.DATABASE_CHECKS,
     *oidc.DATABASE_CHECKS,
 ):
@@ -67,7 +68,7 @@ for check in (
 for check in (
     *place.DEPLOYMENT_CHECKS,
     *databases.DEPLOYMENT_CHECKS,
-    *cleanup.DEPLOYMENT_CHECKS,
+    *history.DEPLOYMENT_CHECKS,
     *deployment.DATABASE_CHECKS,
 ):
     register(check, Tags.database, deploy=True)

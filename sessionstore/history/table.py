@@ -1,4 +1,4 @@
-"""The table of events as the verbs that a clean-up needs."""
+"""The table of events: read where it is written, and cleaned up. ``writing`` adds to it."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -29,3 +29,6 @@ class EventTable(RoutedTable):
 
     def _old(self, before: int) -> Any:
         return self.objects.filter(pk__lt=first_id(before - (conf.history_ms or 0)))
+
+
+events = EventTable()

@@ -16,14 +16,13 @@ from sessionstore.known_devices import tokens
 from sessionstore.known_devices.belonging import is_of
 from sessionstore.known_devices.logins import pending, texts_of
 from sessionstore.known_devices.rows import (
-    REPLACED_MS,
     is_current,
+    is_token_of,
     is_trusted_row,
     known_devices,
     options,
 )
 from sessionstore.models import KnownDevice, user_id_of
-from sessionstore.models.fields import as_ms
 from sessionstore.session.store import SessionBackend
 from sessionstore.users.impersonation import is_own
 
@@ -40,7 +39,7 @@ def device_of(request: HttpRequest, user: Any) -> KnownDevice | None:
     user_id = user_id_of(user)
     for token in tokens.of_user(conf.secrets, texts_of(request), user_id):
         row = known_devices.find(token.device_id, user_id)
-        if row is not None and _has(row, token) and is_current(row, user):
+        if row is not None and is_token_of(token, row) and is_current(row, user):
             return row
     return None
 
@@ -92,11 +91,3 @@ def _moment(until: datetime | timedelta | None) -> int | None:
     else:
         wanted = expiry.to_ms(aware(until))
     return min(wanted, now + options().age_ms)
-
-
-def _has(row: KnownDevice, token: tokens.Token) -> bool:
-    """Tell whether the token is the row's, or was until another request replaced it just now."""
-    if bytes(row.digest) == token.digest:
-        return True
-    is_late = expiry.now_ms() - as_ms(row.signed_in_at) > REPLACED_MS
-    return not is_late and bytes(row.previous_digest or b"") == token.digest

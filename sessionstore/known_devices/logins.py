@@ -25,10 +25,9 @@ from sessionstore.core.keys import new_id
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.known_devices import notice, tokens
 from sessionstore.known_devices.belonging import link
-from sessionstore.known_devices.rows import REPLACED_MS, known_devices, options
+from sessionstore.known_devices.rows import is_just_replaced, known_devices, options
 from sessionstore.known_devices.tokens import Token
 from sessionstore.models import KnownDevice, user_id_of
-from sessionstore.models.fields import as_ms
 from sessionstore.session.store import SessionBackend
 from sessionstore.table.faults import code_of
 from sessionstore.table.receipts import Fate, Receipt, receipt_for
@@ -157,8 +156,7 @@ def _signed_in(
             return SignedIn(old.device_id, new)
         if (row := known_devices.find(old.device_id, user_id)) is None:
             continue
-        is_late = expiry.now_ms() - as_ms(row.signed_in_at) > REPLACED_MS
-        if bytes(row.previous_digest or b"") == old.digest and not is_late:
+        if is_just_replaced(old, row):
             # Another request of this browser has just signed in, and its answer has the token.
             _trust(login, old.device_id)
             return SignedIn(old.device_id)

@@ -18,7 +18,7 @@ from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.routed import BATCH, RoutedTable
 
 # So long a request may still be under way that was sent before another one replaced the token.
-REPLACED_MS = expiry.MINUTE_MS
+_UNDER_WAY_MS = expiry.MINUTE_MS
 _FINGERPRINT, _TRUST = "device.password.1", "device.trust.1"
 
 
@@ -156,6 +156,17 @@ def options() -> KnownDevices:
         message = "SESSIONSTORE_KNOWN_DEVICES is not set: no device is known."
         raise LookupError(message)
     return conf.known_devices
+
+
+def is_token_of(token: Token, row: KnownDevice) -> bool:
+    """Tell whether a token is the row's, or was until another request replaced it just now."""
+    return bytes(row.digest) == token.digest or is_just_replaced(token, row)
+
+
+def is_just_replaced(token: Token, row: KnownDevice) -> bool:
+    """Tell whether another sign-in of this browser, a moment ago, has put a new token in place."""
+    is_late = expiry.now_ms() - as_ms(row.signed_in_at) > _UNDER_WAY_MS
+    return not is_late and bytes(row.previous_digest or b"") == token.digest
 
 
 def is_current(row: KnownDevice, user: Any) -> bool:

@@ -22,16 +22,12 @@ from sessionstore.core import journal
 from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
 from sessionstore.receivers.history import write_new_password
+from sessionstore.receivers.neighbours import listen_to
 from sessionstore.receivers.proofs import mark, proof_of_allauth, proofs_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_logged_in
 from sessionstore.users.impersonation import came_from_another, is_own
 from sessionstore.users.pending import end_after_commit
-
-try:
-    from allauth.account.signals import authentication_step_completed
-except ImportError:  # django-allauth is not installed
-    authentication_step_completed = None
 
 
 @receiver(user_logged_in, dispatch_uid="sessionstore.login")
@@ -112,12 +108,12 @@ def remember_reauthentication(
             session.cycle_key()
 
 
-if authentication_step_completed:
-    authentication_step_completed.connect(
-        remember_reauthentication, dispatch_uid="sessionstore.allauth"
-    )
-
-
+listen_to(
+    "allauth.account",
+    "signals.authentication_step_completed",
+    remember_reauthentication,
+    uid="allauth",
+)
 request_started.connect(journal.forget_loaded, dispatch_uid="sessionstore.request_started")
 
 

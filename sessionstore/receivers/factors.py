@@ -12,13 +12,9 @@ from django.db.models.signals import post_delete, post_save
 
 from sessionstore.core import journal
 from sessionstore.models import user_id_of
+from sessionstore.receivers.neighbours import listen_to
 from sessionstore.signals import Reason
 from sessionstore.users.pending import end_after_commit
-
-try:
-    from allauth.mfa import signals as allauth_mfa
-except (ImportError, RuntimeError):  # not there, or no app of the site
-    allauth_mfa = None
 
 _DEVICE = "django_otp.models.Device"
 
@@ -48,10 +44,8 @@ def _end_others(user_id: Any, using: str) -> None:
 
 def connect_factors() -> None:
     """Listen to what is installed."""
-    if allauth_mfa and apps.is_installed("allauth.mfa"):
-        for name in ("authenticator_added", "authenticator_removed", "authenticator_reset"):
-            uid = f"sessionstore.{name}"
-            getattr(allauth_mfa, name).connect(end_after_change, dispatch_uid=uid)
+    for name in ("authenticator_added", "authenticator_removed", "authenticator_reset"):
+        listen_to("allauth.mfa", f"signals.{name}", end_after_change, uid=name)
     if not apps.is_installed("django_otp"):
         return
     for model in apps.get_models():

@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_login_failed
 from django.dispatch import receiver
-from django.utils.module_loading import import_string
 
 from sessionstore.conf.zones import shown
 from sessionstore.core import expiry
 from sessionstore.core.keys import only_id
 from sessionstore.history.writing import acting_mark, ended, event, is_on, write, write_for_good
 from sessionstore.models import What, user_id_of
+from sessionstore.receivers.neighbours import listen_to
 from sessionstore.signals import Reason, session_expired, session_revoked, session_secured
 from sessionstore.table.receipts import at_commit
 from sessionstore.users.impersonation import is_own
@@ -116,9 +115,7 @@ def connect_history() -> None:
         ("impersonate", "session_begin", write_acting_began),
         ("impersonate", "session_end", write_acting_ended),
     ):
-        if apps.is_installed(app):
-            found: Any = import_string(f"{app}.signals.{signal}")
-            found.connect(write_it, dispatch_uid=f"sessionstore.history.{signal}")
+        listen_to(app, f"signals.{signal}", write_it, uid=f"history.{signal}")
 
 
 def _moment(milliseconds: int) -> Any:

@@ -10,14 +10,10 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from sessionstore.models import user_id_of
+from sessionstore.receivers.neighbours import listen_to
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.users.impersonation import came_from_another, is_own
-
-try:
-    from hijack.signals import hijack_started
-except (ImportError, RuntimeError):  # not there, or a site without users
-    hijack_started = None
 
 
 @receiver(user_logged_in, dispatch_uid="sessionstore.loginas")
@@ -42,5 +38,4 @@ def note_hijack(request: HttpRequest, hijacker: Any, hijacked: Any, **_: Any) ->
         session.note_impersonation(user_id_of(hijacker))
 
 
-if hijack_started:
-    hijack_started.connect(note_hijack, dispatch_uid="sessionstore.hijack")
+listen_to("hijack", "signals.hijack_started", note_hijack, uid="hijack")

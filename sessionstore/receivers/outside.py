@@ -9,17 +9,8 @@ from sessionstore.links.names import Name
 from sessionstore.outside.backends import CAS, TICKET
 from sessionstore.outside.linked import end_linked
 from sessionstore.outside.logins import link, link_remembered, names_in
+from sessionstore.receivers.neighbours import listen_to
 from sessionstore.signals import Reason
-
-try:
-    from allauth.account.signals import user_logged_in as allauth_logged_in
-except ImportError:  # django-allauth is not installed
-    allauth_logged_in = None
-cas_user_logout: Any
-try:
-    from django_cas_ng.signals import cas_user_logout
-except ImportError:  # django-cas-ng is not installed
-    cas_user_logout = None
 
 
 @receiver(user_logged_in, dispatch_uid="sessionstore.outside.login")
@@ -41,7 +32,5 @@ def end_ticket(sender: Any = None, ticket: Any = None, **_: Any) -> None:
         end_linked(Name(CAS, ticket, TICKET), reason=Reason.PROVIDER)
 
 
-if allauth_logged_in is not None:
-    allauth_logged_in.connect(link_social_login, dispatch_uid="sessionstore.outside.allauth")
-if cas_user_logout is not None:
-    cas_user_logout.connect(end_ticket, dispatch_uid="sessionstore.outside.cas")
+listen_to("allauth.account", "signals.user_logged_in", link_social_login, uid="outside.allauth")
+listen_to("django_cas_ng", "signals.cas_user_logout", end_ticket, uid="outside.cas")

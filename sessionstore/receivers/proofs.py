@@ -153,7 +153,7 @@ def _of_django_otp(request: Any, session: SessionBackend, user: Any) -> Iterator
     device = getattr(user, "otp_device", None)
     if device is None or getattr(device, "user_id", None) != user.pk:
         return
-    was_verified = _is_of_session(user) and _OTP_DEVICE in session.data_before
+    was_verified = _is_of_session(user) and _OTP_DEVICE in session.stored_data
     if was_verified or _ends_with_password(request):
         return
     label = type(device)._meta.app_label

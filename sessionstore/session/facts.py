@@ -1,7 +1,7 @@
 """What can be asked of a session: its names, its user, and whether there is something to save.
 
-Questions only: none changes the data, but for the note of how a user has proved who they are. What
-says that it loads may cost a SELECT.
+Questions, and two notes that the next save writes: what the session is linked to, and how its user
+has proved who they are. What says that it loads may cost a SELECT.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,8 @@ from sessionstore.core.headers.set_cookie import CookieOptions
 from sessionstore.core.keys import Key, as_text, id_of
 from sessionstore.core.merge import USER_KEY
 from sessionstore.core.record import Data, Record
-from sessionstore.core.sign_ins import facts
+from sessionstore.core.sign_ins import facts as sign_in_facts
+from sessionstore.core.sign_ins.facts import SignIn
 from sessionstore.core.sign_ins.methods import IMPERSONATION
 from sessionstore.links.names import SID, Name
 from sessionstore.links.pending import NO_LINKS
@@ -97,11 +98,6 @@ class Facts(DjangoSession):
         return None if row is None else row.id
 
     @property
-    def data_before(self) -> Data:
-        """A copy of the data as the row holds them, as far as it has been read. Never loads."""
-        return data_of(self._known.payload)
-
-    @property
     def ended_key(self) -> Key | None:
         """The key that the request came with, where its session has ended; loads."""
         self._get_session()
@@ -152,7 +148,7 @@ class Facts(DjangoSession):
     # --- how the user has proved who they are
 
     @property
-    def sign_ins(self) -> tuple[facts.SignIn, ...]:
+    def sign_ins(self) -> tuple[SignIn, ...]:
         """How and when the user of this session has proved who they are, the oldest first. Loads.
 
         Empty for nobody's session, and where that is not known.
@@ -160,7 +156,7 @@ class Facts(DjangoSession):
         data = self._get_session()
         user_id = data.get(USER_KEY)
         owner = None if user_id is None else str(user_id)
-        return facts.sign_ins_in(data, owner, self.authenticated_at_ms)
+        return sign_in_facts.sign_ins_in(data, owner, self.authenticated_at_ms)
 
     def mark_authenticated(
         self, method: str = "", *, level: int | None = None, provider: str = ""
@@ -177,7 +173,7 @@ class Facts(DjangoSession):
         if self.left_user_id is not None:
             # Another user was signed in a moment ago, and by now it is known that this is no play.
             known = tuple(one for one in known if one.level > 0)
-        how = facts.fact_of(method, at, level=level, provider=provider, known=known)
+        how = sign_in_facts.fact_of(method, at, level=level, provider=provider, known=known)
         self._note_sign_in(how, known)
         self.may_bind = True
         self._stamp_at(at)
@@ -186,13 +182,13 @@ class Facts(DjangoSession):
 
     def note_impersonation(self, by: object) -> None:
         """Note that somebody else acts as the user of this session, and that nothing is proved."""
-        how = facts.fact_of(IMPERSONATION, expiry.now_ms(), by=str(by))
+        how = sign_in_facts.fact_of(IMPERSONATION, expiry.now_ms(), by=str(by))
         self._note_sign_in(how, ())
 
-    def _note_sign_in(self, how: facts.SignIn, known: Iterable[facts.SignIn]) -> None:
+    def _note_sign_in(self, how: SignIn, known: Iterable[SignIn]) -> None:
         user_id = self._session.get(USER_KEY)
         if user_id is not None:
-            facts.add(self._session, str(user_id), how, known=known)
+            sign_in_facts.add(self._session, str(user_id), how, known=known)
 
     @property
     def expires_at_ms(self) -> int | None:

@@ -86,6 +86,11 @@ def place_of(address: str | None) -> str:
     return ", ".join(part for part in (found.get("city"), found.get("country_name")) if part)
 
 
+def address_in_words(address: str | None) -> str:
+    """Return "192.0.2.1 · Boxford, United Kingdom", as far as it is known."""
+    return " · ".join(filter(None, (address, place_of(address))))
+
+
 @lru_cache(maxsize=1)
 def geoip_reader() -> Any:
     """Open the data once; a project without them says so by not setting GEOIP_PATH."""

@@ -1,33 +1,22 @@
 """The devices pages: where am I signed in, and end it there."""
 
-from dataclasses import asdict, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
-from django.views.generic import TemplateView, View
 
 from sessionstore.answers.kinds import wants_json
 from sessionstore.answers.places import NEW_PASSWORD, url_of
 from sessionstore.conf import conf
-from sessionstore.conf.zones import aware
-from sessionstore.decorators import (
-    RecentLoginRequiredMixin,
-    SignedInMixin,
-    not_impersonated,
-    session_of,
-)
+from sessionstore.decorators import session_of
 from sessionstore.known_devices import listing
 from sessionstore.known_devices.listing import KnownBrowser
 from sessionstore.users import devices
@@ -35,42 +24,36 @@ from sessionstore.users.devices import Device, DevicePage
 
 from .history import recent_activity
 from .logout import ended_whatever_is_raised
+from .own_pages import EndView, Facts, OwnPage, done, in_json
 
 
-# Both send visitors to the login themselves, with a way back that is no POST.
-@method_decorator([login_not_required, never_cache, not_impersonated], name="dispatch")
-class DevicesView(SignedInMixin, TemplateView):
+class DevicesView(OwnPage):
     """List the live sessions of the user who asks, as a page or as JSON."""
 
     template_name = "sessionstore/devices.html"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Show one page of the list."""
-        number = request.GET.get("page", "1")
-        if not (number.isdecimal() and len(number) < 6 and int(number)):
-            raise Http404
         session = session_of(request)
-        page = devices.list_devices(request.user, session, number=int(number))
+        page = devices.list_devices(request.user, session, number=self.number)
         known, named = listing.beside(request, session, page.devices)
         page = replace(page, devices=named)
-        if wants_json(request):
-            response: HttpResponse = JsonResponse(_list_in_json(page, known))
-        else:
-            facts = {
+
+        def facts() -> Facts:
+            is_first = page.number == 1
+            return {
+                "title": _("Your devices"),
                 "page": page,
-                "known": known if page.number == 1 else [],
-                "activity": recent_activity(request.user) if page.number == 1 else None,
+                "known": known if is_first else [],
+                "activity": recent_activity(request.user) if is_first else None,
+                **kwargs,
             }
-            context = self.get_context_data(title=_("Your devices"), **facts, **kwargs)
-            response = self.render_to_response(context)
-        patch_vary_headers(response, ("Accept",))
-        return response
+
+        return self.shown(json=lambda: _list_in_json(page, known), page=facts)
 
 
-@method_decorator(
-    [login_not_required, never_cache, not_impersonated, csrf_protect], name="dispatch"
-)
-class DeviceView(SignedInMixin, TemplateView):
+@method_decorator(csrf_protect, name="dispatch")
+class DeviceView(OwnPage):
     """Show one of them with all that is known of it; a POST gives it a name."""
 
     template_name = "sessionstore/device.html"
@@ -78,22 +61,20 @@ class DeviceView(SignedInMixin, TemplateView):
     def get(self, request: HttpRequest, handle: str) -> HttpResponse:
         """Show it; 404 when it has ended, or is nobody's or somebody else's."""
         session = session_of(request)
-        device = devices.find_device(request.user, session, handle)
-        if device is None:
+        found = devices.find_device(request.user, session, handle)
+        if found is None:
             raise Http404
-        [device] = listing.beside(request, session, [device])[1]
-        if wants_json(request):
-            response: HttpResponse = JsonResponse(_in_json(device))
-        else:
-            facts = {
+        [device] = listing.beside(request, session, [found])[1]
+
+        def facts() -> Facts:
+            return {
+                "title": device.title,
                 "device": device,
                 "can_name": devices.can_name(session),
                 "leads_on": url_of(NEW_PASSWORD) is not None,
             }
-            context = self.get_context_data(title=device.title, **facts)
-            response = self.render_to_response(context)
-        patch_vary_headers(response, ("Accept",))
-        return response
+
+        return self.shown(json=lambda: _device_in_json(device), page=facts)
 
     def post(self, request: HttpRequest, handle: str) -> HttpResponse:
         """Take the name, for all that is known of the device; an empty one takes it away."""
@@ -105,14 +86,6 @@ class DeviceView(SignedInMixin, TemplateView):
             return JsonResponse({"name": name})
         messages.success(request, _("The name is saved."), fail_silently=True)
         return redirect("sessionstore:device", handle)
-
-
-@method_decorator([login_not_required, csrf_protect], name="dispatch")
-class EndView(RecentLoginRequiredMixin, View):
-    """A POST that ends something: with a recent login, and back to the list."""
-
-    http_method_names = ["post", "options"]
-    recent_login_next: str | None = "sessionstore:devices"
 
 
 class RevokeView(EndView):
@@ -130,19 +103,19 @@ class RevokeView(EndView):
         if handle == session.handle:
             with ended_whatever_is_raised(request):
                 logout(request)
-            return _done(request, 1)
+            return done(request, 1)
         if devices.is_blind(session):
             messages.warning(request, devices.not_seen(session), fail_silently=True)
-            return _done(request, 0)
+            return done(request, 0)
         device = devices.find_device(request.user, session, handle)
         if device is not None:
             [device] = listing.beside(request, session, [device])[1]
         if not devices.revoke(request.user, session, handle):
             messages.info(request, _("That device was signed out already."), fail_silently=True)
-            return _done(request, 0)
+            return done(request, 0)
         named = {"device": device.title if device else _("Unknown browser")}
         messages.success(request, _("Signed out of %(device)s.") % named, fail_silently=True)
-        return self._to_new_password(request) or _done(request, 1)
+        return self._to_new_password(request) or done(request, 1)
 
     def _to_new_password(self, request: HttpRequest) -> HttpResponse | None:
         """Whoever used a device that nobody knows has the password too, or may have it."""
@@ -161,11 +134,11 @@ class RevokeOthersView(EndView):
         """Delete them and say how many there were."""
         if devices.is_blind(session_of(request)):
             messages.warning(request, devices.not_seen(session_of(request)), fail_silently=True)
-            return _done(request, 0)
+            return done(request, 0)
         count = devices.revoke_others(request.user, session_of(request))
         text = ngettext("Signed out on %(n)d device.", "Signed out on %(n)d devices.", count)
         messages.success(request, text % {"n": count}, fail_silently=True)
-        return _done(request, count)
+        return done(request, count)
 
 
 def _page_of_device(handle: str) -> str:
@@ -173,35 +146,20 @@ def _page_of_device(handle: str) -> str:
     return url_of(("sessionstore:device",), handle) or reverse("sessionstore:devices")
 
 
-def _done(request: HttpRequest, count: int) -> HttpResponse:
-    if wants_json(request):
-        return JsonResponse({"signed_out": count})
-    return redirect("sessionstore:devices")
-
-
-def _list_in_json(page: DevicePage, known: list[KnownBrowser]) -> dict[str, Any]:
-    found = [_in_json(device) for device in page.devices]
-    more = {"page": page.number, "has_next": page.has_next, "not_seen": page.not_seen}
+def _list_in_json(page: DevicePage, known: list[KnownBrowser]) -> Facts:
+    found = [_device_in_json(device) for device in page.devices]
+    more: Facts = {"page": page.number, "has_next": page.has_next, "not_seen": page.not_seen}
     if conf.known_devices is not None:
         more["known_devices"] = list(map(known_in_json, known))
     return {"devices": found, **more}
 
 
-def _in_json(device: Device) -> dict[str, Any]:
-    return {**facts_in_json(device), "url": _page_of_device(device.handle)}
+def _device_in_json(device: Device) -> Facts:
+    return {**in_json(device), "url": _page_of_device(device.handle)}
 
 
-def known_in_json(browser: KnownBrowser) -> dict[str, Any]:
+def known_in_json(browser: KnownBrowser) -> Facts:
     """Return a known device, with the handles of its sessions."""
     handles = [device.handle for device in browser.sessions]
     url = reverse("sessionstore:known_device", args=[browser.handle])
-    return {**facts_in_json(replace(browser, sessions=[])), "sessions": handles, "url": url}
-
-
-def facts_in_json(device: Device | KnownBrowser) -> dict[str, Any]:
-    """Return what is known of a device, with its moments in UTC."""
-    facts = asdict(device)
-    moments = {
-        name: aware(fact).isoformat() for name, fact in facts.items() if isinstance(fact, datetime)
-    }
-    return {**facts, **moments}
+    return {**in_json(replace(browser, sessions=[])), "sessions": handles, "url": url}

@@ -1,25 +1,19 @@
 """What happened lately to one's own sessions."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.decorators import login_not_required
-from django.db import router
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils.cache import patch_vary_headers
-from django.utils.decorators import method_decorator
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.generic import TemplateView
 
-from sessionstore.answers.kinds import wants_json
-from sessionstore.conf.zones import aware
-from sessionstore.decorators import SignedInMixin, not_impersonated
+from sessionstore.history.table import events
 from sessionstore.history.writing import is_on
 from sessionstore.models import SessionEvent, What
 from sessionstore.signals import Reason
 from sessionstore.users.words import browser_in_words, place_of
+
+from .own_pages import Facts, OwnPage, in_json
 
 PER_PAGE = 20
 
@@ -54,34 +48,26 @@ def recent_activity(user: Any, *, number: int = 1) -> ActivityPage | None:
     """
     if not is_on():
         return None
-    # Where it is written: on a replica that lags, the login of a moment ago is not there.
-    events: Any = SessionEvent.objects.using(router.db_for_write(SessionEvent))
     start = (number - 1) * PER_PAGE
-    found = events.of_user(user).exclude(what=What.NEW_KEY)[start : start + PER_PAGE + 1]
+    found = events.objects.of_user(user).exclude(what=What.NEW_KEY)[start : start + PER_PAGE + 1]
     activities = [_described(event) for event in found]
     return ActivityPage(activities[:PER_PAGE], number, has_next=len(activities) > PER_PAGE)
 
 
-@method_decorator([login_not_required, never_cache, not_impersonated], name="dispatch")
-class HistoryView(SignedInMixin, TemplateView):
+class HistoryView(OwnPage):
     """List what happened to the sessions of the user who asks, as a page or as JSON."""
 
     template_name = "sessionstore/history.html"
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Show one page of the list; 404 where nothing is written down."""
-        number = request.GET.get("page", "1")
-        is_number = number.isdecimal() and len(number) < 6 and int(number)
-        page = recent_activity(request.user, number=int(number)) if is_number else None
+        page = recent_activity(request.user, number=self.number)
         if page is None:
             raise Http404
-        if wants_json(request):
-            response: HttpResponse = JsonResponse(_list_in_json(page))
-        else:
-            context = self.get_context_data(title=_("Recent activity"), activity=page, **kwargs)
-            response = self.render_to_response(context)
-        patch_vary_headers(response, ("Accept",))
-        return response
+        return self.shown(
+            json=lambda: _list_in_json(page),
+            page=lambda: {"title": _("Recent activity"), "activity": page, **kwargs},
+        )
 
 
 def _described(event: SessionEvent) -> Activity:
@@ -106,14 +92,14 @@ def _words_of(event: SessionEvent) -> str:
         Reason.COMMAND: _("Signed out by an administrator"),
         Reason.LIMIT: _("Signed out because of too many devices"),
         Reason.PASSWORD_CHANGED: _("Signed out because the password was changed"),
+        Reason.FACTOR_CHANGED: _("Signed out because a second factor was changed"),
         Reason.ACCOUNT_DISABLED: _("Signed out because the account was disabled"),
+        Reason.PROVIDER: _("Signed out where you sign in"),
+        Reason.REPLACED: _("Signed out by a sign-in that could not show to be this device"),
     }
     return words.get(event.reason or "", event.words)
 
 
-def _list_in_json(page: ActivityPage) -> dict[str, Any]:
-    found = [
-        {**asdict(one), "happened_at": aware(one.happened_at).isoformat()}
-        for one in page.activities
-    ]
+def _list_in_json(page: ActivityPage) -> Facts:
+    found = list(map(in_json, page.activities))
     return {"activities": found, "page": page.number, "has_next": page.has_next}

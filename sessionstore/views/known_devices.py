@@ -7,27 +7,25 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.utils.cache import patch_vary_headers
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import TemplateView, View
+from django.views.generic import View
 
 from sessionstore.answers.kinds import wants_json
 from sessionstore.answers.places import FORGOTTEN_PASSWORD, NEW_PASSWORD, url_of
-from sessionstore.decorators import SignedInMixin, not_impersonated, session_of
+from sessionstore.decorators import session_of
 from sessionstore.known_devices import listing, logins, reports
 
-from .devices import EndView, known_in_json
+from .devices import known_in_json
 from .logout import ended_whatever_is_raised
+from .own_pages import EndView, OwnPage, done
 
 
-@method_decorator(
-    [login_not_required, never_cache, not_impersonated, csrf_protect], name="dispatch"
-)
-class KnownDeviceView(SignedInMixin, TemplateView):
+@method_decorator(csrf_protect, name="dispatch")
+class KnownDeviceView(OwnPage):
     """Show a known device; a POST gives it a name, which its sessions have too."""
 
     template_name = "sessionstore/known_device.html"
@@ -37,13 +35,10 @@ class KnownDeviceView(SignedInMixin, TemplateView):
         browser = listing.find(request, session_of(request), handle)
         if browser is None:
             raise Http404
-        if wants_json(request):
-            response: HttpResponse = JsonResponse(known_in_json(browser))
-        else:
-            context = self.get_context_data(title=browser.title, device=browser)
-            response = self.render_to_response(context)
-        patch_vary_headers(response, ("Accept",))
-        return response
+        return self.shown(
+            json=lambda: known_in_json(browser),
+            page=lambda: {"title": browser.title, "device": browser},
+        )
 
     def post(self, request: HttpRequest, handle: str) -> HttpResponse:
         """Take the name; an empty one takes it away."""
@@ -65,7 +60,7 @@ class ForgetDeviceView(EndView):
         browser = listing.find(request, session, handle)
         if browser is None:
             messages.info(request, _("That device was forgotten already."), fail_silently=True)
-            return _done(request, 0)
+            return done(request, 0)
         cookie, ended = listing.value_without(request, handle), 0
         if listing.is_where(session, handle):
             with ended_whatever_is_raised(request):
@@ -74,7 +69,7 @@ class ForgetDeviceView(EndView):
         ended += listing.end(session, handle)
         text = _("%(device)s is forgotten and signed out.") % {"device": browser.title}
         messages.success(request, text, fail_silently=True)
-        response = _done(request, ended)
+        response = done(request, ended)
         if cookie is not None:
             logins.send(response, cookie)
         return response
@@ -118,9 +113,3 @@ class NotMeView(View):
         response = render(request, "sessionstore/not_me.html", context)
         response.headers["Referrer-Policy"] = "strict-origin"
         return response
-
-
-def _done(request: HttpRequest, count: int) -> HttpResponse:
-    if wants_json(request):
-        return JsonResponse({"signed_out": count})
-    return redirect("sessionstore:devices")

@@ -86,6 +86,8 @@ TEMPLATES = [
     "_logout_button.html",
     "_messages.html",
     "_moment.html",
+    "_name_device.html",
+    "_pages.html",
     "_sign_out_device.html",
     "_why_signed_out.html",
     "admin/_page.html",

@@ -1,1 +1,1 @@
-"""Checks of what a site may ask for beside its sessions, one module for each."""
+"""Checks of features that are off by default, one module for the setting of each."""

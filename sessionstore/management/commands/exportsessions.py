@@ -11,11 +11,12 @@ from django.db import router
 
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
+from sessionstore.history.table import events
 from sessionstore.history.writing import is_on
 from sessionstore.management.base import SessionCommand, database_errors
 from sessionstore.management.engines import session_engine
 from sessionstore.management.people import user_named
-from sessionstore.models import SessionEvent, user_id_of
+from sessionstore.models import user_id_of
 from sessionstore.table.refusals import Named
 from sessionstore.users.devices import described, not_seen
 
@@ -76,10 +77,9 @@ def _kept_about(user_id: str) -> dict[str, Any]:
 
 def _history_of(user_id: str) -> list[dict[str, Any]]:
     """Return the events of a user. Who else did something is not the user's to know."""
-    events: Any = SessionEvent.objects.using(router.db_for_write(SessionEvent))
     return [
         {**_told(event, *_EVENT), "by_user": event.actor_id == user_id}
-        for event in events.of_user(user_id).iterator()
+        for event in events.objects.of_user(user_id).iterator()
     ]
 
 

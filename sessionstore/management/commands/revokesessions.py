@@ -17,6 +17,7 @@ from sessionstore.management.arguments import duration
 from sessionstore.management.base import (
     ROWS_LEFT,
     SessionCommand,
+    counted,
     database_errors,
     refuse_early,
     sessions,
@@ -122,7 +123,7 @@ class Command(SessionCommand):
             self._tell(f"Would end {_told(count, words, 'delete')}", shows=shows)
             if options["forget_devices"]:
                 known = known_devices.count_of(chosen[0].user_id)
-                self._tell(f"Would forget {_devices(known)}.", shows=shows)
+                self._tell(f"Would forget {counted(known, known_devices.holds)}.", shows=shows)
             return
         if count.rows and not options["no_input"]:
             _ask(f"This ends {_told(count, words, 'deletes')}")
@@ -135,7 +136,10 @@ class Command(SessionCommand):
             stopped = stop()
         is_told = session.table.pay_debts()
         self._tell(f"Ended {_told(ended, words, 'deleted')}", shows=shows)
-        self._tell(f"Forgot {_devices(forgotten)}.", shows=shows and options["forget_devices"])
+        self._tell(
+            f"Forgot {counted(forgotten, known_devices.holds)}.",
+            shows=shows and options["forget_devices"],
+        )
         if old is not None and options["handle"] is None:
             self._tell_of_what_has_not_moved(old, ends_all=options["all"])
         if not is_told:
@@ -228,10 +232,6 @@ def _forget(user_id: str | None, stop: Callable[[], bool]) -> int:
     return in_batches(
         forget, known_devices, pace=Pace(), stop=stop, on_batch=lambda _: None
     ).removed
-
-
-def _devices(number: int) -> str:
-    return f"{number:,} known device{'' if number == 1 else 's'}"
 
 
 def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
