@@ -11,10 +11,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.users import ids_named, names_of
+from sessionstore.history.words import words_of
 from sessionstore.history.writing import is_on
 from sessionstore.models import SessionEvent, What
 from sessionstore.signals import Reason
-from sessionstore.users.words import browser_in_words, place_of
+from sessionstore.users.words import browser_in_words, place_of, sign_ins_in_words
 
 
 class WhatFilter(admin.SimpleListFilter):
@@ -59,7 +60,7 @@ class EventList(ChangeList):
 class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Look and search; the newest first. Shown where the site keeps a history."""
 
-    list_display = ("when", "event", "user", "by", "device", "address", "handle")
+    list_display = ("when", "event", "how", "user", "by", "device", "address", "handle")
     list_display_links = None
     list_filter = (WhatFilter, ReasonFilter)
     list_per_page = 50
@@ -106,7 +107,12 @@ class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("what"))
     def event(self, event: Any) -> str:
-        return f"{event.words} ({event.reason})" if event.reason else event.words
+        words = words_of(event)
+        return f"{words} ({event.reason})" if event.reason else words
+
+    @admin.display(description=_("signed in with"))
+    def how(self, event: Any) -> str:
+        return sign_ins_in_words(event.sign_ins)
 
     @admin.display(description=_("user"))
     def user(self, event: Any) -> str:

@@ -42,6 +42,8 @@ class Facts(DjangoSession):
     left_user_id: object = None
     # The row that the key opens and this request is not given, without its data.
     withheld: Record | None = None
+    # How users have proved in this request who they are, each with whose that is.
+    proofs: tuple[tuple[str, facts.SignIn], ...] = ()
     # What this request has linked it to.
     _links = NO_LINKS
 
@@ -186,6 +188,7 @@ class Facts(DjangoSession):
         user_id = self._session.get(USER_KEY)
         if user_id is not None:
             facts.add(self._session, str(user_id), how, known=known)
+            self.proofs = (*self.proofs, (str(user_id), how))
 
     @property
     def expires_at_ms(self) -> int | None:
