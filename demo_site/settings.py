@@ -55,6 +55,7 @@ SESSIONSTORE_ABSOLUTE_TIMEOUT = timedelta(days=30)
 SESSIONSTORE_KNOWN_DEVICES = True
 # To the terminal: sign in as the same user with a second browser, and open the link there.
 SESSIONSTORE_NEW_DEVICE_MAIL = True
+SESSIONSTORE_HISTORY = timedelta(days=180)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # --- Signing in -----------------------------------------------------------------------------------

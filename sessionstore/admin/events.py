@@ -10,10 +10,11 @@ from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.rows import RowsAdmin
 from sessionstore.history.table import events
+from sessionstore.history.words import words_of
 from sessionstore.history.writing import is_on
 from sessionstore.models import SessionEvent, What
 from sessionstore.signals import Reason
-from sessionstore.users.words import browser_in_words
+from sessionstore.users.words import browser_in_words, sign_ins_in_words
 
 
 class WhatFilter(admin.SimpleListFilter):
@@ -46,7 +47,7 @@ class ReasonFilter(admin.SimpleListFilter):
 class SessionEventAdmin(RowsAdmin):
     """Look and search; the newest first. Shown where the site keeps a history."""
 
-    list_display = ("when", "event", "user", "by", "device", "address", "handle")
+    list_display = ("when", "event", "how", "user", "by", "device", "address", "handle")
     list_filter = (WhatFilter, ReasonFilter)
     ordering = ("-pk",)
     # A table of any size comes in the order of its key, and in no other.
@@ -72,7 +73,12 @@ class SessionEventAdmin(RowsAdmin):
 
     @admin.display(description=_("what"))
     def event(self, event: Any) -> str:
-        return f"{event.words} ({event.reason})" if event.reason else event.words
+        words = words_of(event)
+        return f"{words} ({event.reason})" if event.reason else words
+
+    @admin.display(description=_("signed in with"))
+    def how(self, event: Any) -> str:
+        return sign_ins_in_words(event.sign_ins)
 
     @admin.display(description=_("user"))
     def user(self, event: Any) -> str:

@@ -46,6 +46,11 @@ class KnownDeviceTable(RoutedTable):
         rows = self._live().filter(user_id=user_id).order_by("-signed_in_at", "pk")
         return [row for row in attempt(self.alias, READ, lambda: list(rows)) if not row.is_foreign]
 
+    def kept_about(self, user_id: str) -> list[KnownDevice]:
+        """Return all rows of a user, also those that are over, whatever the settings are."""
+        rows = self.objects.filter(user_id=user_id).order_by("-signed_in_at", "pk")
+        return [row for row in attempt(self.alias, READ, lambda: list(rows)) if not row.is_foreign]
+
     def renew(self, old: Token, new: Token, user: Any, client: Client) -> bool:
         """Put a new token in the place of the one that a browser has shown: one UPDATE.
 

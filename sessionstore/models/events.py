@@ -1,6 +1,7 @@
 """The table of what happened to the sessions of users. It is added to, and never changed."""
 
 import time
+from collections.abc import Iterable
 from typing import Any, ClassVar, NoReturn, Self, cast
 
 from django.db import models
@@ -10,9 +11,17 @@ from sessionstore.conf import conf
 from sessionstore.core.crypto import SITE_MARK_BYTES
 from sessionstore.core.keys import ID_BYTES, ordered_id
 from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH
+from sessionstore.core.sign_ins.facts import SignIn
 from sessionstore.exceptions import AppendOnly
 
-from .fields import ClientField, FixedBytesField, MillisecondsField, UserIdField, user_id_of
+from .fields import (
+    ClientField,
+    FixedBytesField,
+    MillisecondsField,
+    UserIdField,
+    as_ms,
+    user_id_of,
+)
 from .sessions import this_moment
 
 HANDLE_LENGTH = 22
@@ -39,6 +48,7 @@ class What(models.TextChoices):
     NEW_KEY = "new_key", _("Session key renewed")
     ENDED = "ended", _("Signed out")
     EXPIRED = "expired", _("Session ran out")
+    NEW_DEVICE = "new_device", _("That device was not known before")
     PASSWORD_CHANGED = "password_changed", _("Password changed")
     ACTING_BEGAN = "acting_began", _("Somebody else began to act in this name")
     ACTING_ENDED = "acting_ended", _("Somebody else ceased to act in this name")
@@ -130,6 +140,25 @@ class SessionEvent(models.Model):
     def words(self) -> str:
         """What happened, in the reader's language."""
         return str(What(self.what).label) if self.what in What.values else self.what
+
+    @property
+    def sign_ins(self) -> list[SignIn]:
+        """How its user has proved who they are, where that is what happened."""
+        at = as_ms(self.happened_at)
+        return [
+            SignIn(one["method"], at, one["level"], one["provider"])
+            for one in self.facts.get("methods", ())
+        ]
+
+
+def facts_of(proofs: Iterable[SignIn]) -> dict[str, Any]:
+    """Return what ``SessionEvent.facts`` keeps of proofs; {} where no method is known."""
+    methods = [
+        {"method": one.method, "level": one.level, "provider": one.provider}
+        for one in proofs
+        if one.method
+    ]
+    return {"methods": methods} if methods else {}
 
 
 _REFUSAL = (

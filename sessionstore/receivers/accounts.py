@@ -47,11 +47,12 @@ def remember_login(request: HttpRequest | None = None, user: Any = None, **_: An
         session.note_login(user_id_of(user))
         if not came_from_another(session):
             proofs = proofs_of(request, session, user)
-    if not session.has_new_key:
-        session.cycle_key()
     session.client = client_of(request)
+    # A new key may be stored at once, and with it the login and what has proved it.
     for proof in proofs:
         mark(session, proof)
+    if not session.has_new_key:
+        session.cycle_key()
     user_id = session.get(USER_KEY)
     if is_of_session:
         bind_anew(session, user_id)

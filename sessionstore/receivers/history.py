@@ -10,9 +10,16 @@ from sessionstore.conf.zones import shown
 from sessionstore.core import expiry
 from sessionstore.core.keys import only_id
 from sessionstore.history.writing import acting_mark, ended, event, is_on, write, write_for_good
-from sessionstore.models import What, user_id_of
+from sessionstore.models import KnownDevice, What, user_id_of
+from sessionstore.models.events import facts_of
 from sessionstore.receivers.neighbours import listen_to
-from sessionstore.signals import Reason, session_expired, session_revoked, session_secured
+from sessionstore.signals import (
+    Reason,
+    new_device,
+    session_expired,
+    session_revoked,
+    session_secured,
+)
 from sessionstore.table.receipts import at_commit
 from sessionstore.users.impersonation import is_own
 
@@ -47,9 +54,20 @@ def write_secured(
         return
     if is_login:
         session.told_login = True
+    if what is not What.ACTING_BEGAN:
+        proofs = [how for whose, how in session.proofs if whose == user_id]
+        columns["facts"] = facts_of(proofs)
     if session.client is not None and columns["actor_id"] == user_id:
         columns |= {"ip": session.client.ip, "user_agent": session.client.user_agent}
     write([event(what, user_id, handle=handle, **columns)])
+
+
+@receiver(new_device, dispatch_uid="sessionstore.history.new_device")
+def write_new_device(user: Any, device: KnownDevice, handle: str | None, **_: Any) -> None:
+    """Write a sign-in on a device that was not known, which is there to stay."""
+    if is_on():
+        facts = {"device": device.handle}
+        write([event(What.NEW_DEVICE, user_id_of(user), handle=handle, facts=facts)])
 
 
 @receiver(session_revoked, dispatch_uid="sessionstore.history.revoked")

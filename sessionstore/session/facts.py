@@ -45,6 +45,8 @@ class Facts(DjangoSession):
     left_user_id: object = None
     # The row that the key opens and this request is not given, without its data.
     withheld: Record | None = None
+    # How users have proved in this request who they are, each with whose that is.
+    proofs: tuple[tuple[str, SignIn], ...] = ()
     # What this request has linked it to.
     _links = NO_LINKS
 
@@ -189,6 +191,7 @@ class Facts(DjangoSession):
         user_id = self._session.get(USER_KEY)
         if user_id is not None:
             sign_in_facts.add(self._session, str(user_id), how, known=known)
+            self.proofs = (*self.proofs, (str(user_id), how))
 
     @property
     def expires_at_ms(self) -> int | None:

@@ -8,10 +8,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from sessionstore.history.table import events
+from sessionstore.history.words import words_of
 from sessionstore.history.writing import is_on
 from sessionstore.models import SessionEvent, What
-from sessionstore.signals import Reason
-from sessionstore.users.words import browser_in_words, place_of
+from sessionstore.users.words import browser_in_words, place_of, sign_ins_in_words
 
 from .own_pages import Facts, OwnPage, in_json
 
@@ -30,6 +30,7 @@ class Activity:
     browser: str
     address: str
     place: str
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class HistoryView(OwnPage):
 
 def _described(event: SessionEvent) -> Activity:
     return Activity(
-        words=_words_of(event),
+        words=words_of(event),
         what=event.what,
         reason=event.reason or "",
         happened_at=event.happened_at,
@@ -80,24 +81,8 @@ def _described(event: SessionEvent) -> Activity:
         browser=browser_in_words(event.user_agent) if event.user_agent else "",
         address=event.ip or "",
         place=place_of(event.ip),
+        how=sign_ins_in_words(event.sign_ins),
     )
-
-
-def _words_of(event: SessionEvent) -> str:
-    if event.what != What.ENDED:
-        return event.words
-    words: dict[str, str] = {
-        Reason.OWNER: _("Signed out from another device"),
-        Reason.ADMIN: _("Signed out by an administrator"),
-        Reason.COMMAND: _("Signed out by an administrator"),
-        Reason.LIMIT: _("Signed out because of too many devices"),
-        Reason.PASSWORD_CHANGED: _("Signed out because the password was changed"),
-        Reason.FACTOR_CHANGED: _("Signed out because a second factor was changed"),
-        Reason.ACCOUNT_DISABLED: _("Signed out because the account was disabled"),
-        Reason.PROVIDER: _("Signed out where you sign in"),
-        Reason.REPLACED: _("Signed out by a sign-in that could not show to be this device"),
-    }
-    return words.get(event.reason or "", event.words)
 
 
 def _list_in_json(page: ActivityPage) -> Facts:

@@ -20,12 +20,14 @@ SIGNED_IN = {
     "shop-signed-in": "/",
     "checkout": "/checkout/",
     "devices": "/account/devices/",
+    "history": "/account/devices/history/",
     "confirm": "/account/confirm/",
     "logout": "/account/logout/",
     "verbs-signed-in": "/verbs/",
     "theft-signed-in": "/theft/",
     "admin-sessions": "/admin/sessionstore/session/",
     "admin-statistics": "/admin/sessionstore/session/statistics/",
+    "admin-history": "/admin/sessionstore/sessionevent/",
     "admin-user": "/admin/auth/user/1/change/",
 }
 # Of Django's form of a user: its dates, whose label is that of both inputs, and a hint that only a

@@ -11,6 +11,7 @@ from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from tests.docs.pages import DOCS, Shop
 from tests.ecosystem.conftest import OUR_STACKS, sign_ins_of
 from tests.harness.clock import Clock
 
@@ -77,6 +78,44 @@ def test_a_view_that_signs_its_own_user_in_again_proves_no_code(
     assert request.user.is_verified()
     login(request, request.user, "django.contrib.auth.backends.ModelBackend")
     assert [fact.method for fact in request.session.sign_ins] == ["password", "otp", "password"]
+
+
+ASKED = """
+from django.http import HttpResponse
+from django.urls import include, path
+from shop.second_factor import is_asked, second_factor
+
+urlpatterns = [
+    path("second/", second_factor),
+    path("asked/", lambda request: HttpResponse(str(is_asked(request)))),
+    path("", include("tests.ecosystem.urls")),
+]
+"""
+
+
+def test_a_trusted_browser_leaves_the_code_out(
+    client: Client, device: TOTPDevice, settings: Any, monkeypatch: Any
+) -> None:
+    """The view of the documentation; until the password changes, and in no other browser."""
+    settings.SESSIONSTORE_KNOWN_DEVICES = True
+    Shop(DOCS / "known-devices.md", monkeypatch, urls=ASKED)
+    settings.ROOT_URLCONF = "shop.urls"
+
+    def is_asked(browser: Client, **fields: str) -> str:
+        browser.post("/login/", {**PASSWORD, **fields})
+        return browser.get("/asked/").content.decode()
+
+    assert is_asked(client) == "True"
+    fields = {"otp_device": device.persistent_id, "otp_token": code_of(device), "remember": "on"}
+    assert client.post("/second/", fields).url == "/"
+    assert client.get("/asked/").content == b"False"
+    client.post("/account/logout/")
+    assert is_asked(client) == "False"
+    assert [fact.method for fact in client.session.sign_ins] == ["password"]  # type: ignore[attr-defined]
+    assert is_asked(Client()) == "True"
+    device.user.set_password("another")
+    device.user.save()
+    assert is_asked(client, password="another") == "True"
 
 
 def two_factor(client: Client, step: str, **fields: str) -> Any:

@@ -10,7 +10,7 @@ from django.db.models.signals import post_delete
 from django.test import Client
 
 from sessionstore.exceptions import AppendOnly
-from sessionstore.models import Session, SessionEvent
+from sessionstore.models import KnownDevice, Session, SessionEvent
 from sessionstore.users import end_sessions_of
 from tests.docs.pages import DOCS, Shop
 from tests.harness.commands import run
@@ -40,6 +40,41 @@ def test_a_sign_in_and_a_sign_out_are_told(database, engine, ann, browser, told)
         ("signed_in", None, *own),
         ("ended", "logout", *own),
     ]
+
+
+@pytest.mark.parametrize(
+    ("requests", "methods"),
+    [
+        (["login"], [["password"]]),
+        (["login-code"], [["password", "otp"]]),
+        (["login", "code"], [["password"], ["otp"]]),
+        (["login", "confirm"], [["password"], []]),
+        (["login-code", "login"], [["password", "otp"], ["password"]]),
+    ],
+)
+@pytest.mark.only_on("sqlite")
+def test_each_proof_is_told_with_how(database, middleware, ann, browser, told, requests, methods):
+    """What this request has proved, and nothing of an earlier one."""
+    for steps in requests:
+        browser.get(f"/do/{steps}/")
+    found = [facts.get("methods", []) for facts in told("facts")]
+    assert [[one["method"] for one in how] for how in found] == methods
+
+
+@pytest.mark.only_on("sqlite")
+def test_a_new_device_is_told(database, ann, browser, told, settings):
+    """After its sign-in and by its session; the first one of all is none."""
+    settings.SESSIONSTORE_KNOWN_DEVICES = True
+    sign_in(browser)
+    handle = sign_in(Client(headers={"user-agent": "Safari/1"})).session.handle
+    assert told() == ["signed_in", "signed_in", "new_device"]
+    device = KnownDevice.objects.get(user_agent="Safari/1")
+    assert told("handle", "actor_id", "user_agent", "facts")[-1] == (
+        handle,
+        str(ann.pk),
+        "Safari/1",
+        {"device": device.handle},
+    )
 
 
 @pytest.mark.only_on("sqlite")

@@ -13,6 +13,7 @@ from django.utils import translation
 
 from sessionstore.checks import cleanup
 from sessionstore.core.keys import new_id
+from sessionstore.history.words import words_of
 from sessionstore.models import SessionEvent, What
 from sessionstore.signals import Reason
 from tests.harness.commands import run
@@ -153,8 +154,46 @@ def test_an_export_has_sessions_and_history(database, ann, browser):
         ("ended", False),
         ("signed_in", True),
     ]
+    assert kept["history"][1]["methods"] == [{"method": "password", "level": 1, "provider": ""}]
     assert browser.session.session_key not in told
     assert kept["sessions"][0]["handle"] == kept["history"][1]["handle"]
+
+
+def test_an_export_has_known_devices_and_who_has_linked(database, ann, browser, settings):
+    """Both are data about a person; also where the site knows no devices any more."""
+    settings.SESSIONSTORE_KNOWN_DEVICES = True
+    sign_in(browser)
+    browser.get("/do/link/")
+    settings.SESSIONSTORE_KNOWN_DEVICES = None
+    kept = json.loads(run("exportsessions", "--user=ann"))
+    [device] = kept["known_devices"]
+    assert (device["ip"], device["trusted_until"]) == ("127.0.0.1", None)
+    assert "Firefox" in device["browser"]
+    assert sorted(kept["sessions"][0]["linked_to"]) == ["https://id.example.com", "sessionstore"]
+
+
+@pytest.mark.only_on("sqlite")
+def test_how_somebody_signed_in_is_shown(database, ann, browser, staff):
+    """On the user's page, in JSON and to staff."""
+    browser.get("/do/login-code/")
+    assert "With: Password and code" in browser.get(DEVICES).content.decode()
+    answer = browser.get(HISTORY, headers={"accept": "application/json"}).json()
+    assert answer["activities"][0]["how"] == "Password and code"
+    assert "Password and code" in staff.get(ADMIN).content.decode()
+
+
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("reason", sorted(set(Reason) - {"logout", "flushed", "deleted"}))
+def test_why_it_ended_is_shown(database, ann, browser, staff, reason):
+    """In words, in both languages; to staff with the word of the signal, too."""
+    sign_in(browser)
+    event = SessionEvent(what="ended", user_id=str(ann.pk), reason=str(reason))
+    event.save()
+    words = words_of(event)
+    assert words != "Signed out"
+    assert f"{words} ({reason})" in staff.get(ADMIN).content.decode()
+    with translation.override("ko"):
+        assert words_of(event) not in {words, str(What.ENDED.label)}
 
 
 @pytest.mark.only_on("sqlite")

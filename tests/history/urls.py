@@ -20,6 +20,10 @@ def act(request: HttpRequest, what: str) -> None:
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     elif what == "logout":
         logout(request)
+    elif what == "code":
+        request.session.mark_authenticated("otp")
+    elif what == "link":
+        request.session.link("https://id.example.com", "1f6a2c")
     elif what == "confirm":
         request.session.mark_authenticated()
     elif what == "renew":

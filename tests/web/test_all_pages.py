@@ -71,6 +71,7 @@ def test_a_visitor_is_sent_to_the_login_and_can_come_back(browser, db, settings,
 def test_signed_in_pages_work_under_the_middleware_too(browser, user, settings, name):
     """Nobody is sent round in circles."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, LOGIN_REQUIRED]
+    settings.SESSIONSTORE_HISTORY = 86_400
     sign_in(browser, user)
     answer = browser.get(PATHS[name])
     only_posts = {"extend", "forget_device", "revoke", "revoke_others", *OWN}
