@@ -53,6 +53,7 @@ NEAR = {
     "core/sign_ins/methods.py": ["core/test_sign_ins.py"],
     "views/history.py": ["history/test_shown.py"],
     "views/known_devices.py": ["known/test_pages.py", "known/test_mail.py"],
+    "views/own_pages.py": ["web/test_devices.py", "history/test_shown.py", "known/test_pages.py"],
     "views/oidc.py": ["links/test_backchannel.py", "links/test_frontchannel.py"],
     "views/devices.py": ["web/test_devices.py"],
     "views/idle.py": ["web/test_idle.py"],
