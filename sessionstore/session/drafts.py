@@ -19,7 +19,7 @@ from .sealed import Opened, checked_dumps, open_row
 
 
 def _times(
-    row: Record | None, marks: Marks, now: int, *, user_id: str | None, inserts: bool
+    data: Data, row: Record | None, marks: Marks, now: int, *, inserts: bool
 ) -> tuple[int, int | None, int]:
     """Return when the session began, when its user signed in, and when it was last used.
 
@@ -27,8 +27,8 @@ def _times(
     """
     created_at, authenticated_at, seen = now, None, now
     if row is not None:
-        created_at = row.created_at
-        authenticated_at = row.authenticated_at if row.user_id in (None, user_id) else None
+        is_theirs = row.user_id in (None, user_id_in(data))
+        created_at, authenticated_at = row.created_at, row.authenticated_at if is_theirs else None
         seen = now if marks.slides or inserts else row.last_seen_at
     return created_at, authenticated_at if marks.stamp is UNSET else marks.stamp, seen
 
@@ -121,9 +121,7 @@ class SealedEngine(DjangoSession):
         Raises SessionTooLarge, SessionNotSerializable or UserIdTooLong.
         """
         payload, now = payload or checked_dumps(data), expiry.now_ms()
-        user_id = user_id_in(data)
-        times = _times(row, marks, now, user_id=user_id, inserts=inserts)
-        created_at, authenticated_at, seen = times
+        created_at, authenticated_at, seen = _times(data, row, marks, now, inserts=inserts)
         ip, user_agent = _client_columns(data, row, marks.client)
         known = None if inserts else row
         record = Record(
@@ -131,7 +129,7 @@ class SealedEngine(DjangoSession):
             key.digest if known is None or changes_key else known.digest,
             b"",
             None,
-            user_id,
+            user_id_in(data),
             created_at,
             authenticated_at,
             seen,
