@@ -92,10 +92,7 @@ def _words_of(event: SessionEvent) -> str:
         Reason.COMMAND: _("Signed out by an administrator"),
         Reason.LIMIT: _("Signed out because of too many devices"),
         Reason.PASSWORD_CHANGED: _("Signed out because the password was changed"),
-        Reason.FACTOR_CHANGED: _("Signed out because a second factor was changed"),
         Reason.ACCOUNT_DISABLED: _("Signed out because the account was disabled"),
-        Reason.PROVIDER: _("Signed out where you sign in"),
-        Reason.REPLACED: _("Signed out by a sign-in that could not show to be this device"),
     }
     return words.get(event.reason or "", event.words)
 
