@@ -15,7 +15,6 @@ from sessionstore.checks import cleanup
 from sessionstore.core.keys import new_id
 from sessionstore.history.words import words_of
 from sessionstore.models import SessionEvent, What
-from sessionstore.signals import Reason
 from tests.harness.commands import run
 from tests.harness.statements import record_statements
 from tests.history.conftest import sign_in
@@ -57,17 +56,6 @@ def test_the_list_is_in_json_too(database, ann, browser):
     [one] = answer["activities"]
     assert (one["what"], one["handle"], one["address"]) == ("signed_in", handle, "127.0.0.1")
     assert answer["has_next"] is False
-
-
-@pytest.mark.only_on("sqlite")
-def test_each_end_that_is_not_the_users_own_says_why(database, ann, browser):
-    """A reason more needs words for its user; who is gone reads none."""
-    own = {Reason.LOGOUT, Reason.FLUSHED, Reason.DELETED, Reason.ACCOUNT_DELETED}
-    sign_in(browser)
-    for reason in set(Reason) - own:
-        SessionEvent(what=What.ENDED, user_id=str(ann.pk), reason=str(reason)).save()
-    answer = browser.get(HISTORY, headers={"accept": "application/json"}).json()
-    assert not [one for one in answer["activities"] if one["words"] == str(What.ENDED.label)]
 
 
 @pytest.mark.only_on("sqlite")

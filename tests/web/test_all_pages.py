@@ -76,8 +76,7 @@ def test_signed_in_pages_work_under_the_middleware_too(browser, user, settings, 
     answer = browser.get(PATHS[name])
     only_posts = {"extend", "forget_device", "revoke", "revoke_others", *OWN}
     # No device of this handle, and no form that waits.
-    unlike = {"device": 404, "known_device": 404, "resume": 302}
-    unlike |= dict.fromkeys(only_posts, 405)
+    unlike = {"device": 404, "known_device": 404, "resume": 302} | dict.fromkeys(only_posts, 405)
     assert answer.status_code == unlike.get(name, 200)
 
 
