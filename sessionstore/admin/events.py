@@ -60,7 +60,7 @@ class EventList(ChangeList):
 class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Look and search; the newest first. Shown where the site keeps a history."""
 
-    list_display = ("when", "event", "how", "user", "by", "device", "address", "handle")
+    list_display = ("when", "event", "user", "by", "device", "address", "handle")
     list_display_links = None
     list_filter = (WhatFilter, ReasonFilter)
     list_per_page = 50
@@ -69,6 +69,7 @@ class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("user_id",)
     search_help_text = _("A user's name or id.")
     actions = None
+    change_list_template = "sessionstore/admin/change_list.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -107,12 +108,9 @@ class SessionEventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description=_("what"))
     def event(self, event: Any) -> str:
-        words = words_of(event)
-        return f"{words} ({event.reason})" if event.reason else words
-
-    @admin.display(description=_("signed in with"))
-    def how(self, event: Any) -> str:
-        return sign_ins_in_words(event.sign_ins)
+        words, how = words_of(event), sign_ins_in_words(event.sign_ins)
+        more = event.reason or how
+        return f"{words} ({more})" if more else words
 
     @admin.display(description=_("user"))
     def user(self, event: Any) -> str:

@@ -51,6 +51,7 @@ class KnownDeviceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("user_id",)
     search_help_text = _("A user's name or id, or the handle of a device.")
     actions = ("forget_selected",)
+    change_list_template = "sessionstore/admin/change_list.html"
 
     def get_urls(self) -> list[URLPattern]:
         """Return the list alone: rows are not changed by hand."""

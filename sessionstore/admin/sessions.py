@@ -81,7 +81,7 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ("user_id",)
     search_help_text = _("A user's name or id, or the handle of a session.")
     actions = ("end_selected", "end_all_of_users")
-    change_list_template = "sessionstore/admin/change_list.html"
+    change_list_template = "sessionstore/admin/sessions.html"
 
     # --- what there is, and what one may
 

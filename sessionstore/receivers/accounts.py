@@ -22,7 +22,7 @@ from sessionstore.core import journal
 from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
 from sessionstore.receivers.history import write_new_password
-from sessionstore.receivers.proofs import mark, proof_of_allauth, proofs_of
+from sessionstore.receivers.proofs import mark, proof_in_claims, proof_of_allauth, proofs_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_logged_in
 from sessionstore.users.impersonation import came_from_another, is_own
@@ -30,8 +30,9 @@ from sessionstore.users.pending import end_after_commit
 
 try:
     from allauth.account.signals import authentication_step_completed
+    from allauth.account.signals import user_logged_in as allauth_logged_in
 except ImportError:  # django-allauth is not installed
-    authentication_step_completed = None
+    authentication_step_completed = allauth_logged_in = None
 
 
 @receiver(user_logged_in, dispatch_uid="sessionstore.login")
@@ -113,6 +114,23 @@ def remember_reauthentication(
             session.cycle_key()
 
 
+def remember_claims(
+    request: HttpRequest | None = None, user: Any = None, sociallogin: Any = None, **_: Any
+) -> None:
+    """Note that the provider of a login by allauth has asked for two factors, where it says so."""
+    session = getattr(request, "session", None)
+    account = getattr(sociallogin, "account", None)
+    said = getattr(account, "extra_data", None)
+    claims = said.get("id_token") if isinstance(said, dict) else None
+    if not isinstance(session, SessionBackend) or not isinstance(claims, dict):
+        return
+    proof = proof_in_claims(claims, str(getattr(account, "provider", "")))
+    if proof is not None and is_own(session, user):
+        mark(session, proof)
+
+
+if allauth_logged_in:
+    allauth_logged_in.connect(remember_claims, dispatch_uid="sessionstore.allauth.claims")
 if authentication_step_completed:
     authentication_step_completed.connect(
         remember_reauthentication, dispatch_uid="sessionstore.allauth"
