@@ -196,6 +196,8 @@ def test_an_event_stands_when_what_it_tells_stands(
     ("steps", "stands"),
     [
         ("logout", ["ended"]),
+        ("flush", ["ended"]),  # though nothing has read whose it is
+        ("flush!", ["ended"]),
         ("logout!", ["ended"]),  # repeated after the response, and told once
         ("logout!?fails=1", ["ended"]),
         ("renew!", ["new_key"]),
