@@ -47,13 +47,14 @@ class ReasonFilter(admin.SimpleListFilter):
 class SessionEventAdmin(RowsAdmin):
     """Look and search; the newest first. Shown where the site keeps a history."""
 
-    list_display = ("when", "event", "how", "user", "by", "device", "address", "handle")
+    list_display = ("when", "event", "user", "by", "device", "address", "handle")
     list_filter = (WhatFilter, ReasonFilter)
     ordering = ("-pk",)
     # A table of any size comes in the order of its key, and in no other.
     sortable_by = ()
     search_help_text = _("A user's name or id.")
     actions = None
+    change_list_template = "sessionstore/admin/change_list.html"
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -73,12 +74,9 @@ class SessionEventAdmin(RowsAdmin):
 
     @admin.display(description=_("what"))
     def event(self, event: Any) -> str:
-        words = words_of(event)
-        return f"{words} ({event.reason})" if event.reason else words
-
-    @admin.display(description=_("signed in with"))
-    def how(self, event: Any) -> str:
-        return sign_ins_in_words(event.sign_ins)
+        words, how = words_of(event), sign_ins_in_words(event.sign_ins)
+        more = event.reason or how
+        return f"{words} ({more})" if more else words
 
     @admin.display(description=_("user"))
     def user(self, event: Any) -> str:

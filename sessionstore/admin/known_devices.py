@@ -34,6 +34,7 @@ class KnownDeviceAdmin(HandledAdmin):
     search_help_text = _("A user's name or id, or the handle of a device.")
     select_label = _("Select the device %(handle)s")
     actions = ("forget_selected",)
+    change_list_template = "sessionstore/admin/change_list.html"
 
     def get_urls(self) -> list[URLPattern]:
         """Return the list alone: rows are not changed by hand."""

@@ -57,7 +57,7 @@ class SessionAdmin(HandledAdmin):
     search_help_text = _("A user's name or id, or the handle of a session.")
     select_label = _("Select the session %(handle)s")
     actions = ("end_selected", "end_all_of_users")
-    change_list_template = "sessionstore/admin/change_list.html"
+    change_list_template = "sessionstore/admin/sessions.html"
 
     # --- what there is, and what one may
 

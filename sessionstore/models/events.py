@@ -48,7 +48,7 @@ class What(models.TextChoices):
     NEW_KEY = "new_key", _("Session key renewed")
     ENDED = "ended", _("Signed out")
     EXPIRED = "expired", _("Session ran out")
-    NEW_DEVICE = "new_device", _("That device was not known before")
+    NEW_DEVICE = "new_device", _("New device")
     PASSWORD_CHANGED = "password_changed", _("Password changed")
     ACTING_BEGAN = "acting_began", _("Somebody else began to act in this name")
     ACTING_ENDED = "acting_ended", _("Somebody else ceased to act in this name")

@@ -23,7 +23,7 @@ from sessionstore.core.merge import USER_KEY
 from sessionstore.models import user_id_of
 from sessionstore.receivers.history import write_new_password
 from sessionstore.receivers.neighbours import listen_to
-from sessionstore.receivers.proofs import mark, proof_of_allauth, proofs_of
+from sessionstore.receivers.proofs import mark, proof_in_claims, proof_of_allauth, proofs_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason, session_logged_in
 from sessionstore.users.impersonation import came_from_another, is_own
@@ -109,6 +109,22 @@ def remember_reauthentication(
             session.cycle_key()
 
 
+def remember_claims(
+    request: HttpRequest | None = None, user: Any = None, sociallogin: Any = None, **_: Any
+) -> None:
+    """Note that the provider of a login by allauth has asked for two factors, where it says so."""
+    session = getattr(request, "session", None)
+    account = getattr(sociallogin, "account", None)
+    said = getattr(account, "extra_data", None)
+    claims = said.get("id_token") if isinstance(said, dict) else None
+    if not isinstance(session, SessionBackend) or not isinstance(claims, dict):
+        return
+    proof = proof_in_claims(claims, str(getattr(account, "provider", "")))
+    if proof is not None and is_own(session, user):
+        mark(session, proof)
+
+
+listen_to("allauth.account", "signals.user_logged_in", remember_claims, uid="allauth.claims")
 listen_to(
     "allauth.account",
     "signals.authentication_step_completed",

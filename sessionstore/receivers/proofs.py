@@ -92,6 +92,12 @@ def _of_allauth(session: SessionBackend, user: Any) -> Iterator[Proof]:
             yield proof_of_allauth(record)
 
 
+def proof_in_claims(claims: Mapping[str, Any], provider: str) -> Proof | None:
+    """Return what an id token adds to a login by a provider: that it has asked for two factors."""
+    level = methods.level_in_claims(claims)
+    return Proof(methods.OIDC, level, provider) if level > 1 else None
+
+
 def _moment_in(record: Mapping[str, Any]) -> float:
     at = record.get("at")
     return at * 1000 if isinstance(at, int | float) else 0

@@ -28,6 +28,7 @@ SIGNED_IN = {
     "admin-sessions": "/admin/sessionstore/session/",
     "admin-statistics": "/admin/sessionstore/session/statistics/",
     "admin-history": "/admin/sessionstore/sessionevent/",
+    "admin-known-devices": "/admin/sessionstore/knowndevice/",
     "admin-user": "/admin/auth/user/1/change/",
 }
 # Of Django's form of a user: its dates, whose label is that of both inputs, and a hint that only a

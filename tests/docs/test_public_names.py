@@ -96,6 +96,7 @@ TEMPLATES = [
     "admin/change_list.html",
     "admin/end_sessions.html",
     "admin/session.html",
+    "admin/sessions.html",
     "admin/statistics.html",
     "base.html",
     "confirm.html",

@@ -89,6 +89,18 @@ def by_allauth(client, provider, **said):
     return come_back(client, provider, started, "/accounts/oidc/id/login/callback/", **said)
 
 
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [({}, 1), ({"amr": ["pwd", "otp"]}, 2), ({"acr": "https://refeds.org/profile/mfa"}, 2)],
+)
+def test_what_the_provider_has_asked_for_counts_with_allauth(provider, client, said, level):
+    """By the ID token of its own OpenID Connect."""
+    by_allauth(client, provider, **said)
+    sign_ins = client.session.sign_ins
+    assert max(one.level for one in sign_ins) == level
+    assert {one.provider for one in sign_ins} == {"id"}
+
+
 def sign_out_there(client, provider, **said):
     form = f"logout_token={provider.token(**said)}"
     url = "/oidc/backchannel-logout/"

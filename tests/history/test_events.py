@@ -1,6 +1,7 @@
 """What is written down, of whom, and when it stands."""
 
 import logging
+from urllib.parse import unquote
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -9,10 +10,12 @@ from django.db import connections, transaction
 from django.db.models.signals import post_delete
 from django.test import Client
 
+from sessionstore.conf import conf
 from sessionstore.exceptions import AppendOnly
 from sessionstore.models import KnownDevice, Session, SessionEvent
 from sessionstore.users import end_sessions_of
 from tests.docs.pages import DOCS, Shop
+from tests.express.conftest import express_site, shared_table  # noqa: F401 - fixtures
 from tests.harness.commands import run
 from tests.harness.statements import record_statements
 from tests.history.conftest import sign_in
@@ -193,6 +196,8 @@ def test_an_event_stands_when_what_it_tells_stands(
     ("steps", "stands"),
     [
         ("logout", ["ended"]),
+        ("flush", ["ended"]),  # though nothing has read whose it is
+        ("flush!", ["ended"]),
         ("logout!", ["ended"]),  # repeated after the response, and told once
         ("logout!?fails=1", ["ended"]),
         ("renew!", ["new_key"]),
@@ -284,6 +289,24 @@ def test_a_clean_up_deletes_what_is_too_old(database, ann, browser, told, clock)
     assert "1 expired event from sessionstore_event" in run("clearsessions", "--dry-run")
     assert "Deleted 1 expired event from sessionstore_event" in run("clearsessions")
     assert told() == ["signed_in"]
+
+
+@pytest.mark.only_on("mariadb", "postgresql")
+def test_a_session_that_express_shares_is_told(database, shared_table, ann, told):  # noqa: F811
+    """By the handle that its login has, though its own id there is a secret."""
+    from sessionstore.backends.express import SessionStore  # noqa: PLC0415 - its settings are made
+
+    shared_table()
+    browser = Client()
+    browser.force_login(ann)
+    key = browser.cookies[conf.cookie_name].value
+    session = SessionStore(unquote(key))
+    handle = session.handle
+    session.flush()
+    assert told("what", "user_id", "handle") == [
+        ("signed_in", str(ann.pk), handle),
+        ("ended", str(ann.pk), handle),
+    ]
 
 
 @pytest.mark.only_on("sqlite")

@@ -15,6 +15,7 @@ from sessionstore.checks import cleanup
 from sessionstore.core.keys import new_id
 from sessionstore.history.words import words_of
 from sessionstore.models import SessionEvent, What
+from sessionstore.signals import Reason
 from tests.harness.commands import run
 from tests.harness.statements import record_statements
 from tests.history.conftest import sign_in

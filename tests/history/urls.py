@@ -26,6 +26,8 @@ def act(request: HttpRequest, what: str) -> None:
         request.session.link("https://id.example.com", "1f6a2c")
     elif what == "confirm":
         request.session.mark_authenticated()
+    elif what == "flush":
+        request.session.flush()
     elif what == "renew":
         request.session.cycle_key()
     elif what == "save":

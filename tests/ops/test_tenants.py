@@ -26,6 +26,8 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "site_.urls"
 ALLOWED_HOSTS = ["*"]
+SESSIONSTORE_HISTORY = 86_400
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # only for speed
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 """
 MODELS = """
@@ -174,6 +176,27 @@ background.clear_once(lambda: [SessionStore.get_table()], max_seconds=10)
 assert (left("a"), left("b"), left("stranger")) == (0, 0, 3)
 assert connection.schema_name == "public"
 """
+TELLS = """
+from django.contrib.auth.models import User
+from django.utils import timezone
+from sessionstore.models import SessionEvent
+
+def told(schema):
+    with schema_context(schema):
+        return [(one.what, one.user_id) for one in SessionEvent.objects.of_user(1)]
+
+for schema in ("a", "b"):
+    with schema_context(schema):
+        User.objects.create_user("ann", password="secret")
+with schema_context("a"):
+    assert browser.login(username="ann", password="secret")
+assert (told("a"), told("b")) == ([("signed_in", "1")], [])
+with schema_context("b"):
+    call_command("revokesessions", "--user=ann", "--no-input", verbosity=0)
+assert (told("a"), told("b")) == ([("signed_in", "1")], [])
+at("a", "/end")
+assert [what for what, _ in told("a")] == ["ended", "signed_in"]
+"""
 SHARED = """
 # One table for all: what ends at one tenant has ended at the others, whatever the cache holds.
 for first, second in (("a", "b"), ("public", "a"), ("b", "public")):
@@ -204,6 +227,11 @@ def test_no_tenant_opens_the_session_of_another(project):
 def test_each_tenant_is_cleaned(project):
     """By a lock of its own."""
     project(OF_TENANTS=OURS).run(START + CLEANS)
+
+
+def test_each_tenant_has_a_history(project):
+    """A user of one who has the number of another one's is somebody else."""
+    project(OF_TENANTS=OURS).run(START + TELLS)
 
 
 def test_tenants_may_share_a_table(project):
