@@ -47,7 +47,8 @@ class Model:
         self.stands += self.told + self.for_good
 
     def save(self):
-        """Write the row, and with it what has been proved."""
+        """Write the row, and with it what has been proved; a new one has a key to keep."""
+        self.has_promised = self.has_promised or not self.has_row
         self._write(new_key=False)
         self.has_row = True
 
