@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.rows import RowsAdmin
@@ -80,7 +81,7 @@ class SessionEventAdmin(RowsAdmin):
 
     @admin.display(description=_("user"))
     def user(self, event: Any) -> str:
-        return str(event.user_name)
+        return format_html('<a href="?q={}">{}</a>', event.user_id, event.user_name)
 
     @admin.display(description=_("by"))
     def by(self, event: Any) -> str:

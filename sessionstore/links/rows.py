@@ -12,6 +12,7 @@ from sessionstore.links.names import Name
 from sessionstore.models import Link
 from sessionstore.models.links import ISSUER_LENGTH
 from sessionstore.table.faults import is_missing_table
+from sessionstore.table.refusals import lacks_right
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.routed import RoutedTable
 
@@ -84,11 +85,14 @@ class LinkTable(RoutedTable):
         return int(attempt(self.alias, WRITE, lambda: rows._raw_delete(self.alias)))
 
     def is_used(self) -> bool:
-        """Tell whether anything is linked; nothing is where the table has not been made."""
+        """Tell whether anything is linked.
+
+        Nothing is where there is no table, or none that may be read.
+        """
         try:
             return bool(attempt(self.alias, READ, self.objects.exists))
         except DatabaseError as error:
-            if is_missing_table(error):
+            if is_missing_table(error) or lacks_right(error):
                 return False
             raise
 

@@ -10,6 +10,7 @@ from asyncio import _get_running_loop
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import attrgetter
+from os import sep
 from pathlib import Path
 from threading import get_ident
 from types import FunctionType
@@ -22,7 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 # What a statement is given for its placeholders.
 Values = Sequence[Any]
 _placeholder = re.compile("(?<!%)%s")
-_DJANGO = str(Path(django.__file__).parent)
+_DJANGO = f"{Path(django.__file__).parent}{sep}"
 # What a statement passes on its way, and what is patched by whoever wants to see it.
 _of_connection: Callable[[type], tuple[object, ...]] = attrgetter(
     *("cursor", "_cursor", "_prepare_cursor", "ensure_connection", "make_cursor", "create_cursor")

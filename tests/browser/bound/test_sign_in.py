@@ -2,11 +2,14 @@
 
 from tests.browser.bound.device import BOUND, REFRESH, REGISTER, SESSION, ask, is_signed_in
 
+# Among the sessions; the known devices are below.
+THIS = "[aria-labelledby=ss-title] .ss-device-this"
+
 
 def badges(page, site):
     """Return what the devices page says of this device."""
     page.goto(site.address + "/account/devices/")
-    return page.locator(".ss-device-this .ss-badge").all_inner_texts()
+    return page.locator(f"{THIS} .ss-badge").all_inner_texts()
 
 
 def test_a_login_is_bound_and_a_guarded_page_opens(device, site):
@@ -53,7 +56,7 @@ def test_another_login_binds_another_key(device, site):
 def test_who_has_lost_the_key_signs_in_again(bound, site):
     """The browser is a visitor then, and the login is bound to a new key as any other is."""
     bound.page.goto(site.address + "/account/devices/")
-    handle = bound.page.locator(".ss-device-this input[name=handle]").get_attribute("value")
+    handle = bound.page.locator(f"{THIS} input[name=handle]").get_attribute("value")
     site.answer({REFRESH: 400})
     bound.lose_proof()
     assert ask(bound.page)["user"] == ""
