@@ -367,7 +367,9 @@ class TestServers:
         async def answer() -> Any:
             server = ApplicationCommunicator(get_asgi_application(), scope)
             await server.send_input({"type": "http.request", "body": b'[["cycle"]]'})
-            return await server.receive_output(5)
+            start, _ = [await server.receive_output(5) for _ in ("head", "body")]
+            await server.wait()  # or the thread that it has begun leaves its connection open
+            return start
 
         headers = async_to_sync(answer)()["headers"]
         assert self._lines([(n.decode(), v.decode()) for n, v in headers]) == [self.LINE]
