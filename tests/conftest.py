@@ -17,6 +17,7 @@ from django.db import connections
 from tests.harness.cleaning import emptying_only_what_was_written
 from tests.harness.clock import Clock
 from tests.harness.databases import ALIASES, ENGINES, Beside, running, wanted
+from tests.harness.missing import give_up
 from tests.harness.tracing import mark_repeats, measured_once
 
 # Its limits of time would judge the machine: on a new one the first text takes seconds to draw.
@@ -150,7 +151,7 @@ def _port_of(server: str) -> int:
     now = running()
     if server not in now.ports:
         reason = now.missing.get(server, "not started")
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{server}: {reason}")
+        give_up(f"{server}: {reason}")
     return now.ports[server]
 
 

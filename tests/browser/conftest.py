@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from playwright.sync_api import (
 )
 
 from demo_site.accounts import PASSWORD
+from tests.harness.missing import give_up
 from tests.harness.process import Launched, ServerEndedError, free_port, launch
 
 ROOT = Path(__file__).parents[2]
@@ -42,11 +42,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.path).is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.browser)
-
-
-def give_up(reason: str) -> None:
-    """Skip, or under CI fail: what is missing must be named."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
 
 
 @dataclass(slots=True)

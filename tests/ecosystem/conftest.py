@@ -37,6 +37,15 @@ STACKS = {
 OUR_STACKS = ["ours", "ours-under-django"]
 
 
+def give_a_code(browser: Client, settings: Any) -> None:
+    """Let the user of a browser give a second factor, and open a page that wants one."""
+    settings.SESSIONSTORE_REAUTH_URL = {2: "/strong-page/"}
+    session: Any = browser.session
+    session.mark_authenticated("otp")
+    session.save()
+    assert browser.get("/strong/").content == b"strong"
+
+
 @dataclass
 class Table:
     """The session table of the engine in use, as a test asks it."""

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from sessionstore.models import SessionEvent
-from tests.ecosystem.conftest import OUR_STACKS, STACKS, Table, key_of
+from tests.ecosystem.conftest import OUR_STACKS, STACKS, Table, give_a_code, key_of
 
 
 @pytest.fixture
@@ -93,11 +93,7 @@ def test_who_acts_is_told_and_proves_nothing(
     admin: Client, ann: User, boss: User, settings: Any
 ) -> None:
     """By whom, at level 0, whatever the administrator has proved; on the way back nothing."""
-    settings.SESSIONSTORE_REAUTH_URL = {2: "/strong-page/"}
-    session: Any = admin.session
-    session.mark_authenticated("otp")
-    session.save()
-    assert admin.get("/strong/").content == b"strong"
+    give_a_code(admin, settings)
     acquire(admin, ann)
     [fact] = admin.session.sign_ins
     assert (fact.method, fact.level, fact.by) == ("impersonation", 0, str(boss.pk))

@@ -10,7 +10,7 @@ from django.test import Client
 
 from sessionstore.models import SessionEvent
 from sessionstore.users import devices
-from tests.ecosystem.conftest import OUR_STACKS
+from tests.ecosystem.conftest import OUR_STACKS, give_a_code
 from tests.harness.clock import Clock
 
 pytestmark = pytest.mark.parametrize("stack", OUR_STACKS, indirect=True)
@@ -55,11 +55,7 @@ def test_a_second_factor_of_the_administrator_is_none_of_hers(
     admin: Client, ann: User, settings: Any
 ) -> None:
     """The session is the administrator's, and so is what it tells."""
-    settings.SESSIONSTORE_REAUTH_URL = {2: "/strong-page/"}
-    session: Any = admin.session
-    session.mark_authenticated("otp")
-    session.save()
-    assert admin.get("/strong/").content == b"strong"
+    give_a_code(admin, settings)
     act_as(admin, ann)
     assert admin.get("/strong/").status_code == 403
 

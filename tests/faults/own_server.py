@@ -2,15 +2,14 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from django.db import OperationalError, connections
 
-from tests.harness.process import children_of, ended_by_a_cut
+from tests.harness.missing import give_up
+from tests.harness.process import children_of, ended_by_a_cut, frozen
 from tests.harness.servers import Servers
 
 
@@ -21,7 +20,7 @@ class Own(Servers):
         """Start it; skip with the reason when it is not installed, and fail under CI=true."""
         self.start({name})
         if reason := self.missing.get(name):
-            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{name}: {reason}")
+            give_up(f"{name}: {reason}")
 
     def launch(self, name, command, *, account):
         """Note how it is started: with commits that outlive a kill, as on a site."""
@@ -47,25 +46,9 @@ class Own(Servers):
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop its processes: what is connected stays so, and nobody answers.
-
-        A shell that reads from a pipe of ours lets them go on, also when we are killed.
-        """
-        pid = self.launched[-1].process.pid
-        thaw = ["sh", "-c", 'while read one; do all="$all $one"; done; kill -CONT $all']
-        with subprocess.Popen(thaw, stdin=subprocess.PIPE) as shell:
-            # The one that makes the others stops first.
-            stop(pid, shell)
-            for child in children_of(pid):
-                stop(child, shell)
+        """Stop its processes: what is connected stays so, and nobody answers."""
+        with frozen(self.launched[-1].process.pid):
             yield
-
-
-def stop(pid: int, shell: "subprocess.Popen[bytes]") -> None:
-    """Freeze a process that `shell` will let go on."""
-    shell.stdin.write(f"{pid}\n".encode())
-    shell.stdin.flush()
-    os.kill(pid, signal.SIGSTOP)
 
 
 def wait_for_answer(alias: str) -> None:

@@ -14,7 +14,7 @@ import MySQLdb
 import psycopg
 import redis
 
-from tests.harness.process import Launched, free_port, launch
+from tests.harness.process import Launched, free_port, frozen, launch
 from tests.harness.servers import ServerMissingError
 
 NOT_YET = (MySQLdb.Error, psycopg.Error, redis.RedisError)
@@ -93,11 +93,8 @@ class MySQLNode:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop it: its connections stay open, and nobody answers."""
-        os.kill(self.process.process.pid, signal.SIGSTOP)
-        try:
+        with frozen(self.process.process.pid):
             yield
-        finally:
-            os.kill(self.process.process.pid, signal.SIGCONT)
 
 
 @dataclass(slots=True)

@@ -144,6 +144,27 @@ def ended_by_a_cut(pids: list[int]) -> Iterator[None]:
         os.close(handle)
 
 
+@contextlib.contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Stop a process and those that it has made; their connections stay, and nobody answers.
+
+    A shell that reads from a pipe of ours lets them go on, also when we are killed.
+    """
+    thaw = ["sh", "-c", 'while read one; do all="$all $one"; done; kill -CONT $all']
+    with subprocess.Popen(thaw, stdin=subprocess.PIPE) as shell:
+        # The one that makes the others stops first.
+        _freeze(pid, shell)
+        for child in children_of(pid):
+            _freeze(child, shell)
+        yield
+
+
+def _freeze(pid: int, shell: "subprocess.Popen[bytes]") -> None:
+    shell.stdin.write(f"{pid}\n".encode())
+    shell.stdin.flush()
+    os.kill(pid, signal.SIGSTOP)
+
+
 @dataclass(frozen=True, slots=True)
 class Launched:
     """A running process and where it writes."""

@@ -1,8 +1,6 @@
 """A Redis primary with a replica, Sentinel that watches both, and HAProxy before them."""
 
-import os
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from typing import Any
 import redis
 
 from tests.harness.cluster import Cluster, program, required, wait_until
-from tests.harness.process import Launched, account_for, free_port, launch
+from tests.harness.process import Launched, account_for, free_port, frozen, launch
 
 NEEDED = {"redis-server": "redis-server"}
 # Redis is asked who it is. Who has become the primary is let in when it has been that for so long
@@ -48,11 +46,8 @@ class RedisNode:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Stop it: what it should hear meanwhile it hears later, or never."""
-        os.kill(self.process.process.pid, signal.SIGSTOP)
-        try:
+        with frozen(self.process.process.pid):
             yield
-        finally:
-            os.kill(self.process.process.pid, signal.SIGCONT)
 
 
 @dataclass(slots=True)
