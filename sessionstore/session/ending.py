@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from sessionstore.conf import conf
 from sessionstore.core import expiry, journal
 from sessionstore.core.keys import Key
-from sessionstore.core.record import Data
+from sessionstore.core.record import Data, Record
 from sessionstore.signals import Reason, session_interrupted, session_revoked
 from sessionstore.table.receipts import Fate, at_commit, receipt_for
 from sessionstore.table.retry import in_transaction
@@ -74,11 +75,18 @@ def end(engine: Engine, known: Known, reason: Reason) -> None:
     aliases = [engine.table.alias]
     if known.adopted_from is not None:
         aliases += engine.adoption.aliases
+    row = known.record or _unread(engine, known)
     if delete_for_good(remove, *aliases):
-        row = known.record
         handle = None if row is None else engine.table.handle_of(row.id)
         user_id = None if row is None else row.user_id
         tell_revoked(engine, handle=handle, user_id=user_id, reason=reason)
+
+
+def _unread(engine: Engine, known: Known) -> Record | None:
+    """Return the row that nobody has read, where the history has to know whose end it is."""
+    if conf.history_ms is None or known.standing is not Standing.UNREAD or known.key is None:
+        return None
+    return engine.table.fetch(known.key.digest, expiry.now_ms())
 
 
 def _remove(table: Table, known: Known) -> int:

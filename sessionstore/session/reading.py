@@ -121,13 +121,13 @@ def _tell_refused(engine: Engine, key: Key | None) -> None:
         _tell_expired(engine, row)
         return
     reason = Refusal.FORGED if key is None else Refusal.UNKNOWN
-    session_refused.send(type(engine), handle=None, reason=reason, client=engine.client)
+    session_refused.send(engine.sender, handle=None, reason=reason, client=engine.client)
 
 
 def _tell_expired(engine: Engine, row: Record) -> None:
     now = expiry.now_ms()
     session_expired.send(
-        type(engine),
+        engine.sender,
         handle=engine.table.handle_of(row.id),
         user_id=row.user_id,
         # A timeout that was tightened ends it before the row's own end.

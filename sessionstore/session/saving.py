@@ -309,14 +309,14 @@ def tell_created(engine: Engine, saved: Saved) -> None:
     """Tell of a new row."""
     row = saved.draft.record
     handle = engine.table.handle_of(row.id)
-    session_created.send(type(engine), handle=handle, user_id=row.user_id)
+    session_created.send(engine.sender, handle=handle, user_id=row.user_id)
 
 
 def tell_cycled(engine: Engine, known: Known, before: Record | None) -> None:
     """Tell of a new key of the row that is known, and whose that was ``before``."""
     handle = None if known.record is None else engine.table.handle_of(known.record.id)
     user_id = None if before is None else before.user_id
-    session_cycled.send(type(engine), handle=handle, user_id=user_id)
+    session_cycled.send(engine.sender, handle=handle, user_id=user_id)
 
 
 def tell_secured(engine: Engine, before: Known, record: Record) -> None:

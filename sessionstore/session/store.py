@@ -402,8 +402,6 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
 
     def flush(self) -> None:
         """End the session: row, data and key go. Afterwards the object is a visitor's session."""
-        if conf.history_ms is not None:
-            self._get_session()  # The history has to know whose end it is.
         if self.is_loaded:
             self.left_user_id = self._session_cache.get(USER_KEY, self.left_user_id)
         events, left = journal.current(), self.cookie_options_before

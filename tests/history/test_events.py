@@ -198,6 +198,8 @@ def test_an_event_stands_when_what_it_tells_stands(
         ("logout", ["ended"]),
         ("flush", ["ended"]),  # though nothing has read whose it is
         ("flush!", ["ended"]),
+        ("delete", ["ended"]),
+        ("drop", ["ended"]),  # by its key, from outside
         ("logout!", ["ended"]),  # repeated after the response, and told once
         ("logout!?fails=1", ["ended"]),
         ("renew!", ["new_key"]),

@@ -1,5 +1,7 @@
 """Pages that sign in, renew and end inside blocks of their own."""
 
+from collections.abc import Callable
+
 from django.contrib import admin
 from django.contrib.auth import get_user_model, login, logout
 from django.db import transaction
@@ -13,25 +15,24 @@ class TakeBack(Exception):  # noqa: N818 - it says what is wanted
     """Rolls a block back."""
 
 
-def act(request: HttpRequest, what: str) -> None:
-    """Do one thing to the session of the request."""
-    if what == "login":
-        user = get_user_model().objects.get(username="ann")
-        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    elif what == "logout":
-        logout(request)
-    elif what == "code":
-        request.session.mark_authenticated("otp")
-    elif what == "link":
-        request.session.link("https://id.example.com", "1f6a2c")
-    elif what == "confirm":
-        request.session.mark_authenticated()
-    elif what == "flush":
-        request.session.flush()
-    elif what == "renew":
-        request.session.cycle_key()
-    elif what == "save":
-        request.session.save()
+def sign_in(request: HttpRequest) -> None:
+    user = get_user_model().objects.get(username="ann")
+    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+
+
+# What one step does to the session of a request.
+STEPS: dict[str, Callable[[HttpRequest], object]] = {
+    "login": sign_in,
+    "logout": logout,
+    "code": lambda request: request.session.mark_authenticated("otp"),
+    "link": lambda request: request.session.link("https://id.example.com", "1f6a2c"),
+    "confirm": lambda request: request.session.mark_authenticated(),
+    "flush": lambda request: request.session.flush(),
+    "delete": lambda request: request.session.delete(),
+    "drop": lambda request: type(request.session)().delete(request.COOKIES["sessionid"]),
+    "renew": lambda request: request.session.cycle_key(),
+    "save": lambda request: request.session.save(),
+}
 
 
 def in_blocks(request: HttpRequest, steps: str) -> HttpResponse:
@@ -41,7 +42,7 @@ def in_blocks(request: HttpRequest, steps: str) -> HttpResponse:
         with transaction.atomic(using=conf.database or "default"):
             for step in steps.rstrip("!").split("-"):
                 with transaction.atomic(using=conf.database or "default"):
-                    act(request, step)
+                    STEPS[step](request)
             if not keeps:
                 raise TakeBack
     except TakeBack:
