@@ -140,6 +140,11 @@ def test_forgetting_leaves_what_lives_and_what_is_young(store, linked, clock, da
     assert forgotten(store) == 0
 
 
+def test_a_clean_up_of_tenants_asks_each_schema(store):
+    """Whether or not anything is linked in the one where it begins."""
+    assert [one for one in all_to_clear(store) if isinstance(one, GoneLinks)]
+
+
 def forgotten(store):
     """How many links a clean-up forgets; where there are none it does not look."""
     tables = [one for one in all_to_clear(store) if isinstance(one, GoneLinks)]

@@ -10,6 +10,7 @@ from sessionstore.cleaning import GRACE_MS, Cleaned, Clearable, Ending, Pace, cl
 from sessionstore.conf import conf
 from sessionstore.core import expiry
 from sessionstore.housekeeping import kept_beside
+from sessionstore.links.rows import links
 from sessionstore.management.arguments import add_engine, add_pace, pace_of, positive
 from sessionstore.management.base import (
     GRACE_MINUTES,
@@ -25,6 +26,7 @@ from sessionstore.management.interrupts import asked_to_stop
 from sessionstore.management.progress import progress
 from sessionstore.moving.importer import why_unusable
 from sessionstore.moving.old_table import tables_to_clear
+from sessionstore.outside.linked import GoneLinks
 
 BUSY = 4
 _EXIT = f"""\
@@ -76,7 +78,9 @@ class Command(SessionCommand):
         tables = _tables(store, options)
         with database_errors(*tables):
             if options["database"] is None and not options["engine"]:
-                tables += kept_beside(store)
+                tables += kept_beside()
+                if links.is_used():
+                    tables.append(GoneLinks(store.get_table()))
             if options["dry_run"]:
                 done = _count(tables, options["limit"])
             else:
