@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.rows import RowsAdmin
@@ -78,10 +77,6 @@ class SessionEventAdmin(RowsAdmin):
         words, how = words_of(event), sign_ins_in_words(event.sign_ins)
         more = event.reason or how
         return f"{words} ({more})" if more else words
-
-    @admin.display(description=_("user"))
-    def user(self, event: Any) -> str:
-        return format_html('<a href="?q={}">{}</a>', event.user_id, event.user_name)
 
     @admin.display(description=_("by"))
     def by(self, event: Any) -> str:

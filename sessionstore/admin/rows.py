@@ -80,6 +80,14 @@ class RowsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Return the condition that finds the row with a handle; none has one here."""
         return Q()
 
+    @admin.display(description=_("user"), ordering="user_id")
+    def user(self, obj: Any) -> str:
+        """Link to all rows of the user."""
+        if obj.user_id is None:
+            return gettext("anonymous")
+        query = urlencode({"user_id__exact": obj.user_id})
+        return format_html('<a href="?{}">{}</a>', query, obj.user_name)
+
     @admin.display(description=_("address"), ordering="ip")
     def address(self, obj: Any) -> str | None:
         return address_in_words(obj.ip) or None
@@ -119,11 +127,3 @@ class HandledAdmin(RowsAdmin):
     def ids_of(self, handles: list[str]) -> list[bytes]:
         """Return the primary keys of the rows with these handles."""
         raise NotImplementedError
-
-    @admin.display(description=_("user"), ordering="user_id")
-    def user(self, obj: Any) -> str:
-        """Link to all rows of the user."""
-        if obj.user_id is None:
-            return gettext("anonymous")
-        query = urlencode({"user_id__exact": obj.user_id})
-        return format_html('<a href="?{}">{}</a>', query, obj.user_name)

@@ -19,7 +19,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -29,6 +29,7 @@ from django.core.cache import caches
 
 from sessionstore.conf import conf
 from sessionstore.core.record import Record
+from sessionstore.table.routed import parts
 from sessionstore.table.statements import FETCHED
 
 T = TypeVar("T")
@@ -197,8 +198,7 @@ class Breaker:
         """Void what the cache still believes of sessions that changed while it was away."""
         with self._lock:
             owed = list(self._debts)
-        for first in range(0, len(owed), _PAID_AT_ONCE):
-            names = owed[first : first + _PAID_AT_ONCE]
+        for names in parts(owed, _PAID_AT_ONCE):
             failed = _hold(cache, names)
             with self._lock:
                 for name in set(names).difference(failed):
@@ -218,7 +218,7 @@ class Breaker:
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
 
 
-def _hold(cache: Any, names: list[str]) -> list[str]:
+def _hold(cache: Any, names: Sequence[str]) -> list[str]:
     """Put up holds; return the names of those that failed.
 
     A cache that is full may refuse to store (Redis with maxmemory and no eviction), and one in

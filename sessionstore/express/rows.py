@@ -24,7 +24,7 @@ from sessionstore.express.record import JsonValue, TextVersion, express_settings
 from sessionstore.express.statements import ExpressStatements, compose, for_each
 from sessionstore.table.faults import is_taken
 from sessionstore.table.retry import READ, WRITE, attempt, in_transaction
-from sessionstore.table.routed import BATCH, PlacedTable
+from sessionstore.table.routed import BATCH, PlacedTable, parts
 from sessionstore.table.verbs import Knows
 
 # A request of Express that was under way at the logout may last longer than its session would have.
@@ -270,8 +270,7 @@ class SharedTable(PlacedTable):
         ids = self._candidates(alias, sql, user_id, since)
         # A stable sort: all but the first keep their order.
         ids.sort(key=lambda sid: sid.encode() != first)
-        for at in range(0, len(ids), _ROWS_AT_ONCE):
-            page = ids[at : at + _ROWS_AT_ONCE]
+        for page in parts(ids, _ROWS_AT_ONCE):
             found = self._read_all(alias, for_each(sql.rows, page), page)
             rows = {sid: stored for sid, *stored in found}
             for sid in page:

@@ -117,11 +117,9 @@ def is_where(session: SessionBackend, handle: str) -> bool:
 
 def value_without(request: Any, handle: str) -> str | None:
     """Return the cookie without the user's token; None when the browser is not this device."""
-    texts, user_id = texts_of(request), user_id_of(request.user)
-    shown = {token.device_id for token in tokens.of_user(conf.secrets, texts, user_id)}
-    if id_of(handle) not in shown:
+    if id_of(handle) not in _shown_ids(request, request.user):
         return None
-    return tokens.joined(conf.secrets, texts, user_id, new=None)
+    return tokens.joined(conf.secrets, texts_of(request), user_id_of(request.user), new=None)
 
 
 def _id_of(handle: str) -> bytes | None:

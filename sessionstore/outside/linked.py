@@ -1,19 +1,18 @@
 """Ends the sessions that a name from outside means, and forgets links of those that are gone."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 from sessionstore.core import expiry
 from sessionstore.core.keys import handle_of
 from sessionstore.links.names import Name
 from sessionstore.links.rows import LinkTable, links
-from sessionstore.session.ending import delete_for_good, tell_revoked
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
-from sessionstore.table.routed import BATCH
+from sessionstore.table.routed import BATCH, parts
 from sessionstore.table.rows import SqlTable
-from sessionstore.users.revocation import revoke_each, site_session
+from sessionstore.users.revocation import revoke_each, revoke_named, site_session
 
 # The row of a session may be in a transaction that has yet to commit: it is looked for later.
 SETTLED_MS = expiry.DAY_MS
@@ -38,7 +37,7 @@ def end_linked(
         return 0
     for _ in range(_ROUNDS):
         ids = links.sessions_of(names, linked_until_ms=linked_until_ms)
-        in_round = sum(_end(session, part, reason) for part in _parts(ids))
+        in_round = sum(_end(session, part, reason) for part in parts(ids))
         ended += in_round
         if not in_round:
             break
@@ -47,7 +46,8 @@ def end_linked(
 
 def _end(session: SessionBackend, session_ids: Sequence[bytes], reason: Reason) -> int:
     if not isinstance(session.table, SqlTable):
-        gone = [one for one in session_ids if _end_by_handle(session, one, reason)]
+        end = partial(revoke_named, reason=reason, session=session)
+        gone = [one for one in session_ids if end(handle_of(one))]
         links.forget(gone)
         return len(gone)
     rows = session.table.objects.filter(pk__in=session_ids)
@@ -56,17 +56,6 @@ def _end(session: SessionBackend, session_ids: Sequence[bytes], reason: Reason) 
     # Not those of a row that was not found: it may be about to be committed.
     links.forget([bytes(row.pk) for row in found])
     return ended
-
-
-def _end_by_handle(session: SessionBackend, session_id: bytes, reason: Reason) -> bool:
-    """End a session of a table that has no ids but its keys."""
-    table: Any = session.table
-    handle = handle_of(session_id)
-    ids = table.with_handle(handle)
-    if not ids or not delete_for_good(lambda: table.remove_many(ids), table.alias):
-        return False
-    tell_revoked(session, handle=handle, user_id=None, reason=reason)
-    return True
 
 
 class GoneLinks(LinkTable):
@@ -118,8 +107,3 @@ class GoneLinks(LinkTable):
     def _shown(self) -> set[bytes]:
         """What stands for the sessions of a table that finds none by that: read once."""
         return set(self._sessions.shown_ids())
-
-
-def _parts(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]

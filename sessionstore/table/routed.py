@@ -1,7 +1,7 @@
 """A table on the database that the routers, or a command, name for it; and its transactions."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -29,6 +29,12 @@ PAUSE_S = 0.020
 # InnoDB's DELETE only marks rows. It takes them out and merges pages after it has answered, so how
 # long a batch took does not tell how much work it made (docs/operations.md has the figures).
 PAUSE_ON_INNODB_S = 0.080
+
+
+def parts(keys: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
+    """Yield keys in parts of at most so many."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
 
 
 class PlacedTable:

@@ -20,6 +20,7 @@ from sessionstore.models import user_id_of, user_key_of
 from sessionstore.routers import SessionRouter
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
+from sessionstore.table.routed import parts
 
 # So many keys in a statement stay below the 999 values of an old SQLite.
 _KEYS = 500
@@ -40,9 +41,9 @@ def account_with(user_id: str) -> Any:
 def users_of(user_ids: Iterable[str], users: Any) -> dict[str, Any]:
     """Return those of ``users``, with no more than key and name, by the ids that sessions hold."""
     keys = [key for key in map(user_key_of, user_ids) if key is not None]
-    parts = (keys[start : start + _KEYS] for start in range(0, len(keys), _KEYS))
     named = users.only("pk", get_user_model().USERNAME_FIELD)
-    return {user_id_of(user): user for part in parts for user in named.filter(pk__in=part)}
+    found = (user for part in parts(keys, _KEYS) for user in named.filter(pk__in=part))
+    return {user_id_of(user): user for user in found}
 
 
 def names_of(user_ids: Iterable[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from sessionstore.core import expiry
 from sessionstore.session.ending import tell_revoked
 from sessionstore.session.saving import in_round
 from sessionstore.signals import Reason
-from sessionstore.table.routed import BATCH
+from sessionstore.table.routed import BATCH, parts
 from sessionstore.users.ended import remember
 
 _ROUNDS = 100
@@ -43,8 +43,8 @@ def keep_limit(session: Any, user_id: str, *, own: bytes | None = None) -> None:
 
     def end() -> list[Any]:
         surplus = _surplus(ranked.select_for_update(), limit=limit, own=own)
-        for first in range(0, len(surplus), BATCH):
-            table.remove_many([bytes(row.pk) for row in surplus[first : first + BATCH]])
+        for part in parts(surplus):
+            table.remove_many([bytes(row.pk) for row in part])
         return surplus
 
     for _ in range(_ROUNDS):

@@ -21,6 +21,7 @@ from sessionstore.links.rows import links
 from sessionstore.models import user_id_of, user_key_of
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
+from sessionstore.table.routed import parts
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.accounts import accounts
 from sessionstore.users.revocation import revoke_all_of, revoke_each, revoke_named
@@ -118,8 +119,8 @@ def of_link(issuer: str, value: str) -> list[Which]:
     names = [Name(issuer, value, kind) for kind in (SID, SUB)]
     ids = sorted({row_id for name in names for row_id in links.sessions_of([name])})
     words = f"that {printable(issuer)} calls {printable(value)}"
-    parts = [ids[at : at + _PAGE] for at in range(0, len(ids), _PAGE)] or [[]]
-    return [Which(words, Q(pk__in=part), of_ours=True, linked=tuple(part)) for part in parts]
+    pages = [*parts(ids, _PAGE)] or [[]]
+    return [Which(words, Q(pk__in=page), of_ours=True, linked=tuple(page)) for page in pages]
 
 
 def count(session: SessionBackend, which: Which) -> Ends:

@@ -23,7 +23,7 @@ from sessionstore.management.people import user_named
 from sessionstore.models import user_id_of
 from sessionstore.table.faults import is_missing_table
 from sessionstore.table.refusals import Named
-from sessionstore.table.routed import BATCH
+from sessionstore.table.routed import parts
 from sessionstore.users.devices import described, not_seen
 from sessionstore.users.words import browser_in_words
 
@@ -103,8 +103,8 @@ def _issuers_of(session_ids: list[bytes]) -> dict[str, list[str]]:
     """Return who knows these sessions by names of their own, by handle; never the names."""
     found: dict[str, list[str]] = {}
     if links.is_used():
-        for start in range(0, len(session_ids), BATCH):
-            for link in links.of_sessions(session_ids[start : start + BATCH]):
+        for part in parts(session_ids):
+            for link in links.of_sessions(part):
                 found.setdefault(handle_of(bytes(link.session_id)), []).append(link.issuer)
     return found
 
