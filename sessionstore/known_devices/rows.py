@@ -1,7 +1,6 @@
 """The table of known devices: who signed in where before, and what that is worth."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from itertools import product
 from typing import Any
 
@@ -13,9 +12,9 @@ from sessionstore.core.record import Client
 from sessionstore.known_devices.tokens import Token
 from sessionstore.models import KnownDevice, user_id_of
 from sessionstore.models.fields import as_ms, as_shown
-from sessionstore.models.known_devices import MARK_BYTES, MARK_PURPOSE, SEAL_BYTES
+from sessionstore.models.known_devices import SEAL_BYTES
 from sessionstore.table.retry import READ, WRITE, attempt
-from sessionstore.table.routed import BATCH, RoutedTable
+from sessionstore.table.routed import BATCH, RoutedTable, parts
 
 # So long a request may still be under way that was sent before another one replaced the token.
 _UNDER_WAY_MS = expiry.MINUTE_MS
@@ -31,25 +30,25 @@ class KnownDeviceTable(RoutedTable):
     def find(self, device_id: bytes, user_id: str) -> KnownDevice | None:
         """Return the live row of a user."""
         rows = self._live().filter(pk=device_id, user_id=user_id)
-        found = attempt(self.alias, READ, rows.first)
-        return None if found is None or found.is_foreign else found
+        found: KnownDevice | None = attempt(self.alias, READ, rows.first)
+        return found
 
     def by_id(self, device_id: bytes) -> KnownDevice | None:
-        """Return a row, whoever's it is."""
-        found: list[KnownDevice] = attempt(
-            self.alias, READ, partial(list, self.objects.filter(pk=device_id))
+        """Return a row, whichever user's it is."""
+        found: KnownDevice | None = attempt(
+            self.alias, READ, self._own().filter(pk=device_id).first
         )
-        return found[0] if found else None
+        return found
 
     def of_user(self, user_id: str) -> list[KnownDevice]:
         """Return the live rows of a user, the last to sign in first: one query."""
         rows = self._live().filter(user_id=user_id).order_by("-signed_in_at", "pk")
-        return [row for row in attempt(self.alias, READ, lambda: list(rows)) if not row.is_foreign]
+        return attempt(self.alias, READ, lambda: list(rows))
 
     def kept_about(self, user_id: str) -> list[KnownDevice]:
         """Return all rows of a user, also those that are over, whatever the settings are."""
-        rows = self.objects.filter(user_id=user_id).order_by("-signed_in_at", "pk")
-        return [row for row in attempt(self.alias, READ, lambda: list(rows)) if not row.is_foreign]
+        rows = self._own().filter(user_id=user_id).order_by("-signed_in_at", "pk")
+        return attempt(self.alias, READ, lambda: list(rows))
 
     def renew(self, old: Token, new: Token, user: Any, client: Client) -> bool:
         """Put a new token in the place of the one that a browser has shown: one UPDATE.
@@ -78,7 +77,6 @@ class KnownDeviceTable(RoutedTable):
             id=token.device_id,
             user_id=user_id_of(user),
             digest=token.digest,
-            mark=tag(derive(conf.secrets[0], MARK_PURPOSE), token.device_id, length=MARK_BYTES),
             fingerprint=_tags(_FINGERPRINT, user, token.device_id)[0],
             ip=client.ip,
             user_agent=client.user_agent,
@@ -112,33 +110,33 @@ class KnownDeviceTable(RoutedTable):
 
     def remove_of_users(self, user_ids: Sequence[str]) -> int:
         """Delete what this site knows of these users, in batches."""
+        rows = (self._own().filter(user_id__in=part) for part in parts(user_ids))
+        return sum(map(self._remove_each, rows))
+
+    def remove_all(self, size: int) -> int:
+        """Delete so many of what this site knows of anybody; return how many there were."""
+        return self.remove(self._ids(self._own(), size))
+
+    def _remove_each(self, rows: Any) -> int:
         removed = 0
-        for start in range(0, len(user_ids), BATCH):
-            rows = self.objects.filter(user_id__in=user_ids[start : start + BATCH])
-            found: list[KnownDevice] = attempt(self.alias, READ, partial(list, rows.only("mark")))
-            own = [bytes(row.pk) for row in found if not row.is_foreign]
-            for at in range(0, len(own), BATCH):
-                removed += self.remove(own[at : at + BATCH])
+        while ids := self._ids(rows, BATCH):
+            removed += self.remove(ids)
         return removed
 
-    def own_ids_after(self, last: bytes, limit: int) -> tuple[list[bytes], list[bytes]]:
-        """Return the ids of the next rows, and those that this site has written."""
-        rows = self.objects.filter(pk__gt=last).order_by("pk").only("mark")[:limit]
-        found: list[KnownDevice] = attempt(self.alias, READ, partial(list, rows))
-        own = [bytes(row.pk) for row in found if not row.is_foreign]
-        return [bytes(row.pk) for row in found], own
+    def _ids(self, rows: Any, most: int) -> list[bytes]:
+        ids = rows.values_list("pk", flat=True)[:most]
+        return attempt(self.alias, READ, lambda: list(map(bytes, ids)))
 
     def count_of(self, user_id: str | None) -> int:
         """Count the rows of a user, or all."""
-        rows = self.objects.all() if user_id is None else self.objects.filter(user_id=user_id)
+        rows = self._own() if user_id is None else self._own().filter(user_id=user_id)
         return int(attempt(self.alias, READ, rows.count))
 
     # --- what a clean-up asks
 
     def expired(self, before: int, limit: int) -> list[bytes]:
         """Return at most ``limit`` ids of devices that nobody has used for their age."""
-        ids = self._expired(before).order_by("signed_in_at").values_list("pk", flat=True)[:limit]
-        return attempt(self.alias, READ, lambda: list(map(bytes, ids)))
+        return self._ids(self._expired(before).order_by("signed_in_at"), limit)
 
     def remove_many(self, ids: Iterable[bytes], *, expired_before: int) -> int:
         """Delete rows by primary key, if nobody has used them since."""
@@ -148,8 +146,12 @@ class KnownDeviceTable(RoutedTable):
     def count_expired(self, before: int) -> int:
         return int(attempt(self.alias, READ, self._expired(before).count))
 
+    def _own(self) -> Any:
+        """What this site has written: another one may share the table."""
+        return self.objects.filter(site__in=conf.site_marks)
+
     def _live(self) -> Any:
-        return self.objects.filter(signed_in_at__gt=expiry.now_ms() - options().age_ms)
+        return self._own().filter(signed_in_at__gt=expiry.now_ms() - options().age_ms)
 
     def _expired(self, before: int) -> Any:
         return self.objects.filter(signed_in_at__lt=before - options().age_ms)

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ("user_id", UserIdField(db_index=True, max_length=255, verbose_name="user")),
                 ("digest", FixedBytesField(editable=False, max_length=32)),
                 ("previous_digest", FixedBytesField(editable=False, max_length=32, null=True)),
-                ("mark", FixedBytesField(editable=False, max_length=16)),
+                ("site", FixedBytesField(editable=False, max_length=8)),
                 ("fingerprint", FixedBytesField(editable=False, max_length=16)),
                 ("seal", FixedBytesField(editable=False, max_length=16, null=True)),
                 ("trusted_until", MillisecondsField(null=True, verbose_name="trusted until")),

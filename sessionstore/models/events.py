@@ -20,6 +20,7 @@ from .fields import (
     MillisecondsField,
     UserIdField,
     as_ms,
+    mark_of_this_site,
     user_id_of,
 )
 from .sessions import this_moment
@@ -32,11 +33,6 @@ _BATCH = 500
 def new_event_id() -> bytes:
     """Return a primary key that comes after those of the same process."""
     return ordered_id(time.time_ns())
-
-
-def mark_of_this_site() -> bytes:
-    """Return what rows of this site have."""
-    return conf.site_marks[0]
 
 
 class What(models.TextChoices):

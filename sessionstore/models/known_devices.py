@@ -1,20 +1,23 @@
 """The browsers that users have signed in with before."""
 
-from typing import Any
-
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.conf import conf
-from sessionstore.core.crypto import derive, is_tag
+from sessionstore.core.crypto import SITE_MARK_BYTES
 from sessionstore.core.keys import DIGEST_BYTES, ID_BYTES, handle_of
 from sessionstore.core.record import USER_AGENT_LENGTH, USER_ID_LENGTH
 
-from .fields import ClientField, FixedBytesField, MillisecondsField, UserIdField
+from .fields import (
+    ClientField,
+    FixedBytesField,
+    MillisecondsField,
+    UserIdField,
+    mark_of_this_site,
+)
 from .sessions import DEVICE_NAME_LENGTH
 
-MARK_BYTES = SEAL_BYTES = 16
-MARK_PURPOSE = "device.site.1"
+SEAL_BYTES = 16
 
 
 class KnownDevice(models.Model):
@@ -28,8 +31,8 @@ class KnownDevice(models.Model):
     # Of the random part of its token, and of the token that the last sign-in has replaced.
     digest = FixedBytesField(max_length=DIGEST_BYTES, editable=False)
     previous_digest = FixedBytesField(null=True, max_length=DIGEST_BYTES, editable=False)
-    # Which site has written the row, where two share the table.
-    mark = FixedBytesField(max_length=MARK_BYTES, editable=False)
+    # Which of the sites that share the table has written it.
+    site = FixedBytesField(max_length=SITE_MARK_BYTES, editable=False, default=mark_of_this_site)
     # The password with which it signed in last, and what ``trusted_until`` is sealed to.
     fingerprint = FixedBytesField(max_length=SEAL_BYTES, editable=False)
     seal = FixedBytesField(null=True, max_length=SEAL_BYTES, editable=False)
@@ -56,6 +59,4 @@ class KnownDevice(models.Model):
     @property
     def is_foreign(self) -> bool:
         """Tell whether another site, which shares the table, has written the row."""
-        mark, about = bytes(self.mark), bytes(self.id)
-        own: Any = (is_tag(mark, derive(secret, MARK_PURPOSE), about) for secret in conf.secrets)
-        return not any(own)
+        return bytes(self.site) not in conf.site_marks

@@ -53,7 +53,7 @@ def test_a_browser_is_known_after_its_first_sign_in(browser, user, told):
     }
     assert (row.user_id, row.user_agent is not None, row.ip) == (str(user.pk), True, "127.0.0.1")
     assert [handle for _, handle, _ in told] == [Session.objects.get().handle]
-    stored = b"".join(bytes(getattr(row, name)) for name in ("id", "digest", "mark", "fingerprint"))
+    stored = b"".join(bytes(getattr(row, name)) for name in ("id", "digest", "site", "fingerprint"))
     assert cookie.value.encode() not in stored
     assert Link.objects.count() == 1
 
@@ -185,8 +185,7 @@ def test_two_users_of_a_browser_are_two_devices(browser, user, told):
         again(browser, one)
     assert {row.user_id for row in rows()} == {str(user.pk), str(bob.pk)}
     one, other = (
-        {bytes(getattr(row, name)) for name in ("id", "digest", "mark", "fingerprint")}
-        for row in rows()
+        {bytes(getattr(row, name)) for name in ("id", "digest", "fingerprint")} for row in rows()
     )
     assert not one & other
     assert len(told) == 1, "bob's first sign-in is no news"
@@ -402,5 +401,7 @@ def test_another_site_in_the_same_table_shares_no_device(browser, another, user,
     another.get("/signs-in/")
     settings.SECRET_KEY = own
     assert len(known_devices.of_user(str(user.pk))) == 1
+    assert [known_devices.count_of(one) for one in (None, str(user.pk))] == [1, 1]
     assert known_devices.remove_of_users([str(user.pk)]) == 1
+    assert known_devices.remove_all(10) == 0
     assert len(rows()) == 1

@@ -31,6 +31,7 @@ from sessionstore.models import user_id_of
 from sessionstore.moving.old_engine import OldEngine, old_engine
 from sessionstore.moving.old_table import OldTable
 from sessionstore.table.refusals import Named, Placed
+from sessionstore.table.routed import parts
 from sessionstore.table.rows import SqlTable
 from sessionstore.table.verbs import Knows
 from sessionstore.users import mass_revocation
@@ -221,13 +222,10 @@ def _forget(user_id: str | None, stop: Callable[[], bool]) -> int:
     """Forget the known devices of a user, or of everybody."""
     if user_id is not None:
         return known_devices.remove_of_users([user_id])
-    last = b""
 
     def forget(size: int) -> tuple[int, int]:
-        nonlocal last
-        seen, own = known_devices.own_ids_after(last, size)
-        last = seen[-1] if seen else last
-        return len(seen), known_devices.remove(own)
+        removed = known_devices.remove_all(size)
+        return removed, removed
 
     return in_batches(
         forget, known_devices, pace=Pace(), stop=stop, on_batch=lambda _: None
@@ -248,7 +246,7 @@ def _chosen(session: SessionBackend, options: dict[str, Any]) -> list[Which]:
         return [mass_revocation.all_until_now(session)]
     if options["inactive"]:
         ids = list(mass_revocation.inactive_user_ids(session))
-        return [of_users(ids[at : at + _USERS]) for at in range(0, len(ids), _USERS)]
+        return [of_users(page) for page in parts(ids, _USERS)]
     if options["older_than"] is not None:
         age_ms = int(options["older_than"].total_seconds() * 1000)
         return [mass_revocation.started_before(expiry.now_ms() - age_ms)]
