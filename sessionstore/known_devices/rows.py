@@ -11,7 +11,7 @@ from sessionstore.core.crypto import HiddenBytes, HiddenText, derive, is_tag, ta
 from sessionstore.core.record import Client
 from sessionstore.known_devices.tokens import Token
 from sessionstore.models import KnownDevice, user_id_of
-from sessionstore.models.fields import as_ms, as_shown
+from sessionstore.models.fields import as_ms, as_shown, mark_of_this_site
 from sessionstore.models.known_devices import SEAL_BYTES
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.routed import BATCH, RoutedTable, parts
@@ -65,6 +65,8 @@ class KnownDeviceTable(RoutedTable):
             "previous_digest": old.digest,
             "fingerprint": _tags(_FINGERPRINT, user, old.device_id)[0],
             "signed_in_at": expiry.now_ms(),
+            # Of the present secret, as all the rest of the row is now.
+            "site": mark_of_this_site(),
             # One that is not known never takes the place of one that is.
             **{name: fact for name, fact in facts.items() if fact is not None},
         }
