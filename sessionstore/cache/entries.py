@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 from django.core.cache import caches
 
+from sessionstore.caches import with_kept_client
 from sessionstore.conf import conf
 from sessionstore.core.record import Record
 from sessionstore.table.routed import parts
@@ -184,7 +185,7 @@ class Breaker:
         if time.monotonic() < self._closed_at and not insist:
             return None
         try:
-            cache = caches[conf.cache_alias]
+            cache = with_kept_client(caches[conf.cache_alias])
             if self._debts:
                 self._pay(cache)
             answer = question(cache)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from typing import Any
 
+from django.utils.module_loading import import_string
 from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext as _
 
@@ -13,19 +15,6 @@ from sessionstore.core.sign_ins import methods
 from sessionstore.core.sign_ins.facts import SignIn
 from sessionstore.core.text import printable
 
-parse: Any
-try:
-    from ua_parser import parse
-except ImportError:  # the extra [devices] is not installed
-    parse = None
-
-geoip: Any
-try:
-    from django.contrib.gis import geoip2 as geoip
-    from geoip2.errors import AddressNotFoundError
-except ImportError:  # the project does not use Django's GeoIP2
-    geoip = None
-
 # What ua-parser calls the part of a system that shows pages inside apps: no browser's name.
 _NO_NAMES = {"Android", "Chrome Mobile WebView", "Mobile Safari UI/WKWebView", "Other"}
 
@@ -33,6 +22,7 @@ _NO_NAMES = {"Android", "Chrome Mobile WebView", "Mobile Safari UI/WKWebView", "
 def agent_of(user_agent: str | None) -> Agent:
     """Return what a client says of itself; ua-parser, where it is installed, knows more names."""
     own = read_user_agent(user_agent)
+    parse = _parser()
     if not user_agent or parse is None or own.form is Form.PROGRAM:
         return own
     parsed = parse(user_agent)
@@ -41,6 +31,19 @@ def agent_of(user_agent: str | None) -> Agent:
     # "Chrome Mobile" and "Mobile Safari" are what people call Chrome and Safari.
     is_known = family in _NO_NAMES or (own.browser and own.browser in family)
     return replace(own, browser=own.browser if is_known else family, system=system)
+
+
+@cache
+def _parser() -> Any:
+    """Return ua-parser's function, or None where the extra [devices] is not installed.
+
+    Optimization: imported for the first page that shows a device; it has 30 modules, and its lists.
+    """
+    try:
+        from ua_parser import parse  # noqa: PLC0415 - as said
+    except ImportError:
+        return None
+    return parse
 
 
 def in_words(agent: Agent, *, is_recorded: bool = True) -> str:
@@ -81,7 +84,7 @@ def place_of(address: str | None) -> str:
         return ""
     try:
         found = reader.city(address) if reader.is_city else reader.country(address)
-    except AddressNotFoundError:  # a private address, or one that is in no list
+    except import_string("geoip2.errors.AddressNotFoundError"):  # private, or in no list
         return ""
     return ", ".join(part for part in (found.get("city"), found.get("country_name")) if part)
 
@@ -93,8 +96,13 @@ def address_in_words(address: str | None) -> str:
 
 @lru_cache(maxsize=1)
 def geoip_reader() -> Any:
-    """Open the data once; a project without them says so by not setting GEOIP_PATH."""
-    if geoip is None:
+    """Open the data once; a project without them says so by not setting GEOIP_PATH.
+
+    Optimization: Django's GeoIP2 is imported here, for the first page that shows an address.
+    """
+    try:
+        geoip = import_module("django.contrib.gis.geoip2")
+    except ImportError:
         return None
     try:
         return geoip.GeoIP2()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sessionstore import signals
-from sessionstore.checks import binding
+from sessionstore.checks.options import binding
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "device-binding.md").read_text()

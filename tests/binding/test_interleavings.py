@@ -49,7 +49,7 @@ class Program:
         elif fault == "dropped":
             response = None
         elif fault == "no library":
-            with patch.object(dbsc, "ec", None):
+            with patch.object(dbsc, "_library", lambda: None):
                 response = send()
         elif fault == "503":
             response = HttpResponse(status=503)

@@ -23,7 +23,7 @@ def test_a_server_without_the_library_ends_no_binding(browser, clock, monkeypatc
     """A broken deploy on one of several: a 5xx, and the row stays as it was."""
     clock.advance(minutes=11)
     with monkeypatch.context() as broken:
-        broken.setattr(dbsc, "ec", None)
+        broken.setattr(dbsc, "_library", lambda: None)
         assert browser.reads() == ""
     assert (browser.log[-1], browser.ends) == (("refresh", 503), [])
     assert Session.objects.using(database).get().bound_at is not None
@@ -35,7 +35,7 @@ def test_a_server_without_the_library_binds_nothing(clock, user, monkeypatch, re
     """And tells of nobody who has asked it to."""
     browser = Browser(clock, can_bind=False)
     header = browser.sign_in(user).headers["Secure-Session-Registration"]
-    monkeypatch.setattr(dbsc, "ec", None)
+    monkeypatch.setattr(dbsc, "_library", lambda: None)
     assert browser.register(header).status_code == 503
     assert refusals == []
 

@@ -70,7 +70,7 @@ def test_ages_that_browsers_keep_up_are_right(settings, value):
 
 def test_a_missing_library_is_an_error(monkeypatch):
     """Before the first login."""
-    monkeypatch.setattr(dbsc, "ec", None)
+    monkeypatch.setattr(dbsc, "_library", lambda: None)
     assert about_binding() == {"sessionstore.E070"}
 
 

@@ -1,5 +1,6 @@
 """Session keys: what a browser may hold, and what the table knows of it."""
 
+import base64
 import contextlib
 import hashlib
 import re
@@ -33,6 +34,14 @@ def test_a_key_is_forty_characters_of_djangos_alphabet():
     key = ring.mint()
     assert len(key.text) == KEY_LENGTH == 40
     assert set(key.text) <= ALPHABET
+
+
+@given(st.binary(min_size=17, max_size=17))
+def test_a_key_is_written_as_the_library_writes_it(material):
+    """In base32hex, but for the case: each key that was ever given out goes on opening."""
+    key = ring.key_of(material)
+    assert base64.b32hexdecode(key.text.upper())[:17] == material
+    assert ring.open(key.text) == key
 
 
 def test_a_minted_key_opens():

@@ -19,6 +19,7 @@ from sessionstore.backends.cached_sql import SessionStore
 from sessionstore.backends.sql import SessionStore as SqlSessionStore
 from sessionstore.cache import entries as row_cache
 from sessionstore.cache.rows import CachedTable
+from sessionstore.caches import with_kept_client
 from sessionstore.conf import conf
 from sessionstore.models import Session
 from sessionstore.session.drafts import table_of
@@ -149,6 +150,16 @@ def test_a_hit_is_one_question_to_the_cache(saved, monkeypatch):
         monkeypatch.setattr(RedisCache, name, lambda *_, name=name, **__: asked.append(name))
     assert SessionStore(saved.session_key)["a"] == 1
     assert asked == [1]
+
+
+@in_redis
+def test_a_hold_of_one_session_is_no_transaction(saved, monkeypatch):
+    """An end puts up one before the DELETE, and one after it."""
+    asked = []
+    for name in ("set", "set_many"):
+        monkeypatch.setattr(RedisCache, name, lambda *_, name=name, **__: asked.append(name))
+    SessionStore(saved.session_key).delete(saved.session_key)
+    assert asked == ["set", "set"]
 
 
 def test_a_new_key_is_known_at_once(saved):
@@ -663,7 +674,7 @@ def test_two_requests_that_pay_the_same_debt_are_no_failure(saved, monkeypatch, 
 def test_what_a_cache_refuses_is_still_owed(saved, monkeypatch):
     """Backends answer the names that they could not set, where they do not raise."""
     rows = as_another_worker()
-    cache = type(caches["default"])
+    cache = type(with_kept_client(caches["default"]))
     with monkeypatch.context() as refusing:
         refusing.setattr(cache, "set_many", lambda _, data, *__: list(data))
         assert rows.remove(saved.row_id) == 1

@@ -8,7 +8,7 @@ from django.core.cache.backends.base import CacheKeyWarning
 from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
 from redis import Redis
 
-from sessionstore.caches import RedisCache
+from sessionstore.caches import RedisCache, with_kept_client
 from tests.harness.threads import run_together
 
 VALUES = [0, -5, 2**62, 2**70, True, None, 1.5, "1", "", b"\x80", b"", {"a": [1]}, ("x" * 5000,)]
@@ -62,3 +62,29 @@ def test_other_options_are_other_connections(redis_url):
     plain, other = RedisCache(redis_url, {}), RedisCache(redis_url, {"OPTIONS": {"timeout": 5}})
     assert plain._cache is RedisCache(redis_url, {})._cache
     assert plain._cache is not other._cache
+
+
+def test_the_engine_makes_no_client_for_each_question(redis_url, monkeypatch):
+    """Also of Django's own backend, by the connections that its thread has anyway."""
+    cache = DjangoRedisCache(redis_url, {"KEY_PREFIX": "site", "VERSION": 3})
+    cache.set("one", 1)
+    asked = with_kept_client(cache)
+    made = []
+    init = Redis.__init__
+    monkeypatch.setattr(
+        Redis, "__init__", lambda *args, **named: made.append(1) or init(*args, **named)
+    )
+    assert [with_kept_client(cache).get("one") for _ in range(3)] == [1, 1, 1]
+    assert (len(made), asked._cache._pools) == (1, cache._cache._pools)
+
+
+@pytest.mark.parametrize(
+    "make", [DjangoRedisCache, RedisCache, type("Own", (DjangoRedisCache,), {})], ids=range(3)
+)
+def test_whoever_watches_a_cache_sees_the_questions_of_the_engine(redis_url, make):
+    """A debug toolbar puts functions of its own in their place; a site may have its own class."""
+    cache, seen = make(redis_url, {}), []
+    with_kept_client(cache).get_many(["before"])
+    cache.get_many = seen.append
+    with_kept_client(cache).get_many(["a"])
+    assert seen == [["a"]]

@@ -143,7 +143,7 @@ def test_concurrent_changes_merge_under_encryption(encrypted):
 def test_without_the_library_nothing_is_written_in_the_clear(encrypted, monkeypatch):
     """A server that lacks the extra fails loudly: no weaker format, no empty session over it."""
     session = stored(note=SECRET)
-    monkeypatch.setattr(encryption, "AESGCM", None)
+    monkeypatch.setattr(encryption, "_library", lambda: None)
     with pytest.raises(EncryptionUnavailable) as caught:
         stored(note=SECRET)
     assert str(caught.value) == (

@@ -440,14 +440,14 @@ WORDS = [
 def test_a_user_agent_is_put_into_words(monkeypatch, extra, agent, words):
     """With the extra [devices] and without; never the header itself, nor one name twice."""
     if not extra:
-        monkeypatch.setattr(descriptions, "parse", None)
+        monkeypatch.setattr(descriptions, "_parser", lambda: None)
     assert descriptions.browser_in_words(agent) == words
 
 
 def test_ua_parser_knows_more_names(monkeypatch):
     """Without it that is the browser which it is made of."""
     assert descriptions.browser_in_words(VIVALDI) == "Vivaldi on Linux"
-    monkeypatch.setattr(descriptions, "parse", None)
+    monkeypatch.setattr(descriptions, "_parser", lambda: None)
     assert descriptions.browser_in_words(VIVALDI) == "Chrome on Linux"
 
 

@@ -9,16 +9,8 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
-
-ec: Any
-try:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-except ImportError:  # neither the extra [binding] nor [encryption] is installed
-    ec = None
 
 # What the browser sends.
 PROOF, SESSION_ID = "Secure-Session-Response", "Sec-Secure-Session-Id"
@@ -49,17 +41,33 @@ class Proof:
         """Tell whether a P-256 key, as 04 x y, has made the signature; False for no such key."""
         r = int.from_bytes(self.signature[:_COORDINATE_BYTES], "big")
         s = int.from_bytes(self.signature[_COORDINATE_BYTES:], "big")
+        ec, hashes, encode_dss_signature, invalid = _library()
         try:
             key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key)
             key.verify(encode_dss_signature(r, s), self.signed, ec.ECDSA(hashes.SHA256()))
-        except (InvalidSignature, ValueError):
+        except (invalid, ValueError):
             return False
         return True
 
 
 def is_available() -> bool:
     """Tell whether the library that checks signatures is installed."""
-    return ec is not None
+    return _library() is not None
+
+
+@cache
+def _library() -> Any:
+    """Return what checks a signature, or None without the extra [binding] and [encryption].
+
+    Optimization: imported for the first proof, which spares a site that binds nothing 28 modules.
+    """
+    try:
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as said
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - as said
+        from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - as said
+    except ImportError:
+        return None
+    return ec, hashes, utils.encode_dss_signature, InvalidSignature
 
 
 def session_id(header: str | None) -> str | None:
