@@ -10,6 +10,7 @@ and no file of it is left.
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -68,16 +69,20 @@ def main() -> int:
 
 def play(folder: Path) -> None:
     """Do what the README, CONTRIBUTING and the pages tell, in their order."""
+    readme, contributing = ((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))
+    cloning = as_printed("git clone ", contributing)
+    installing = as_printed('pip install "', readme)
+    answer_for({cloning[-1], installing[-1].partition("git+")[2]})
     clone, project = folder / "django-sessionstore", folder / "environment" / "bin" / "python"
     with step("git clone"):
-        run("git", "clone", "--quiet", ROOT, clone)
+        run(*cloning, folder=folder)
     with step("make demo, in nothing but the clone: it installs, and answers"):
         demo_from_nothing(clone)
     with step("what make test installs"):
         run("make", ".venv/test-installed", folder=clone)
     with step("the README's pip install, into an environment of its own"):
         run(sys.executable, "-m", "venv", project.parents[1])
-        run(project, "-m", "pip", "install", "--quiet", requirement(clone), "django-allauth")
+        run(project, "-m", *installing, "django-allauth", folder=folder)
         installed = "import sessionstore; assert 'site-packages' in sessionstore.__file__"
         run(project, "-c", installed, folder=folder)
     words = [clone / ".venv" / "bin" / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -92,20 +97,23 @@ def play(folder: Path) -> None:
             )
 
 
-def requirement(clone: Path) -> str:
-    """Return what the README tells pip to install from git, with the clone as the address."""
-    [named] = re.findall(r'^pip install "(.+ @ git\+https://.+)"$', read_me(clone), re.MULTILINE)
-    return named.partition(" @ ")[0] + f" @ git+file://{clone}"
+def as_printed(begins: str, page: str) -> list[str]:
+    """Return the words of the one line of a page that begins so."""
+    [line] = [one for one in page.splitlines() if one.startswith(begins)]
+    return shlex.split(line)
 
 
-def read_me(clone: Path) -> str:
-    """Return the README of the clone."""
-    return (clone / "README.md").read_text()
+def answer_for(addresses: set[str]) -> None:
+    """Let git find this repository at the addresses that the pages name."""
+    os.environ["GIT_CONFIG_COUNT"] = str(len(addresses))
+    for number, address in enumerate(addresses):
+        os.environ[f"GIT_CONFIG_KEY_{number}"] = f"url.file://{ROOT}.insteadOf"
+        os.environ[f"GIT_CONFIG_VALUE_{number}"] = address
 
 
 def demo_from_nothing(clone: Path) -> None:
     """Start `make demo`, open its first page, and end it as Ctrl-C does."""
-    assert "```console\nmake demo\n```" in read_me(clone)
+    assert "```console\nmake demo\n```" in (clone / "README.md").read_text()
     log = Path(os.environ[MARK], "log")
     with log.open("wb") as output:
         demo = start("make", "demo", f"PORT={free_port()}", folder=clone, output=output)
