@@ -48,7 +48,7 @@ def test_a_login_on_one_server_of_a_demo_is_one_on_the_other(target, tmp_path, c
     port = free_port(and_next=1)
     demo = launch(
         target,
-        ["make", "--no-print-directory", target, f"PORT={port}"],
+        ["env", "--unset=DJANGO_SETTINGS_MODULE", "make", target, f"PORT={port}"],
         log=tmp_path / "log",
         folder=ROOT,
     )
