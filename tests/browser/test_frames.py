@@ -58,6 +58,9 @@ STYLES = """() => {
     .map((name) => name + ":" + getComputedStyle(one)[name]).join(";"));
 }"""
 
+LEFT_EDGES = """[".ss-message", ".ss-card"]
+  .map((one) => document.querySelector(one).getBoundingClientRect().left)"""
+
 
 def devices() -> DevicePage:
     """A list of two."""
@@ -147,6 +150,8 @@ def test_a_frame_keeps_its_looks_and_ours_can_be_read_in_it(
     for title, html in pages_of(in_frame(settings, tmp_path, name, bootstrap)).items():
         page.set_content(html)
         look_at(page, axe, f"frame-{name}-{title}", not_ours=["#theirs"])
+    message, card = page.evaluate(LEFT_EDGES)
+    assert message == card
     with_ours = page.evaluate(STYLES)
     page.evaluate("document.querySelector('link[rel=stylesheet]').remove()")
     assert page.evaluate(STYLES) == with_ours
