@@ -9,6 +9,7 @@ and no file of it is left.
 
 import contextlib
 import os
+import random
 import re
 import shlex
 import shutil
@@ -179,14 +180,13 @@ def tail(written: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port that is free, as is the one after it."""
+    """Return a port that is free, as is the next; no outgoing connection will take them."""
     while True:
-        with socket.socket() as one, socket.socket() as next_one:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                next_one.bind(("127.0.0.1", port + 1))
-                return port
+        port = random.randrange(15000, 32000)
+        with socket.socket() as one, socket.socket() as next_one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            next_one.bind(("127.0.0.1", port + 1))
+            return port
 
 
 def of_this_run(name: str) -> list[int]:
