@@ -190,6 +190,18 @@ def test_every_custom_property_is_documented():
     assert documented == set(re.findall(r"^ +(--ss-[\w-]+):", CSS, re.MULTILINE))
 
 
+def test_every_custom_property_that_is_used_is_there():
+    """Else a declaration is void: a cookie's name in the demo was not monospaced."""
+    defined, used = set(), set()
+    for path in [
+        *ROOT.glob("sessionstore/static/**/*.css"),
+        *ROOT.glob("demo_site/static/**/*.css"),
+    ]:
+        defined |= set(re.findall(r"(--(?:ss|shop)-[\w-]+):", path.read_text()))
+        used |= set(re.findall(r"var\((--(?:ss|shop)-[\w-]+)\)", path.read_text()))
+    assert used <= defined
+
+
 def test_every_rule_is_about_a_class_of_ours():
     """So none can reach a frame."""
     rules = re.sub(r"/\*.*?\*/", "", CSS, flags=re.DOTALL)
