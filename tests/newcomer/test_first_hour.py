@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def test_a_login_on_one_server_of_a_demo_is_one_on_the_other(target, tmp_path, c
         ["env", "--unset=DJANGO_SETTINGS_MODULE", "make", target, f"PORT={port}"],
         log=tmp_path / "log",
         folder=ROOT,
+        # The socket of MariaDB is there, and its path may have 107 characters.
+        environment={"TMPDIR": tempfile.gettempdir()},
     )
     try:
         demo.wait_for_line("Ctrl-C", seconds=300)
