@@ -34,10 +34,11 @@ SIGNED_IN = {
 }
 # Of Django's form of a user: its dates, whose label is that of both inputs, and a hint that only a
 # pointer finds. Of its list of users: the links of its own filters, "All", "Yes" and "No", are too
-# small a target (target-size); in our lists they are larger.
+# small a target (target-size), and those of its breadcrumbs are told by their colour alone
+# (link-in-text-block); in our lists they are larger, and underlined.
 DJANGOS = {
     "admin-user": [".vDateField", ".vTimeField", ".help-tooltip"],
-    "admin-users": ["#changelist-filter a"],
+    "admin-users": ["#changelist-filter a", ".breadcrumbs a"],
 }
 LANGUAGES = {"en": "en-GB", "ko": "ko-KR"}
 IPHONE = (
