@@ -15,7 +15,7 @@ LATEST := .venv-latest/bin/python
 NEWEST := --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-https demo-express docs test test-latest lint types bench bench-compare bench-serving mysql mutants soak matrix lock lock-check audit doctor newest-python dist release clean
+.PHONY: help demo demo-https demo-express docs test test-latest lint types bench bench-compare bench-serving mysql mutants soak matrix lock lock-check audit doctor newest-python newcomer dist release clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ bench-serving: .venv/dev-installed ## whole requests through gunicorn and uvicor
 
 newest-python: ## Python 3.14 into .cache, to try the suite there (Debian; apt fetches it from sid)
 	@.ci/newest-python
+
+# Everything of it is in a temporary folder, its environments too, so it needs nothing of .venv.
+newcomer: ## a first hour from nothing: clone, demo, projects by the pages, allauth, proxy, Express
+	@$(PYTHON) .ci/newcomer.py
 
 mysql: ## MySQL proper into .cache, for the tests on it (Debian; apt fetches it from sid)
 	@.ci/mysql-server

@@ -8,9 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from sessionstore.admin.rows import RowsAdmin
+from sessionstore.admin.rows import RowsAdmin, time_of
 from sessionstore.history.table import events
-from sessionstore.history.words import words_of
+from sessionstore.history.words import words_for, words_of
 from sessionstore.history.writing import is_on
 from sessionstore.models import SessionEvent, What
 from sessionstore.signals import Reason
@@ -20,7 +20,7 @@ from sessionstore.users.words import browser_in_words, sign_ins_in_words
 class WhatFilter(admin.SimpleListFilter):
     """By what happened."""
 
-    title = _("what")
+    title = _("event")
     parameter_name = "what"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
@@ -33,11 +33,11 @@ class WhatFilter(admin.SimpleListFilter):
 class ReasonFilter(admin.SimpleListFilter):
     """By why a session has ended."""
 
-    title = _("why")
+    title = _("reason")
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
-        return [(str(reason), str(reason)) for reason in Reason]
+        return [(str(reason), f"{words_for(reason)} ({reason})") for reason in Reason]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(reason=self.value()) if self.value() in set(Reason) else queryset
@@ -69,8 +69,8 @@ class SessionEventAdmin(RowsAdmin):
     # --- columns
 
     @admin.display(description=_("when"))
-    def when(self, event: Any) -> Any:
-        return event.happened_at
+    def when(self, event: Any) -> str | None:
+        return time_of(event.happened_at)
 
     @admin.display(description=_("what"))
     def event(self, event: Any) -> str:

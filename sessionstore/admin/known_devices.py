@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.ending import ask, is_confirmed, tell
-from sessionstore.admin.rows import HandledAdmin
+from sessionstore.admin.rows import HandledAdmin, time_of
 from sessionstore.admin.users import names_of
 from sessionstore.conf import conf
 from sessionstore.core.keys import id_of
@@ -29,7 +29,7 @@ _SHOWN = {"user_id", "user_id__exact", "signed_in_at", "created_at"}
 class KnownDeviceAdmin(HandledAdmin):
     """Look, search and forget; the action is for whoever may delete known devices."""
 
-    list_display = ("device", "user", "address", "created_at", "signed_in_at", "trusted_until")
+    list_display = ("device", "user", "address", "first_at", "last_at", "trusted")
     ordering = ("-signed_in_at",)
     search_help_text = _("A user's name or id, or the handle of a device.")
     select_label = _("Select the device %(handle)s")
@@ -70,6 +70,18 @@ class KnownDeviceAdmin(HandledAdmin):
     def device(self, obj: Any) -> str:
         words = browser_in_words(obj.user_agent)
         return format_html("{} ({})", obj.name, words) if obj.name else words
+
+    @admin.display(description=_("first sign-in"), ordering="created_at")
+    def first_at(self, obj: Any) -> str | None:
+        return time_of(obj.created_at)
+
+    @admin.display(description=_("last sign-in"), ordering="signed_in_at")
+    def last_at(self, obj: Any) -> str | None:
+        return time_of(obj.signed_in_at)
+
+    @admin.display(description=_("trusted until"), ordering="trusted_until")
+    def trusted(self, obj: Any) -> str | None:
+        return time_of(obj.trusted_until)
 
     # --- the action
 

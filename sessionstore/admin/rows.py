@@ -13,14 +13,17 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.forms import CheckboxInput
 from django.http import HttpRequest
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import capfirst
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.ending import located
 from sessionstore.admin.users import ids_named, names_of
+from sessionstore.conf.zones import aware, zone
 from sessionstore.users.words import address_in_words
 
 
@@ -127,3 +130,12 @@ class HandledAdmin(RowsAdmin):
     def ids_of(self, handles: list[str]) -> list[bytes]:
         """Return the primary keys of the rows with these handles."""
         raise NotImplementedError
+
+
+def time_of(moment: Any) -> str | None:
+    """Return a moment as the lists show it, in the server's zone."""
+    if moment is None:
+        return None
+    at = localtime(aware(moment), zone())
+    shown = date_format(at, "SHORT_DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), shown)

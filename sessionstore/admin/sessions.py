@@ -17,22 +17,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from sessionstore.admin.charts import draw, size_in_words
 from sessionstore.admin.ending import ask, is_confirmed, tell
 from sessionstore.admin.filters import LastSeenFilter, OwnerFilter, StateFilter
-from sessionstore.admin.rows import HandledAdmin
+from sessionstore.admin.rows import HandledAdmin, time_of
 from sessionstore.admin.users import names_of, users_of
 from sessionstore.answers.places import url_of
 from sessionstore.conf import conf
-from sessionstore.conf.zones import aware, zone
+from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.text import printable
+from sessionstore.known_devices.belonging import ISSUER
 from sessionstore.links.rows import links
 from sessionstore.models import Session
 from sessionstore.signals import Reason
@@ -103,7 +102,7 @@ class SessionAdmin(HandledAdmin):
 
     @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, obj: Any) -> str | None:
-        return _time(obj.last_seen_at)
+        return time_of(obj.last_seen_at)
 
     @admin.display(description=_("state"))
     def state(self, obj: Any) -> str:
@@ -151,12 +150,12 @@ class SessionAdmin(HandledAdmin):
             (_("name"), row.device_name),
             (_("state"), self.state(row)),
             (_("address"), self.address(row)),
-            (_("signed in"), _time(row.authenticated_at)),
+            (_("signed in"), time_of(row.authenticated_at)),
             (_("signed in with"), sign_ins_in_words(how)),
-            (_("created"), _time(row.created_at)),
-            (_("last seen"), _time(row.last_seen_at)),
-            (_("expires"), _time(row.expires_at)),
-            (_("bound to the device"), _time(row.bound_at)),
+            (_("created"), time_of(row.created_at)),
+            (_("last seen"), time_of(row.last_seen_at)),
+            (_("expires"), time_of(row.expires_at)),
+            (_("bound to the device"), time_of(row.bound_at)),
             (_("linked to"), ", ".join(_issuers_of(row))),
             (_("size"), size_in_words(row.bytes)),
             (_("what the browser says"), row.user_agent and printable(row.user_agent)),
@@ -258,8 +257,9 @@ class SessionAdmin(HandledAdmin):
 
 
 def _issuers_of(row: Any) -> list[str]:
-    """Return who has names of their own for a session; never the names."""
-    return sorted({printable(link.issuer) for link in links.of_sessions([bytes(row.pk)])})
+    """Return who else has names of their own for a session; never the names."""
+    found = {link.issuer for link in links.of_sessions([bytes(row.pk)])}
+    return sorted(map(printable, found - {ISSUER}))
 
 
 def why_over(row: Any) -> str:
@@ -282,11 +282,3 @@ def _told(devices: list[str]) -> str:
     shown = ", ".join(devices[:_TOLD])
     shown += f" +{len(devices) - _TOLD}" if len(devices) > _TOLD else ""
     return gettext("Sessions were ended: %(devices)s.") % {"devices": shown}
-
-
-def _time(moment: Any) -> str | None:
-    if moment is None:
-        return None
-    at = localtime(aware(moment), zone())
-    shown = date_format(at, "SHORT_DATETIME_FORMAT")
-    return format_html('<time datetime="{}">{}</time>', at.isoformat(), shown)

@@ -10,6 +10,11 @@ def words_of(event: SessionEvent) -> str:
     """Return a sentence for an event; where a session has ended, with why."""
     if event.what != What.ENDED:
         return event.words
+    return words_for(event.reason)
+
+
+def words_for(reason: str | None) -> str:
+    """Return why a session has ended; where its user signed out, no more than that."""
     words: dict[str, str] = {
         Reason.OWNER: _("Signed out from another device"),
         Reason.ADMIN: _("Signed out by an administrator"),
@@ -22,4 +27,4 @@ def words_of(event: SessionEvent) -> str:
         Reason.PROVIDER: _("Signed out where the account is from"),
         Reason.REPLACED: _("Signed out because somebody signed in again in that browser"),
     }
-    return words.get(event.reason or "", event.words)
+    return words.get(reason or "", str(What.ENDED.label))

@@ -13,7 +13,7 @@ from sessionstore.signals import Reason
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.revocation import site_session
 
-_ISSUER, _KIND = "sessionstore", "device"
+ISSUER, _KIND = "sessionstore", "device"
 
 
 def link(session: SessionBackend, device_id: bytes) -> None:
@@ -65,4 +65,4 @@ def forget(
 
 
 def _name(device_id: bytes) -> Name:
-    return Name(_ISSUER, handle_of(device_id), _KIND)
+    return Name(ISSUER, handle_of(device_id), _KIND)

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "event",
-                "verbose_name_plural": "history of sessions",
+                "verbose_name_plural": "session events",
                 "db_table": "sessionstore_event",
                 "indexes": [
                     models.Index(fields=["user_id", "id"], name="sessionstore_event_of_user")

@@ -117,7 +117,7 @@ class SessionEvent(models.Model):
     class Meta:
         db_table = "sessionstore_event"
         verbose_name = _("event")
-        verbose_name_plural = _("history of sessions")
+        verbose_name_plural = _("session events")
         indexes = [models.Index(fields=["user_id", "id"], name="sessionstore_event_of_user")]
 
     def __str__(self) -> str:

@@ -59,16 +59,19 @@ def idle_warning(
 
 
 @register.inclusion_tag("sessionstore/_moment.html")
-def moment(at: datetime, *, ago: bool = False, active: bool = False) -> dict[str, Any]:
+def moment(
+    at: datetime, *, ago: bool = False, active: bool = False, once: bool = False
+) -> dict[str, Any]:
     """Show a moment in the server's zone, which is named; our script puts it into the visitor's.
 
     With ``ago`` show how long ago it was, or that it is now: within a minute, or when ``active``.
+    What happened ``once``, such as a sign-in, was just now and does not go on.
     """
     since = timesince(at, depth=1) if ago else ""
     is_now = ago and now_ms() - to_ms(aware(at)) < MINUTE_MS
     name = aware(at).astimezone(zone()).tzname()
     facts = {"at": at, "iso": aware(at).isoformat(), "zone": name}
-    return {**facts, "since": since, "active": active or is_now}
+    return {**facts, "since": since, "active": active or is_now, "once": once}
 
 
 @register.inclusion_tag("sessionstore/_why_signed_out.html", takes_context=True)

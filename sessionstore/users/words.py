@@ -65,6 +65,11 @@ def in_words(agent: Agent, *, is_recorded: bool = True) -> str:
     return agent.browser or _("Unknown browser")
 
 
+def names_nothing(words: str) -> bool:
+    """Tell whether words for a client are those for one of which nothing is known."""
+    return words in {_("Unrecorded browser"), _("Unknown browser")}
+
+
 def browser_in_words(user_agent: str | None) -> str:
     """Return a client in words."""
     return in_words(agent_of(user_agent), is_recorded=bool(user_agent))

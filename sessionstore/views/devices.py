@@ -21,6 +21,7 @@ from sessionstore.known_devices import listing
 from sessionstore.known_devices.listing import KnownBrowser
 from sessionstore.users import devices
 from sessionstore.users.devices import Device, DevicePage
+from sessionstore.users.words import names_nothing
 
 from .history import recent_activity
 from .logout import ended_whatever_is_raised
@@ -113,8 +114,7 @@ class RevokeView(EndView):
         if not devices.revoke(request.user, session, handle):
             messages.info(request, _("That device was signed out already."), fail_silently=True)
             return done(request, 0)
-        named = {"device": device.title if device else _("Unknown browser")}
-        messages.success(request, _("Signed out of %(device)s.") % named, fail_silently=True)
+        messages.success(request, _signed_out_of(device), fail_silently=True)
         return self._to_new_password(request) or done(request, 1)
 
     def _to_new_password(self, request: HttpRequest) -> HttpResponse | None:
@@ -125,6 +125,13 @@ class RevokeView(EndView):
         messages.warning(request, text, fail_silently=True)
         url = url_of(NEW_PASSWORD)
         return redirect(url) if url else None
+
+
+def _signed_out_of(device: Device | None) -> str:
+    """Return what a user reads; a browser of which nothing is known has no name to be called by."""
+    if device is None or names_nothing(device.title):
+        return _("That device is signed out.")
+    return _("Signed out of %(device)s.") % {"device": device.title}
 
 
 class RevokeOthersView(EndView):

@@ -43,6 +43,6 @@ def look_at(page: Any, axe: str, name: str, *, not_ours: Sequence[str] = ()) -> 
             if PICTURES:
                 SCREENSHOTS.mkdir(exist_ok=True)
                 picture = SCREENSHOTS / f"{name}-{scheme}-{width}.png"
-                page.screenshot(path=picture, full_page=True)
+                page.screenshot(path=picture, full_page=True, animations="disabled")
             if PICTURES or (scheme, width) in JUDGED:
                 judge(page, axe, not_ours=not_ours)

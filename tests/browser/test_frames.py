@@ -58,6 +58,9 @@ STYLES = """() => {
     .map((name) => name + ":" + getComputedStyle(one)[name]).join(";"));
 }"""
 
+LEFT_EDGES = """[".ss-message", ".ss-card"]
+  .map((one) => document.querySelector(one).getBoundingClientRect().left)"""
+
 
 def devices() -> DevicePage:
     """A list of two."""
@@ -147,6 +150,8 @@ def test_a_frame_keeps_its_looks_and_ours_can_be_read_in_it(
     for title, html in pages_of(in_frame(settings, tmp_path, name, bootstrap)).items():
         page.set_content(html)
         look_at(page, axe, f"frame-{name}-{title}", not_ours=["#theirs"])
+    message, card = page.evaluate(LEFT_EDGES)
+    assert message == card
     with_ours = page.evaluate(STYLES)
     page.evaluate("document.querySelector('link[rel=stylesheet]').remove()")
     assert page.evaluate(STYLES) == with_ours
@@ -183,6 +188,18 @@ def test_every_custom_property_is_documented():
     """And none that is not there."""
     documented = set(re.findall(r"`(--ss-[\w-]+)`", GUIDE))
     assert documented == set(re.findall(r"^ +(--ss-[\w-]+):", CSS, re.MULTILINE))
+
+
+def test_every_custom_property_that_is_used_is_there():
+    """Else a declaration is void: a cookie's name in the demo was not monospaced."""
+    defined, used = set(), set()
+    for path in [
+        *ROOT.glob("sessionstore/static/**/*.css"),
+        *ROOT.glob("demo_site/static/**/*.css"),
+    ]:
+        defined |= set(re.findall(r"(--(?:ss|shop)-[\w-]+):", path.read_text()))
+        used |= set(re.findall(r"var\((--(?:ss|shop)-[\w-]+)\)", path.read_text()))
+    assert used <= defined
 
 
 def test_every_rule_is_about_a_class_of_ours():

@@ -1,7 +1,7 @@
 """The first hour of a newcomer: a clone, a project by the quickstart, one that was there before.
 
-The clone is that of .ci/run, the demo is opened by tests/web/test_demo.py, allauth signs in by
-tests/ecosystem, and Express in test_demo_express.py. Here are the steps that nobody else plays.
+.ci/newcomer.py plays all of it from a clone, with the package installed. The steps that would only
+repeat, in the suite, what tests/ecosystem, tests/express and tests/web have seen: tests/newcomer.
 """
 
 import os
@@ -19,6 +19,7 @@ from playwright.sync_api import BrowserContext, Page
 from tests.browser.conftest import PATIENCE_MS, ROOT
 from tests.harness.lock import locked
 from tests.harness.process import Launched, free_port, launch
+from tests.harness.projects import PACKAGE, PYTHON
 from tests.web.test_demo import command
 
 PAGE = (ROOT / "docs" / "quickstart.md").read_text()
@@ -44,7 +45,7 @@ class Project:
     """A project that is made as the page says, on some Python and Django."""
 
     folder: Path
-    python: str = sys.executable
+    python: str = PYTHON
     django: str = ""
     server: Launched | None = None
     port: int = 0
@@ -53,7 +54,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": f"{ROOT}:{self.django}",
+            "PYTHONPATH": f"{ROOT}:{self.django}" if self.django else PACKAGE,
             "DJANGO_SETTINGS_MODULE": "shop.settings",
             "DJANGO_SUPERUSER_USERNAME": NAME,
             "DJANGO_SUPERUSER_EMAIL": "ann@example.org",
@@ -138,6 +139,8 @@ def begun(tmp_path) -> Iterator[list[Project]]:
     projects: list[Project] = []
     yield projects
     for project in projects:
+        if project.server is not None:
+            sys.stdout.write(project.server.log_tail())  # shown for a test that has failed
         project.stop()
 
 

@@ -1,6 +1,7 @@
 """The history where it is shown: to its user, to staff, to a clerk who answers a request."""
 
 import json
+import re
 import stat
 
 import pytest
@@ -104,6 +105,8 @@ def test_staff_read_the_history_and_change_nothing(database, ann, browser, staff
     page = staff.get(ADMIN).content.decode()
     assert "Signed in" in page
     assert "Firefox" in page
+    assert "<time datetime=" in page
+    assert re.search(r"\d session events?\b", page)
     event = SessionEvent.objects.filter(user_id=str(ann.pk)).get()
     assert staff.post(f"{ADMIN}add/").status_code == 403
     assert staff.post(f"{ADMIN}1/delete/").status_code in {302, 403}
@@ -180,7 +183,8 @@ def test_why_it_ended_is_shown(database, ann, browser, staff, reason):
     event.save()
     words = words_of(event)
     assert words != "Signed out"
-    assert f"{words} ({reason})" in staff.get(ADMIN).content.decode()
+    # In the row, and in the filter.
+    assert staff.get(ADMIN).content.decode().count(f"{words} ({reason})") == 2
     with translation.override("ko"):
         assert words_of(event) not in {words, str(What.ENDED.label)}
 

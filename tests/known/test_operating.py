@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from sessionstore.models import Session
 from tests.known.conftest import rows
 from tests.web.conftest import PASSWORD, sign_in
 
@@ -83,6 +84,16 @@ def test_staff_finds_and_forgets_a_device(browser, user, staff):
     assert browser.get("/plain/").content == b""
     assert [row.user_id for row in rows()] != [str(user.pk)]
     assert len(rows()) == 1
+
+
+@on_sqlite
+def test_staff_reads_moments_and_no_name_of_ours(browser, user, staff):
+    """Without microseconds; that the session is of a known device is no provider's link."""
+    sign_in(browser, user)
+    assert staff.get(LIST).content.decode().count("<time datetime=") == 2 * len(rows())
+    [handle] = [row.handle for row in Session.objects.for_user(user)]
+    page = staff.get(f"/admin/sessionstore/session/{handle}/").content.decode()
+    assert "Linked to" not in page
 
 
 @on_sqlite

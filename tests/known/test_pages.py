@@ -36,6 +36,7 @@ def test_devices_are_listed_with_their_sessions(browser, phone, user):
     sign_in(browser, user)
     html = page(browser).partition("Known devices")[2]
     assert (html.count("Signed in now"), html.count("This device")) == (2, 1)
+    assert (html.count(">just now<"), html.count(">Active now<")) == (2, 0)
     Session.objects.filter(user_agent="Safari/1").delete()
     html = page(browser).partition("Known devices")[2]
     assert (html.count("Signed in now"), html.count("Forget this device</button>")) == (1, 2)

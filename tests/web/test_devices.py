@@ -240,7 +240,7 @@ def test_the_list_says_what_has_been_ended(browser, user, number):
     for _ in range(number):
         sign_in(Client(enforce_csrf_checks=True), user)
     end(browser, "revoke", handle=(last := handles(page(browser))[1]))
-    assert told(browser) == ["Signed out of Unrecorded browser."]
+    assert told(browser) == ["That device is signed out."]
     end(browser, "revoke", handle=last)
     assert told(browser) == ["That device was signed out already."]
     for _ in range(number):

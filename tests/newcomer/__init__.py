@@ -1,0 +1,1 @@
+"""The steps of a first hour that only .ci/newcomer.py plays."""
