@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from sessionstore.core.text import printable
@@ -85,6 +86,8 @@ class KeySets:
             kept.asked_at = now
             kept.keys, kept.fetched_at = fetch(url), now
         except (OSError, HTTPException, ValueError, RecursionError) as error:
+            if isinstance(error, HTTPError):
+                error.close()  # an answer, with a connection of its own
             # Security: not for whoever has sent the token. It may tell of the network.
             told = printable(f"{type(error).__name__}: {error}")[:_LONGEST_PROBLEM]
             logger.warning("The keys at %s cannot be had: %s", url, told)
