@@ -14,8 +14,15 @@ LONGEST_LOCK_WAIT_S = 5
 # By the names of mysqlclient and PyMySQL (seconds), and of libpq (seconds, and milliseconds).
 TIMEOUTS = {
     "mysql": (("connect_timeout", 3), ("read_timeout", 10), ("write_timeout", 10)),
-    "postgresql": (("connect_timeout", 3), ("tcp_user_timeout", 10_000)),
+    "postgresql": (
+        ("connect_timeout", 3),
+        ("tcp_user_timeout", 10_000),
+        # libpq's keepalives begin after what the system says, which is two hours.
+        ("keepalives_idle", 5),
+        ("keepalives_interval", 5),
+    ),
 }
+_OF_TCP = ("tcp_user_timeout", "keepalives_idle", "keepalives_interval")
 # Where these stand, the timeouts may be in a file that we do not see.
 _FILES = {"read_default_file", "service"}
 # Reads (1), and updates and deletes (2), wait until the node has caught up.
@@ -263,7 +270,7 @@ def check_timeouts(databases: Sequence[str] | None = None, **_: Any) -> list[Che
         Warning(
             f"A database that never answers would hold each request for very long: OPTIONS of "
             f"{table.alias!r} lacks {', '.join(missing)}.",
-            hint=f"Set {missing} there, above what a lock may wait; docs/reliability.md tells what "
+            hint=f"Set {missing} there, above what a lock may wait; docs/operations.md tells what "
             f"each of them ends.",
             id="sessionstore.W049",
         )
@@ -278,7 +285,8 @@ def _missing_timeouts(vendor: str, settings: dict[str, Any]) -> dict[str, Any]:
     wanted: dict[str, Any] = dict(TIMEOUTS.get(vendor, ()))
     missing = {name: value for name, value in wanted.items() if not options.get(name)}
     if str(settings["HOST"]).startswith("/"):
-        missing.pop("tcp_user_timeout", None)
+        for name in _OF_TCP:
+            missing.pop(name, None)
     pool = options.get("pool")
     if pool and not (isinstance(pool, dict) and pool.get("timeout")):
         # psycopg's own lets each request wait for 30 s.

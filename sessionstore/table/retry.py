@@ -33,8 +33,6 @@ _losses: ContextVar[int] = ContextVar("sessionstore_losses", default=0)
 
 # How often an operation is tried, the first time counted.
 READ, WRITE = 3, 5
-# Of whom neither the server nor the pool lets in: all who wait would ask at once, again and again.
-WHEN_FULL = 2
 
 
 def losses() -> int:
@@ -60,10 +58,11 @@ def attempt(
     """Run ``operation``, up to ``tries`` times where that can help, and return what it returns.
 
     A transient error repeats on the same connection, a lost one on a new one; where no connection
-    is to be had it is tried once more. Inside a transaction nothing repeats: the server may have
-    rolled back the caller's own work, and the original error goes up. Permanent errors go up at
-    once. Raises SessionStoreUnavailable when the tries or the 2 seconds are used up, and from then
-    on at once until the request ends. ``row`` is the id that log records name.
+    is to be had, since nobody is there or lets us in, it is tried once more. Inside a transaction
+    nothing repeats: the server may have rolled back the caller's own work, and the original error
+    goes up. Permanent errors go up at once. Raises SessionStoreUnavailable when the tries or the 2
+    seconds are used up, and from then on at once until the request ends. ``row`` is the id that
+    log records name.
     """
     events = journal.current()
     if events is not None and events.gave_up is not None:
@@ -95,10 +94,12 @@ def _again(failed: _Failed, operation: Callable[[], T]) -> T:
         if fault is Fault.PERMANENT:
             raise failed.error
         pause = jitter(tried)
+        if _has_no_connection(failed.alias, fault):
+            # Once more: all who wait would ask at once, again and again.
+            failed.tries = min(failed.tries, tried + 1)
+            pause = jitter(tried, first=_LONGEST_PAUSE_S)
         if fault is Fault.LOST:
             _reconnect(failed.alias, check_pool=tried == 1)
-        elif fault is Fault.FULL:
-            failed.tries, pause = WHEN_FULL, jitter(tried, first=_LONGEST_PAUSE_S)
         if tried >= failed.tries or time.monotonic() + pause >= failed.ends_at:
             break
         _tell_retry(failed, fault, tried + 1)
@@ -176,6 +177,13 @@ def jitter(
 def _fault(alias: str, error: BaseException) -> Fault:
     raw = connections[alias].connection
     return classify(error, connection_closed=bool(getattr(raw, "closed", False)))
+
+
+def _has_no_connection(alias: str, fault: Fault) -> bool:
+    """Tell whether none was to be had: the server, or its pool, lets nobody in or is not there."""
+    if fault is Fault.LOST:
+        return connections[alias].connection is None
+    return fault is Fault.FULL
 
 
 def _reconnect(alias: str, *, check_pool: bool) -> None:

@@ -160,6 +160,8 @@ LACKING = {
     "read_timeout": ("mariadb", "mysql"),
     "write_timeout": ("mariadb", "mysql"),
     "tcp_user_timeout": ("postgresql",),
+    "keepalives_idle": ("postgresql",),
+    "keepalives_interval": ("postgresql",),
 }
 
 
@@ -185,6 +187,7 @@ def test_a_timeout_that_is_missing_is_told(database, settings, name, databases):
         ({"OPTIONS": {"pool": {"timeout": 2}}}, []),
         ({"OPTIONS": {"service": "shop", "connect_timeout": 0}}, []),
         ({"HOST": "/run/postgresql", "OPTIONS": {"tcp_user_timeout": 0}}, []),
+        ({"HOST": "/run/postgresql", "OPTIONS": {"keepalives_idle": 0}}, []),
     ],
 )
 def test_what_waits_is_asked_for_its_timeout(database, settings, changes, lacks):

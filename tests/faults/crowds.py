@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import close_old_connections
@@ -21,6 +21,23 @@ BEFORE, AFTER = 5, 10
 RELOAD_S = 0.05
 
 
+class Answer(NamedTuple):
+    """When a browser was answered, with which status, and how long that took."""
+
+    at: float
+    status: int
+    seconds: float
+
+
+def answered(client: Any, url: str) -> Answer:
+    """Ask for a page, and let go of connections that are broken, as the end of a request does."""
+    began = time.monotonic()
+    status = client.get(url).status_code
+    ended = time.monotonic()
+    close_old_connections()
+    return Answer(ended, status, ended - began)
+
+
 @dataclass(slots=True)
 class Visitor:
     """A signed-in browser, what it was told, and which values its session may now have."""
@@ -30,14 +47,12 @@ class Visitor:
     possible: set[str] = field(default_factory=set)
     answers: int = 0
 
-    def write(self, value: str) -> int:
+    def write(self, value: str) -> Answer:
         """Store a value: when that is acknowledged, the session has it and no older one."""
-        status: int = self.client.get(f"/write/?value={value}").status_code
-        self.possible = {value} if status == 200 else {*self.possible, value}
+        answer = answered(self.client, f"/write/?value={value}")
+        self.possible = {value} if answer.status == 200 else {*self.possible, value}
         self.answers += 1
-        if status != 200:
-            time.sleep(RELOAD_S)
-        return status
+        return answer
 
     def is_kept(self) -> bool:
         """Tell whether it is signed in under its key, and has what it was told is stored."""
@@ -51,7 +66,9 @@ class Crowd:
 
     where: Callable[[], AbstractContextManager[Any]]
     visitors: list[Visitor] = field(default_factory=list)
-    seen: list[tuple[float, int]] = field(default_factory=list)
+    # Between two questions of a browser that is answered well.
+    pause_s: float = 0
+    seen: list[Answer] = field(default_factory=list)
     ended: list[str | None] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
@@ -63,7 +80,7 @@ class Crowd:
                 client = browser()
                 wait_until(lambda client=client: client.get("/login/").status_code == 200)
                 visitor = Visitor(client, key_of(client))
-                wait_until(lambda visitor=visitor: visitor.write("first") == 200)
+                wait_until(lambda visitor=visitor: visitor.write("first").status == 200)
                 self.visitors.append(visitor)
 
     def goes_on(self, deadline: float, well: int) -> bool:
@@ -76,10 +93,14 @@ class Crowd:
         well = 0
         with self.where():
             while self.goes_on(deadline, well):
-                status = visitor.write(str(visitor.answers))
-                close_old_connections()
-                self.seen.append((time.monotonic(), status))
-                well += status == 200 and self.over.is_set()
+                answer = visitor.write(str(visitor.answers))
+                self.seen.append(answer)
+                well += answer.status == 200 and self.over.is_set()
+                self.pause(answer.status)
+
+    def pause(self, *statuses: int) -> None:
+        """Wait before the next question."""
+        time.sleep(self.pause_s if set(statuses) == {200} else max(self.pause_s, RELOAD_S))
 
     def come_and_go(self, deadline: float) -> None:
         """Sign in and out; a sign-out that was acknowledged is final."""
@@ -87,40 +108,51 @@ class Crowd:
         with self.where():
             while self.goes_on(deadline, well):
                 client = browser()
-                statuses = [client.get("/login/").status_code]
+                answers = [answered(client, "/login/")]
                 key = key_of(client)
-                statuses.append(client.get("/logout/").status_code)
-                close_old_connections()
-                self.seen += [(time.monotonic(), status) for status in statuses]
-                time.sleep(0 if statuses == [200, 200] else RELOAD_S)
+                answers.append(answered(client, "/logout/"))
+                self.seen += answers
+                statuses = [answer.status for answer in answers]
+                self.pause(*statuses)
                 if statuses == [200, 200]:
                     self.ended.append(key)
                 well += statuses == [200, 200] and self.over.is_set()
 
     def wait_for_an_error(self) -> None:
         """Return when somebody has noticed, as who looks after the servers does."""
-        wait_until(lambda: any(status != 200 for _, status in list(self.seen)))
+        wait_until(lambda: any(answer.status != 200 for answer in list(self.seen)))
 
-    def report(self, site: Site, row: str, part: str) -> None:
+    def wait_for_answers(self, number: int) -> None:
+        """Return when the browsers have got so many more each, on average: one may be stuck."""
+        enough = self.answers() + number * len(self.visitors)
+        wait_until(lambda: self.answers() >= enough)
+
+    def answers(self) -> int:
+        """Return how many answers the browsers that write have got."""
+        return sum(visitor.answers for visitor in self.visitors)
+
+    def report(
+        self, site: Site, row: str, part: str, *, more: str = "", is_noticed: bool = True
+    ) -> None:
         """Keep the figures, and require of ours that nobody was signed out, or came back.
 
-        Somebody must have noticed, or the fault did not fire.
+        Somebody must have noticed, or the fault did not fire; else the caller knows that it did.
         """
         with self.where():
             close_old_connections()
             kept = sum(bool(visitor.is_kept()) for visitor in self.visitors)
             back = sum(user_of(key) is not None for key in self.ended)
-        bad = [(moment, status) for moment, status in self.seen if status != 200]
-        statuses = sorted({status for _, status in bad})
-        seconds = max(bad)[0] - min(bad)[0] if bad else 0
+        bad = [answer for answer in self.seen if answer.status != 200]
+        statuses = sorted({answer.status for answer in bad})
+        seconds = max(bad).at - min(bad).at if bad else 0
         names = ", ".join(map(str, statuses)) or "none"
         figure = (
             f"{kept} of {len(self.visitors)} kept session and last change; {back} of "
             f"{len(self.ended)} sign-outs came back; {len(bad)} errors of {len(self.seen)} "
-            f"(statuses {names}) within {seconds:.1f} s"
+            f"(statuses {names}) within {seconds:.1f} s{more}"
         )
         note(row, site, part, figure)
-        assert bad, "nobody noticed"
+        assert bad or not is_noticed, "nobody noticed"
         if site is OURS:
             assert (kept, back) == (len(self.visitors), 0), figure
             assert set(statuses) <= {503}, figure
@@ -132,13 +164,14 @@ def under_load(
     *,
     browsers: int = 8,
     seconds: float = 120,
+    pause_s: float = 0,
     where: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> Iterator[Crowd]:
     """Let browsers ask, in threads, while the block makes something fail and mends it.
 
     The block runs in this thread: a server ends with the thread that has started it.
     """
-    crowd = Crowd(where)
+    crowd = Crowd(where, pause_s=pause_s)
     crowd.enter(browsers)
     deadline = time.monotonic() + seconds
     runs = [partial(crowd.stay, visitor, deadline) for visitor in crowd.visitors]
@@ -155,4 +188,5 @@ def under_load(
     finally:
         crowd.over.set()
         thread.join()
-    assert [repr(outcome)[:300] for outcome in outcomes if outcome is not None] == []
+    errors = [repr(outcome)[:300] for outcome in outcomes if outcome is not None]
+    assert errors == [], errors

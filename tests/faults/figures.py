@@ -64,6 +64,12 @@ ROWS = {
         "replica that has missed the last second; 100 sessions end, 4 workers ask for each",
         "0 of 400 let in",
     ),
+    "networks": Row(
+        "a bad network under load: the server stopped and continued (SIGSTOP), packets that do not "
+        "arrive (half-open connections), 200 ms and 5 % loss, a name that moves",
+        "0 sessions lost, 0 logouts, 0 come back, errors only as 503, each answer within the "
+        "timeouts, tries a second at most twice those of before",
+    ),
     "restart": Row("database killed and restarted under load", "0 logouts, 0 deleted cookies"),
     "rollback": Row(
         "ATOMIC_REQUESTS, logout, then an exception (D6), WSGI and ASGI",

@@ -163,6 +163,19 @@ def _freeze(pid: int, shell: "subprocess.Popen[bytes]") -> None:
     shell.stdin.write(f"{pid}\n".encode())
     shell.stdin.flush()
     os.kill(pid, signal.SIGSTOP)
+    # The signal is one thing, and that each thread has heard of it another.
+    deadline = time.monotonic() + 10
+    while not _is_stopped(pid):
+        assert time.monotonic() < deadline, f"process {pid} goes on after SIGSTOP"
+        time.sleep(0.001)
+
+
+def _is_stopped(pid: int) -> bool:
+    for status in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # That thread has ended.
+            if status.read_text().rpartition(")")[2].split()[0] not in "TtZX":
+                return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 
@@ -60,4 +61,18 @@ def record_statements() -> Iterator[Statements]:
         patch.object(CursorWrapper, "execute", recorded),
         patch.object(CursorWrapper, "executemany", recorded_many),
     ):
+        yield seen
+
+
+@contextmanager
+def record_connects() -> Iterator[list[str]]:
+    """Record the alias of each connection that is asked for, also in vain, until the block ends."""
+    seen: list[str] = []
+    connect = BaseDatabaseWrapper.connect
+
+    def recorded(self: BaseDatabaseWrapper) -> None:
+        seen.append(self.alias)
+        connect(self)
+
+    with patch.object(BaseDatabaseWrapper, "connect", recorded):
         yield seen
