@@ -183,8 +183,8 @@ ROWS = {
         met=r"0 exceptions, 0 not empty .* at most \d\d? ms( and [1-4]?\d MB)?",
         apart=NO_SQL,
         remark="Not empty are rows that open a session though somebody has changed them. Nothing "
-        "of express-session signs a row, and what its store cannot parse is an error 500 for as long "
-        "as the browser sends the cookie. Of Express the memory is not measured.",
+        "of express-session signs a row, and what its store cannot parse is an error 500 for as "
+        "long as the browser sends the cookie. Of Express the memory is not measured.",
     ),
     "cleaning": Row(
         "10^6 expired rows deleted under 50 writers, two cleaners at once",

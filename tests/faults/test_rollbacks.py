@@ -34,7 +34,7 @@ def test_a_logout_is_final_though_the_view_fails(
         key = key_of(client)
         response = ask(client, server, "/logout/?fail")
         assert response.status_code == 500
-        assert key_of(client) is None
+        assert key_of(client) is None or not site.is_ours
         accepted += user_of(key) is not None
     note("rollback", site, f"{database}, {server}", share(accepted, times))
     if site.is_ours:
