@@ -82,7 +82,7 @@ def mark(row: Row, site: str, found: list[dict[str, str]]) -> str:
     word = "**no**" if len(bad) == len(found) else "partly"
     share = re.match(r"([\d,]+) of ([\d,]+)", bad[0]["figure"])
     # What is wrong at "6 of 6 still signed in; errors meanwhile: 500" is not that share.
-    tells = share and not (share[1] == share[2] and row.met.startswith(r"(\d+) of \1"))
+    tells = share and not (share[1] == share[2] and r"of \1" in row.met)
     return f"{word}, {share.group()}" if share and tells else word
 
 
