@@ -87,8 +87,7 @@ ROWS = {
         "A copy of the table, or of Redis, signs nobody in",
         met=NONE,
         remark="Express signs its cookies, so a row is of use only to who knows the secret, too. "
-        "What stands in Django's tables is the cookie itself, by "
-        "[design](https://docs.djangoproject.com/en/5.2/topics/http/sessions/#session-security).",
+        "What stands in the tables of the Django stores, and in the names of Redis, is the cookie.",
     ),
     "fixation": Row(
         "somebody signs in with an id that was planted in the browser before; ten times",
