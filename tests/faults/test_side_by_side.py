@@ -201,6 +201,7 @@ def test_a_cache_that_loses_everything_signs_nobody_out(database, site, user, ow
     own_cache.kill()
     down = sorted({client.get("/read/").status_code for client in clients})
     own_cache.start()
+    assert own_cache.ask("DBSIZE") == 0
     kept = sum(site.user_of(site.key_of(client)) is not None for client in clients)
     told = ", ".join(map(str, down))
     figure = f"{share(kept, SIGNED_IN)} still signed in; answered {told} while it is down"
@@ -225,6 +226,7 @@ def test_a_cache_that_comes_back_with_old_content(database, site, user, own_cach
         own_cache.kill()
     own_cache.start()
     with redis.Redis(port=own_cache.port) as client:
+        assert client.dbsize() > 0, "it came back with nothing"
         lives = max((client.ttl(name) for name in client.scan_iter()), default=0)
     # Of ours the longest lives are fences, which let nobody in.
     lives = min(lives, entries.ENTRY_S) if site.is_ours else lives
