@@ -1,5 +1,6 @@
 """What the tests of faults share."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -8,12 +9,13 @@ from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessionstore.session.drafts import table_of
 from tests.faults.own_server import Own, wait_for_answer
-from tests.faults.sites import OURS, STOCK, Site, browser
+from tests.faults.sites import OURS, Site, browser
 from tests.harness.databases import mysql, postgresql
 from tests.harness.process import private_folder
 
@@ -25,17 +27,47 @@ def _ensure_connection(connection: BaseDatabaseWrapper) -> None:
             connection.connect()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run those tests only that are about a store which `tests.faults.report` asks for."""
+    wanted = set(filter(None, os.environ.get("SESSIONSTORE_FAULT_STORES", "").split(",")))
+    if wanted:
+        others = [item for item in items if not wanted & stores_of(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+def stores_of(item: pytest.Item) -> set[str]:
+    """Return the names of the stores that a test is about."""
+    parameters = (
+        item.callspec.params
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else {}
+    )
+    given = [parameters.get(name) for name in ("site", "store")]
+    return {one.name for one in given if hasattr(one, "name")} or {OURS.name}
+
+
 @pytest.fixture
 def site(request: pytest.FixtureRequest, settings: Any) -> Site:
-    """One of the two sites; ours for a test that does not ask for both."""
+    """One of the stores; ours for a test that does not ask for more."""
     chosen: Site = getattr(request, "param", OURS)
     for name, value in chosen.settings().items():
         setattr(settings, name, value)
+    if chosen.cache:
+        settings.CACHES = cache_settings(chosen, request.getfixturevalue("redis_url"))
     return chosen
 
 
+def cache_settings(site: Site, url: str) -> dict[str, Any]:
+    """Put its sessions behind the Redis at this address, and forget what was behind another."""
+    table_of.cache_clear()
+    caches.close_all()
+    options = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2}
+    return {"default": {"BACKEND": site.cache, "LOCATION": url, "OPTIONS": options}}
+
+
 @pytest.fixture
-def user(database: str) -> User:
+def user(database: str, site: Site) -> User:
     """The one user."""
     return User.objects.create_user("ann")
 
@@ -76,7 +108,7 @@ def another_alias(
 
 @pytest.fixture(params=["mariadb", "postgresql"])
 def own(request, site, settings, db) -> Iterator[tuple[str, Own]]:
-    """The alias of a server of its own, with the tables of both engines."""
+    """The alias of a server of its own, with the tables of the store."""
     servers = Own(private_folder(in_memory=True))
     try:
         servers.start_or_skip(request.param)
@@ -87,8 +119,8 @@ def own(request, site, settings, db) -> Iterator[tuple[str, Own]]:
         with another_alias("default", alias, replace={**make(port), **root}):
             wait_for_answer(alias)
             with connections[alias].schema_editor() as editor:
-                for one in (OURS, STOCK):
-                    editor.create_model(one.model)
+                for model in site.tables:
+                    editor.create_model(model)
             yield alias, servers
     finally:
         servers.stop()

@@ -14,7 +14,10 @@ from typing import Any
 from django.db import connections
 
 Code = int | str
-TABLES = ("sessionstore_session", "django_session")
+TABLES = (
+    *("sessionstore_session", "django_session"),
+    *("qsessions_session", "user_sessions_session"),
+)
 ALWAYS = 10**9
 FREE_AND_SIZE = ("freelist_count", "page_size")
 

@@ -1,7 +1,11 @@
-"""Write the table of docs/reliability.md from a full run of these tests.
+"""Run the faults on every store, and write docs/reliability.md from what was measured.
 
-python -m tests.faults.report            run everything, then write the table
-python -m tests.faults.report --table    write it from the figures of the last run
+python -m tests.faults.report                       everything (hours)
+python -m tests.faults.report --only updates        one fault (a name of ROWS in figures.py)
+python -m tests.faults.report --store qsessions     one store (a name of STORES)
+python -m tests.faults.report --table               no run: draw the page from measured.json
+
+A run renews its own figures in measured.json, each with its date, and leaves the others.
 """
 
 import argparse
@@ -12,17 +16,20 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections import defaultdict
+import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from tests.faults.figures import ROWS, VARIABLE
+from tests.faults import page
+from tests.faults.figures import ROWS, STORES, VARIABLE
 
 ROOT = Path(__file__).parents[2]
-FIGURES = ROOT / ".cache" / "figures"
+HERE = Path(__file__).parent
+MEASURED = HERE / "measured.json"
 DOCUMENT = ROOT / "docs" / "reliability.md"
-BEGIN, END = "<!-- tests.faults.report: generated -->", "<!-- tests.faults.report: end -->"
+STORE_VARIABLE = "SESSIONSTORE_FAULT_STORES"
 SERVERS = {
     "MariaDB": ["mariadbd", "--version"],
     "PostgreSQL": ["/usr/lib/postgresql/15/bin/postgres", "--version"],
@@ -30,13 +37,15 @@ SERVERS = {
     "HAProxy": ["haproxy", "-v"],
     "PgBouncer": ["pgbouncer", "--version"],
     "Redis": ["redis-server", "--version"],
+    "Node": ["node", "--version"],
 }
+PACKAGES = ("django", "mysqlclient", "psycopg", "django-qsessions", "django-user-sessions")
 
 
 def versions() -> str:
     """Name what the figures were measured on."""
     found = [f"Python {platform.python_version()}"]
-    for package in ("django", "mysqlclient", "psycopg"):
+    for package in PACKAGES:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
@@ -46,60 +55,65 @@ def versions() -> str:
             text = subprocess.run(command, capture_output=True, text=True, check=False).stdout
         except OSError:
             continue
-        number = re.search(r"\d+\.\d+(\.\d+)?", text)
-        found.append(f"{name} {number.group() if number else ''}".strip())
+        if number := re.search(r"\d+\.\d+(\.\d+)?", text):
+            found.append(f"{name} {number.group()}")
     galera = ["dpkg-query", "--show", "--showformat=${Version}", "galera-4"]
     answer = subprocess.run(galera, capture_output=True, text=True, check=False).stdout
     found += [f"Galera {answer.partition('-')[0]}"] if answer else []
-    found.append(f"SQLite {sqlite3.sqlite_version}")
-    return ", ".join(found)
+    node = json.loads((ROOT / "examples" / "express" / "package.json").read_text())
+    wanted = ("express-session", "express-mysql-session", "connect-pg-simple")
+    found += [f"{name} {node['dependencies'][name]}" for name in wanted]
+    return ", ".join([*found, f"SQLite {sqlite3.sqlite_version}"])
 
 
-def cell(figures: dict[str, str]) -> str:
-    """Return the figures of one row and engine; parts with the same figure stand together."""
-    parts = defaultdict(list)
-    for part, figure in sorted(figures.items()):
-        parts[figure].append(part)
-    return "<br>".join(f"**{figure}** ({'; '.join(names)})" for figure, names in parts.items())
-
-
-def table(folder: Path) -> str:
-    """Return the table of all rows, with what was measured for each."""
-    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    newest = 0.0
-    for path in folder.glob("*.json"):
+def keep(folder: Path) -> None:
+    """Take the figures of a run into measured.json, in place of what they measure anew."""
+    measured = json.loads(MEASURED.read_text())
+    figures = {place(one): one for one in measured["figures"]}
+    for path in sorted(folder.glob("*.json")):
         one = json.loads(path.read_text())
-        found[one["row"], one["site"]][one["part"]] = one["figure"]
-        newest = max(newest, path.stat().st_mtime)
-    day = datetime.fromtimestamp(newest, UTC).date().isoformat()
-    lines = [
-        f"Measured on {day}: {versions()}.",
-        "",
-        "| Test | Target | Here | Django's stock engine |",
-        "|---|---|---|---|",
-    ]
-    for name, row in ROWS.items():
-        here, stock = (cell(found[name, site]) or "not run" for site in ("ours", "stock"))
-        if name == "machine":
-            stock = "no such test: it merges nothing"
-        lines.append(f"| {row.test} | {row.target} | {here} | {stock} |")
-    return "\n".join(lines)
+        one.setdefault("date", day_of(path))
+        figures[place(one)] = one
+        measured["runs"].setdefault(one["date"], versions())
+    measured["figures"] = [figures[name] for name in sorted(figures)]
+    MEASURED.write_text(as_lines(measured))
 
 
-def write(folder: Path) -> None:
-    """Put the table between the markers of the document."""
-    text = DOCUMENT.read_text()
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{table(folder)}\n{END}{after}")
+def place(one: dict[str, str]) -> tuple[str, ...]:
+    """Return what tells a figure from all others."""
+    return one["row"], one["site"], one["part"]
 
 
-def run(folder: Path) -> int:
-    """Run all tests of this folder, long ones included."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.json"):
-        old.unlink()
-    command = ["-m", "pytest", "-q", "tests/faults", "-o", "faulthandler_timeout=3600"]
-    environment = {**os.environ, VARIABLE: str(folder)}
+def day_of(path: Path) -> str:
+    """Return when a file was written."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
+
+
+def as_lines(measured: dict[str, Any]) -> str:
+    """Return JSON with one figure a line, so that runs at two places are easy to merge."""
+    runs = json.dumps(measured["runs"], indent=1)
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in measured["figures"])
+    return f'{{"runs": {runs},\n"figures": [\n{lines}\n]}}\n'
+
+
+def write() -> None:
+    """Draw what is generated of the document."""
+    DOCUMENT.write_text(page.drawn(DOCUMENT.read_text(), json.loads(MEASURED.read_text())))
+
+
+def modules(faults: list[str]) -> list[str]:
+    """Return the tests that measure these faults: those that name one of them."""
+    if not faults:
+        return [str(HERE.relative_to(ROOT))]
+    names = re.compile("|".join(f'"{re.escape(fault)}"' for fault in faults))
+    found = [path for path in sorted(HERE.glob("test_*.py")) if names.search(path.read_text())]
+    return [str(path.relative_to(ROOT)) for path in found]
+
+
+def run(options: argparse.Namespace, folder: str) -> int:
+    """Run the tests, long ones included."""
+    command = ["-m", "pytest", "-q", *modules(options.only), "-o", "faulthandler_timeout=3600"]
+    environment = {**os.environ, VARIABLE: folder, STORE_VARIABLE: ",".join(options.store)}
     return subprocess.run(
         [sys.executable, *command], cwd=ROOT, env=environment, check=False
     ).returncode
@@ -107,12 +121,22 @@ def run(folder: Path) -> int:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--table", action="store_true", help="only write the table")
-    parser.add_argument("--figures", type=Path, default=FIGURES, help="where the figures are")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--table", action="store_true", help="only draw the page")
+    parser.add_argument("--only", action="append", default=[], choices=ROWS, metavar="FAULT")
+    parser.add_argument("--store", action="append", default=[], choices=STORES, metavar="STORE")
+    parser.add_argument("--figures", type=Path, help="take in the figures of a run of pytest")
     options = parser.parse_args()
-    failed = 0 if options.table else run(options.figures)
-    write(options.figures)
+    failed = 0
+    if options.figures:
+        keep(options.figures)
+    elif not options.table:
+        with tempfile.TemporaryDirectory() as folder:
+            failed = run(options, folder)
+            keep(Path(folder))
+    write()
     return failed
 
 

@@ -13,7 +13,7 @@ from sessionstore.conf import conf
 from sessionstore.models import Session
 from sessionstore.session.drafts import table_of
 from tests.faults.figures import note
-from tests.faults.sites import OURS
+from tests.faults.sites import CACHED_SQL
 from tests.harness.cluster import wait_until
 from tests.harness.missing import give_up
 from tests.harness.process import private_folder
@@ -93,7 +93,12 @@ def test_a_restart_between_ends_lets_nobody_in(own):
     own.start()
     inside = opened(ended)
     assert (inside, opened(kept)) == (0, len(kept) * WORKERS)
-    note("cache", OURS, f"{own.kind} killed and restarted", f"{inside} of {100 * WORKERS} let in")
+    note(
+        "cache",
+        CACHED_SQL,
+        f"{own.kind} killed and restarted",
+        f"{inside} of {100 * WORKERS} let in",
+    )
 
 
 @pytest.mark.parametrize("own", ["redis"], indirect=True)
@@ -117,7 +122,7 @@ def test_a_cache_that_is_full_lets_nobody_in(own, policy):
         refused = client.info("errorstats").get("errorstat_OOM")
     assert refused if policy == "noeviction" else evicted, "it was not full"
     assert inside == 0
-    note("cache", OURS, f"maxmemory, {policy}", f"{inside} of {100 * WORKERS} let in")
+    note("cache", CACHED_SQL, f"maxmemory, {policy}", f"{inside} of {100 * WORKERS} let in")
 
 
 @pytest.mark.soak
@@ -134,7 +139,7 @@ def test_a_cluster_serves_no_session_and_lets_nobody_in(own, settings):
     end(ended)
     inside = opened(ended)
     assert (inside, opened(kept)) == (0, len(kept) * WORKERS)
-    note("cache", OURS, "Redis Cluster", f"{inside} of {100 * WORKERS} let in")
+    note("cache", CACHED_SQL, "Redis Cluster", f"{inside} of {100 * WORKERS} let in")
 
 
 LIVES_S = 15
@@ -178,5 +183,5 @@ def test_a_failover_that_has_missed_the_last_second_lets_nobody_in(watched, sett
     assert without, "the replica had heard of it"
     assert (inside, opened(kept)) == (0, len(kept) * WORKERS)
     what = "failover by Sentinel, HAProxy that waits for 61 s"
-    note("cache", OURS, what, f"{inside} of {100 * WORKERS} let in")
-    note("cache", OURS, "failover by Sentinel, nobody waits", f"{without} of {100 * WORKERS}")
+    note("cache", CACHED_SQL, what, f"{inside} of {100 * WORKERS} let in")
+    note("cache", CACHED_SQL, "failover by Sentinel, nobody waits", f"{without} of {100 * WORKERS}")

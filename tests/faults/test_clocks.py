@@ -7,9 +7,9 @@ import pytest
 import time_machine
 
 from tests.faults.figures import note
-from tests.faults.sites import BOTH, OURS
+from tests.faults.sites import DATED
 
-both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+each_store = pytest.mark.parametrize("site", DATED, indirect=True)
 # The hours of 2026 in which each zone changes its clocks; Lord Howe moves by half an hour.
 CHANGES = {
     "Europe/Berlin": ["2026-03-29T01:00", "2026-10-25T01:00"],
@@ -27,7 +27,7 @@ def lifetime(site, clock, start: datetime) -> float:
     clock.move_to(start.timestamp())
     session = site.store()
     session["a"] = 1
-    session.set_expiry(timedelta(minutes=MINUTES) if site is OURS else MINUTES * 60)
+    session.set_expiry(timedelta(minutes=MINUTES) if site.is_ours else MINUTES * 60)
     session.create()
     low, high = 0, 4 * 3600
     while high - low > 1:  # second by second would be 14,400 loads
@@ -38,7 +38,7 @@ def lifetime(site, clock, start: datetime) -> float:
     return high / 60
 
 
-@both_sites
+@each_store
 @pytest.mark.parametrize("use_tz", [False, True], ids=["naive", "aware"])
 def test_a_session_lasts_as_long_as_it_was_given(database, site, clock, settings, use_tz):
     """Half an hour is half an hour, across each change of the clocks, in 2038 and in 2106."""
@@ -62,11 +62,11 @@ def test_a_session_lasts_as_long_as_it_was_given(database, site, clock, settings
     shortest, longest = min(lifetimes.values()), max(lifetimes.values())
     case = f"{database}, USE_TZ={use_tz}"
     note("clocks", site, case, f"30 min last {shortest:.0f} to {longest:.0f} min")
-    if site is OURS:
+    if site.is_ours:
         assert {key: value for key, value in lifetimes.items() if value != MINUTES} == {}
 
 
-@both_sites
+@each_store
 def test_a_cleaner_whose_clock_is_ten_minutes_fast_deletes_no_live_row(database, site, clock):
     """What a web server still accepts stays; what expired before that goes."""
     now = datetime.now(UTC)
@@ -82,6 +82,6 @@ def test_a_cleaner_whose_clock_is_ten_minutes_fast_deletes_no_live_row(database,
     live = [key for seconds, key in keys if seconds > 0]
     deleted = sum(not site.store().exists(key) for key in live)
     note("clocks", site, f"{database}, cleaner 10 minutes fast", f"{deleted} live rows deleted")
-    if site is OURS:
+    if site.is_ours:
         assert deleted == 0
         assert site.rows().count() == len(live)

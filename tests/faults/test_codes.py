@@ -15,32 +15,32 @@ from tests.faults.injection import (
     TRANSIENT,
     first_statements_fail,
 )
-from tests.faults.sites import BOTH, OURS, key_of, user_of
+from tests.faults.sites import WITH_TABLE, key_of, user_of
 from tests.faults.verbs import matrix, summary
 
-both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+each_store = pytest.mark.parametrize("site", WITH_TABLE, indirect=True)
 
 
-@both_sites
+@each_store
 def test_what_may_pass_is_repeated_until_it_does(database, site, signed_in):
     """Every verb succeeds when its first one or two statements fail, with any such code."""
     outcomes = matrix(TRANSIENT[connections[database].vendor], database, signed_in, site)
     note("transient", site, database, summary(outcomes))
-    if site is OURS:
+    if site.is_ours:
         assert {key: value for key, value in outcomes.items() if value != "right"} == {}
 
 
-@both_sites
+@each_store
 @pytest.mark.only_on("mariadb", "mysql", "postgresql")
 def test_what_needs_a_new_connection_is_repeated_on_one(database, site, signed_in):
     """The same for the codes that tell of a lost connection."""
     outcomes = matrix(LOST[connections[database].vendor], database, signed_in, site)
     note("lost", site, f"{database}, each code", summary(outcomes))
-    if site is OURS:
+    if site.is_ours:
         assert {key: value for key, value in outcomes.items() if value != "right"} == {}
 
 
-@both_sites
+@each_store
 def test_permanent_errors_are_told_at_once(database, site, signed_in):
     """No second try, the database's own error, an error page, and nobody is signed out."""
     wrong = {}
@@ -49,6 +49,7 @@ def test_permanent_errors_are_told_at_once(database, site, signed_in):
         for url in ("/read/", "/write/", "/cycle/", "/logout/"):
             client = signed_in()
             key = key_of(client)
+            site.forget_cached()
             writes = url != "/read/"
             with first_statements_fail(database, code, ALWAYS, writes_only=writes) as injection:
                 status = client.get(url).status_code
@@ -60,7 +61,7 @@ def test_permanent_errors_are_told_at_once(database, site, signed_in):
     statuses = sorted({outcome[0] for outcome in wrong.values()})
     others = f" (else {', '.join(map(str, statuses))})" if wrong else ""
     note("permanent", site, database, share(trials - len(wrong), trials) + others)
-    if site is OURS:
+    if site.is_ours:
         assert wrong == {}
 
 
@@ -102,7 +103,7 @@ def test_the_stores_own_error_is_the_databases(database, site, signed_in):
     assert injection.fired == 1
 
 
-@both_sites
+@each_store
 def test_giving_up_is_quick_and_told_once(database, site, signed_in, caplog):
     """A database that always fails: 503 within 2.2 s, 5 tries at most, one error record."""
     vendor = connections[database].vendor
@@ -112,6 +113,7 @@ def test_giving_up_is_quick_and_told_once(database, site, signed_in, caplog):
         for url in ("/broken/", "/write/", "/cycle/", "/logout/"):
             client = signed_in()
             key = key_of(client)
+            site.forget_cached()
             caplog.clear()
             writes = url != "/broken/"
             with first_statements_fail(database, code, ALWAYS, writes_only=writes) as injection:
@@ -122,7 +124,7 @@ def test_giving_up_is_quick_and_told_once(database, site, signed_in, caplog):
             kept = key_of(client) == key and user_of(key) is not None
             tries = 1 <= injection.fired <= 5
             seen.append((response.status_code, kept, tries and len(records) == 1))
-            if site is OURS:
+            if site.is_ours:
                 assert seen[-1] == (503, True, True), (code, url, injection.fired)
                 assert response["Retry-After"] == "5"
                 assert not response.cookies
@@ -135,7 +137,7 @@ def test_giving_up_is_quick_and_told_once(database, site, signed_in, caplog):
         f"{share(good, len(seen))} end as 503 (statuses "
         f"{', '.join(map(str, statuses))}), at most {worst:.2f} s",
     )
-    if site is OURS:
+    if site.is_ours:
         assert worst < 2.2
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from tests.faults.figures import note
 from tests.faults.injection import TABLES
-from tests.faults.sites import BOTH, OURS, browser, key_of, user_of
+from tests.faults.sites import WITH_TABLE, browser, key_of, user_of
 from tests.harness.statements import record_statements
 
-both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+each_store = pytest.mark.parametrize("site", WITH_TABLE, indirect=True)
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -50,7 +50,7 @@ def flipped(letter: str, luck: random.Random) -> str:
     return luck.choice(LETTERS[:32].replace(letter, ""))
 
 
-@both_sites
+@each_store
 @pytest.mark.parametrize("times", [400, pytest.param(10_000, marks=pytest.mark.soak)])
 def test_made_up_cookies_open_nothing(database, site, signed_in, times):
     """No error page, nobody signed in, no SQL, and the real key still works."""
@@ -76,7 +76,7 @@ def test_made_up_cookies_open_nothing(database, site, signed_in, times):
         f"{errors} error pages, {logins} logins, SQL for {asked} of {times}",
     )
     assert user_of(key) is not None
-    if site is OURS:
+    if site.is_ours:
         assert (errors, logins, asked) == (0, 0, 0)
 
 

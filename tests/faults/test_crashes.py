@@ -7,9 +7,9 @@ from django.db import connections
 
 from sessionstore.core.keys import Keyring
 from tests.faults.figures import note
-from tests.faults.sites import BOTH, OURS, browser, key_of, user_of
+from tests.faults.sites import WITH_TABLE, browser, key_of, user_of
 
-both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+each_store = pytest.mark.parametrize("site", WITH_TABLE, indirect=True)
 
 
 class CrashError(BaseException):
@@ -50,7 +50,7 @@ def every_crash(site, database, prepare, act):
     """Crash at each statement, before and after it; return the client and keys of each."""
     for after in (False, True):
         for number in range(1, 30):
-            site.rows().delete()
+            site.empty()
             client = prepare()
             old = key_of(client)
             minted = []
@@ -66,7 +66,7 @@ def every_crash(site, database, prepare, act):
 def minting(site, minted):
     """Note each new key that is made, also when its browser never hears of it."""
     patch = pytest.MonkeyPatch()
-    if site is OURS:
+    if site.is_ours:
         ring = Keyring
         mint = ring.mint
 
@@ -91,7 +91,7 @@ def minting(site, minted):
         patch.undo()
 
 
-@both_sites
+@each_store
 @pytest.mark.parametrize("action", ["login", "cycle", "logout", "revoke"])
 def test_no_crash_leaves_two_valid_keys_or_a_login_under_the_old_one(
     database, site, signed_in, action
@@ -117,5 +117,5 @@ def test_no_crash_leaves_two_valid_keys_or_a_login_under_the_old_one(
         wrong += len(valid) > 1 or (action == "login" and user_of(old) is not None)
     note("crash", site, f"{database}, {action}", f"{wrong} wrong of {crashes} crashes")
     assert crashes
-    if site is OURS:
+    if site.is_ours:
         assert wrong == 0

@@ -12,16 +12,16 @@ from sessionstore.exceptions import SessionStoreUnavailable
 from tests.faults.conftest import another_alias
 from tests.faults.figures import note
 from tests.faults.injection import ALWAYS, kill, killed
-from tests.faults.sites import BOTH, OURS, browser, key_of
+from tests.faults.sites import WITH_TABLE, browser, key_of
 from tests.faults.verbs import VERBS, cases, summary, trial
 from tests.harness.threads import run_together
 
 servers = pytest.mark.only_on("mariadb", "mysql", "postgresql")
-both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+each_store = pytest.mark.parametrize("site", WITH_TABLE, indirect=True)
 
 
 @servers
-@both_sites
+@each_store
 def test_a_killed_connection_is_replaced(database, site, signed_in):
     """Each verb succeeds, whether its first statements were carried out or not."""
     outcomes = {
@@ -35,7 +35,7 @@ def test_a_killed_connection_is_replaced(database, site, signed_in):
         for after in (False, True)
     }
     note("lost", site, f"{database}, killed before or after the statement", summary(outcomes))
-    if site is OURS:
+    if site.is_ours:
         assert {key: value for key, value in outcomes.items() if value != "right"} == {}
 
 

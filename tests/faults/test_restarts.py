@@ -1,5 +1,6 @@
 """A database that is killed and started again under load."""
 
+import contextlib
 import threading
 import time
 from functools import partial
@@ -8,23 +9,37 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import close_old_connections
 
+from tests.faults.express_sites import CONNECT_PG, EXPRESS_MYSQL, ExpressSite
 from tests.faults.figures import note
-from tests.faults.sites import BOTH, OURS, browser, key_of
+from tests.faults.sites import WITH_TABLE, compared
 from tests.harness.threads import run_together
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default"])
-both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+each_store = pytest.mark.parametrize(
+    "site", [*WITH_TABLE, *compared(EXPRESS_MYSQL, CONNECT_PG)], indirect=True
+)
 
 
-@both_sites
-def test_a_restart_under_load_signs_nobody_out(own, site):
+@each_store
+def test_a_restart_under_load_signs_nobody_out(own, site, tmp_path):
     """kill -9 and a new start: 503 meanwhile, every browser keeps its session."""
     alias, servers = own
-    User.objects.create_user("ann")
-    clients = [browser() for _ in range(6)]
+    with contextlib.ExitStack() as stack:
+        if not isinstance(site, ExpressSite):
+            User.objects.create_user("ann")
+        elif alias.removeprefix("own_") in site.databases:
+            stack.enter_context(site.served(alias, tmp_path / "express.log"))
+        else:
+            return  # a store of another database
+        restart_under_load(alias, servers, site)
+
+
+def restart_under_load(alias, servers, site):
+    """Kill and restart the server while six browsers write."""
+    clients = [site.browser() for _ in range(6)]
     for client in clients:
         assert client.get("/login/").status_code == 200
-        client.start_key = key_of(client)
+        client.old_key = site.key_of(client)
     progress = [0] * len(clients)
     restarted = threading.Event()
 
@@ -54,7 +69,7 @@ def test_a_restart_under_load_signs_nobody_out(own, site):
     assert failures, "nobody noticed the restart"
     close_old_connections()
     kept = sum(
-        key_of(client) == client.start_key and client.get("/read/").json()["user"] is not None
+        site.key_of(client) == client.old_key and client.get("/read/").json()["user"] is not None
         for client in clients
     )
     statuses = ", ".join(map(str, sorted(set(failures))))
@@ -64,6 +79,6 @@ def test_a_restart_under_load_signs_nobody_out(own, site):
         alias.removeprefix("own_"),
         f"{kept} of {len(clients)} still signed in; errors meanwhile: {statuses}",
     )
-    if site is OURS:
+    if site.is_ours:
         assert kept == len(clients)
         assert set(failures) <= {503}

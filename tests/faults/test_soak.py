@@ -13,10 +13,10 @@ from django.db import DatabaseError, close_old_connections
 
 from sessionstore.exceptions import SessionStoreUnavailable
 from tests.faults.figures import note
-from tests.faults.sites import BOTH, OURS
+from tests.faults.sites import EVERY
 from tests.harness.threads import run_together
 
-both_sites = pytest.mark.parametrize("site", BOTH, indirect=True)
+each_store = pytest.mark.parametrize("site", EVERY, indirect=True)
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Soak:
             self.seen["lost keys"] += sum(mark not in session for mark in shared.stored)
 
 
-@both_sites
+@each_store
 @pytest.mark.parametrize(
     ("threads", "operations"),
     [(16, 1600), pytest.param(64, 100_000, marks=pytest.mark.soak)],
@@ -126,7 +126,7 @@ def test_many_threads_on_shared_sessions(database, site, threads, operations):
     note("soak", site, f"{database}, {threads} threads, {operations} operations", figure)
     assert seen["deletes"], "nothing was deleted"
     assert seen["saves"]
-    if site is OURS:
+    if site.is_ours:
         assert (seen["leaks"], seen["resurrections"], seen["lost keys"]) == (0, 0, 0), figure
         assert seen["lost sessions"] == 0
         assert errors == {}

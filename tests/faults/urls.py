@@ -1,5 +1,6 @@
 """A small site whose views do to the session what the faults are then tried on."""
 
+import threading
 from typing import Any
 
 from django.contrib import auth
@@ -11,6 +12,8 @@ from django.urls import path
 from sessionstore.exceptions import SessionStoreUnavailable
 
 MARK = "a"
+MEETINGS: dict[str, threading.Barrier] = {}
+MEETINGS_LOCK = threading.Lock()
 
 
 def answer(request: HttpRequest) -> HttpResponse:
@@ -48,6 +51,31 @@ def cycle(request: HttpRequest) -> HttpResponse:
     """Change the key."""
     request.session.cycle_key()
     return answer(request)
+
+
+def together(request: HttpRequest) -> HttpResponse:
+    """Read the session, wait until others have, and set a value."""
+    request.session.get(MARK)
+    meeting(request).wait(30)
+    return write(request)
+
+
+def arrive(request: HttpRequest) -> HttpResponse:
+    """Wait with the others, without a session."""
+    meeting(request).wait(30)
+    return HttpResponse("done")
+
+
+def waiting(request: HttpRequest) -> HttpResponse:
+    """Answer how many wait."""
+    return JsonResponse({"waiting": meeting(request).n_waiting})
+
+
+def meeting(request: HttpRequest) -> threading.Barrier:
+    """Return the place where as many requests meet as the address says."""
+    with MEETINGS_LOCK:
+        new = threading.Barrier(int(request.GET["of"]))
+        return MEETINGS.setdefault(request.GET["meeting"], new)
 
 
 def logout_in_a_block(request: HttpRequest) -> HttpResponse:
@@ -107,6 +135,9 @@ urlpatterns = [
     path("login/", login),
     path("logout/", logout),
     path("cycle/", cycle),
+    path("together/", together),
+    path("arrive/", arrive),
+    path("waiting/", waiting),
     path("block/", logout_in_a_block),
     path("end/", end_another),
     path("broken/", broken_page),

@@ -80,8 +80,9 @@ VERBS = {
 
 def trial(verb: Verb, fault: AbstractContextManager[Injection], signed_in: Any, site: Site) -> str:
     """Do it once under the fault; return "right", or what went wrong."""
-    site.rows().delete()
+    site.empty()
     client = verb.prepare(signed_in, site)
+    site.forget_cached()
     with pauses_skipped(), fault as injection:
         try:
             status = verb.act(client, site)
