@@ -65,6 +65,11 @@ ROWS = {
         "0 of 400 let in",
     ),
     "restart": Row("database killed and restarted under load", "0 logouts, 0 deleted cookies"),
+    "servers": Row(
+        "application servers under load: a worker killed with -9 before, in and after the save of "
+        "a session, one ended with SIGTERM in mid-request, all replaced by a deployment",
+        "0 acknowledged changes lost, 0 signed out, 0 ended keys come back, 0 see another's data",
+    ),
     "rollback": Row(
         "ATOMIC_REQUESTS, logout, then an exception (D6), WSGI and ASGI",
         "the old cookie is accepted 0 of 100 times",
