@@ -200,7 +200,14 @@ def judge(crowd: Crowd, server: AppServer, site: Site, part: str) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize("name", ["gunicorn sync", "gunicorn gevent", "uvicorn"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gunicorn sync",
+        pytest.param("gunicorn gevent", marks=pytest.mark.soak),
+        pytest.param("uvicorn", marks=pytest.mark.soak),
+    ],
+)
 def test_a_killed_worker_and_a_deployment_lose_nothing(serve, site, database, name):
     """Two workers: one is killed while its statement waits for a lock, then both are replaced."""
     server = serve(name, workers=2, at_import=not KINDS[name].is_async)

@@ -37,7 +37,7 @@ class Connection:
         """Return status, page and the key that the browser holds now."""
         if self.link is None or self.asked >= _ASKED_OF_ONE_CONNECTION:
             self.close()
-            self.link = HTTPConnection("127.0.0.1", self.port, timeout=40)
+            self.link = HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.asked += 1
         headers = {"Cookie": f"sessionid={key}"} if key else {}
         try:
