@@ -210,7 +210,7 @@ def judge(crowd: Crowd, server: AppServer, site: Site, part: str) -> None:
 )
 def test_a_killed_worker_and_a_deployment_lose_nothing(serve, site, database, name):
     """Two workers: one is killed while its statement waits for a lock, then both are replaced."""
-    server = serve(name, workers=2, at_import=not KINDS[name].is_async)
+    server = serve(name, workers=2, at_import=name == "gunicorn sync")
     with asking(server.port, visitors=2) as crowd:
         if KINDS[name].is_async:
             leave(crowd, server)
@@ -243,5 +243,5 @@ def test_four_workers_that_end_in_every_way_lose_nothing(serve, site, database, 
 @pytest.mark.only_on("mariadb")
 def test_gevent_with_a_driver_that_waits_loses_nothing(serve, site, database):
     """PyMySQL lets other requests run while it waits, mysqlclient does not."""
-    server = serve("gunicorn gevent", driver="PyMySQL", at_import=True)
+    server = serve("gunicorn gevent", driver="PyMySQL")
     run_all(server, site, database, "gunicorn gevent, PyMySQL")

@@ -48,7 +48,7 @@ KINDS = {
     for kind in (
         _gunicorn("sync", "--worker-class sync --preload"),
         _gunicorn("threads", "--worker-class gthread --threads 4"),
-        _gunicorn("gevent", "--worker-class gevent --preload"),
+        _gunicorn("gevent", "--worker-class gevent"),
         _gunicorn("asgi", "--worker-class asgi", is_async=True),
         # With --preload a HUP would go on with the old site.
         _gunicorn("USR2", "--worker-class gthread --threads 4 --preload", reload="USR2"),

@@ -31,3 +31,10 @@ DATABASE_ROUTERS = ["sessionstore.routers.SessionRouter", "tests.faults.sites.St
 SESSIONSTORE_DATABASE = SITE["alias"]
 SESSION_ENGINE = SITE["engine"]
 CACHES = {"default": SITE["cache"]}
+# Into the log of the server.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"]},
+}
