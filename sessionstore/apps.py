@@ -15,5 +15,6 @@ class SessionStoreConfig(AppConfig):
 
         receivers.connect_accounts()
         receivers.connect_factors()
+        receivers.connect_forks()
         receivers.connect_known_devices()
         receivers.connect_history()

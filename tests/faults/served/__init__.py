@@ -1,0 +1,1 @@
+"""A site for real application servers, and the browsers that ask it."""
