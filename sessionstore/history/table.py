@@ -7,7 +7,7 @@ from sessionstore.conf import conf
 from sessionstore.core.keys import first_id
 from sessionstore.models import SessionEvent
 from sessionstore.table.retry import READ, WRITE, attempt
-from sessionstore.table.routed import RoutedTable
+from sessionstore.table.routed import RoutedTable, column_in_order
 
 
 class EventTable(RoutedTable):
@@ -17,7 +17,7 @@ class EventTable(RoutedTable):
     holds = "event"
 
     def expired(self, before: int, limit: int) -> list[bytes]:
-        rows = self._old(before).order_by("pk").values_list("pk", flat=True)
+        rows = column_in_order(self._old(before).order_by("pk"), "pk")
         return attempt(self.alias, READ, lambda: [bytes(pk) for pk in rows[:limit]])
 
     def remove_many(self, keys: Iterable[bytes], *, expired_before: int) -> int:
