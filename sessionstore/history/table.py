@@ -6,8 +6,9 @@ from typing import Any
 from sessionstore.conf import conf
 from sessionstore.core.keys import first_id
 from sessionstore.models import SessionEvent
+from sessionstore.models.fields import column_in_order
 from sessionstore.table.retry import READ, WRITE, attempt
-from sessionstore.table.routed import RoutedTable, column_in_order
+from sessionstore.table.routed import RoutedTable
 
 
 class EventTable(RoutedTable):

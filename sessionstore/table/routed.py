@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 from django.db import DatabaseError, InterfaceError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Model
+from django.db.models import Model
 
 from sessionstore.exceptions import TakenId
 
@@ -35,15 +35,6 @@ def parts(keys: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
     """Yield keys in parts of at most so many."""
     for start in range(0, len(keys), size):
         yield keys[start : start + size]
-
-
-def column_in_order(rows: Any, name: str) -> Any:
-    """Return one column of a queryset that is ordered by it.
-
-    Optimization: Django orders by the place of a column that is selected, and there SQLite finds
-    what the column is read as. No index has that, so every row was read and sorted.
-    """
-    return rows.annotate(read_as=F(name)).values_list("read_as", flat=True)
 
 
 class PlacedTable:

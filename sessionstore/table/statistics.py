@@ -23,8 +23,8 @@ from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.codec import COMPRESSED, ENCRYPTED, MARKED, SEALED
 from sessionstore.models import FixedBytesField
+from sessionstore.models.fields import column_in_order
 
-from .routed import column_in_order
 from .rows import Rows, SqlTable
 
 SAMPLE = 10_000
@@ -180,7 +180,7 @@ def take_sample(objects: Rows) -> Sample:
     return Sample(found, Figure(round((SAMPLE - 1) * _ALL_DIGESTS / width), is_exact=False))
 
 
-def _following(ordered: Rows, start: bytes, count: int) -> list[Any]:
+def _following(ordered: Rows, start: bytes, count: int) -> Rows:
     """Return what comes first from a digest on, and then from the first digest of all."""
     found = list(ordered.filter(digest__gte=start)[:count])
     if len(found) < count:

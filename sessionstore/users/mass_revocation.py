@@ -19,9 +19,10 @@ from sessionstore.core.text import printable
 from sessionstore.links.names import SID, SUB, Name
 from sessionstore.links.rows import links
 from sessionstore.models import user_id_of, user_key_of
+from sessionstore.models.fields import column_in_order
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
-from sessionstore.table.routed import column_in_order, parts
+from sessionstore.table.routed import parts
 from sessionstore.table.rows import SqlTable
 from sessionstore.users.accounts import accounts
 from sessionstore.users.revocation import revoke_all_of, revoke_each, revoke_named
