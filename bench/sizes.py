@@ -88,12 +88,11 @@ def _change(engine: Any, key: str) -> None:
 
 def _in_turn(works: list[Callable[[], None]], rounds: int) -> list[list[int]]:
     times: list[list[int]] = [[] for _ in works]
-    with machine.ahead():
-        for _ in range(rounds):
-            for taken, work in zip(times, works, strict=True):
-                before = perf_counter_ns()
-                work()
-                taken.append(perf_counter_ns() - before)
+    for _ in range(rounds):
+        for taken, work in zip(times, works, strict=True):
+            before = perf_counter_ns()
+            work()
+            taken.append(perf_counter_ns() - before)
     return times
 
 
@@ -114,20 +113,26 @@ def of_users(database: str, rounds: int, most: int) -> list[list[str]]:
         times = _in_turn(works, turns)
         times += _in_turn([lambda: devices.revoke_others(user, session)], 1)  # noqa: B023
         rows.append([database, f"{count:,}", *(f"{median(one) / 1e6:.1f}" for one in times)])
+        print(rows[-1], flush=True)
     return rows
 
 
 def _sign_in(others: int, *, limit: int | None = None) -> Any:
     """Let the shopper have ``others`` sessions more, and return a new one."""
     engine = import_module("bench.contestants").ENGINES[0]
-    settings = import_module("django.conf").settings
+    # Under a limit, also one that is not reached, each of them would look at all others.
+    _limit(None)
     for number in range(others):
         engine.create(number)
-    settings.SESSIONSTORE_MAX_PER_USER = limit
-    import_module("sessionstore.conf").forget()
+    _limit(limit)
     session = engine.session(engine.create(0))
     session["cart"] = {}
     return session
+
+
+def _limit(limit: int | None) -> None:
+    import_module("django.conf").settings.SESSIONSTORE_MAX_PER_USER = limit
+    import_module("sessionstore.conf").forget()
 
 
 def main() -> None:
@@ -140,7 +145,8 @@ def main() -> None:
             if "sizes" in rows:
                 rows["sizes"] += of_sizes(database, chosen.rounds)
             if "users" in rows:
-                rows["users"] += of_users(database, chosen.rounds, chosen.most)
+                with machine.ahead():
+                    rows["users"] += of_users(database, chosen.rounds, chosen.most)
     for part, measured in rows.items():
         print(import_module("bench.report").table(HEADS[part], measured), end="\n\n")
         if chosen.write:
