@@ -44,7 +44,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
     parser.add_argument("--rows", type=int, default=SIZES[-1], help="the largest table")
     parser.add_argument("--rounds", type=int, default=3000, help="how often each is timed")
-    parser.add_argument("--quiet", type=float, default=10, help="seconds of traffic alone")
+    parser.add_argument("--quiet", type=float, default=10, help="seconds of traffic alone; 0: none")
     parser.add_argument("--write", action="store_true", help="write the page after each size")
     chosen = parser.parse_args()
     chosen.database = chosen.database or list(DATABASES)
@@ -90,7 +90,8 @@ def of_size(alias: str, database: str, stages: list[Any], chosen: argparse.Names
                 *growing.device_lists(stages, max(1, rounds // 30)),
             ],
         }
-    cells["clearing"] = growing.clean_up(alias, chosen.quiet)
+    if chosen.quiet:
+        cells["clearing"] = growing.clean_up(alias, chosen.quiet)
     rows = {name: [database, f"{size:,}", *found] for name, found in cells.items()}
     print(json.dumps(rows), flush=True)
     return rows
@@ -124,8 +125,8 @@ def main() -> None:
 def report(rows: Rows) -> None:
     """Write what was measured of one size, and what follows for larger ones."""
     durable, page = import_module("bench.durable"), import_module("bench.page")
-    for name, head in HEADS.items():
-        page.write_rows("scale.md", name, head, [rows[name]], durable.in_words())
+    for name, row in rows.items():
+        page.write_rows("scale.md", name, HEADS[name], [row], durable.in_words())
     known = page.read_rows("scale.md", "growth")
     capacity = [
         [
