@@ -56,16 +56,19 @@ def migrate(alias: str) -> None:
 class Filling:
     """``count`` rows; every so many-th has ended, on one of the last 30 days; 0: none has.
 
-    Two thirds are signed in, and so had another key before. Rows of a later stage are younger.
+    Two thirds are signed in, and so had another key before. Rows of a later stage are younger. The
+    one after every so many-th, a multiple of three, is of a user with many: ``crowd``.
     """
 
     count: int
     expired_every: int = 0
     stage: int = 0
+    crowd_every: int = 0
 
-    def id_of(self, number: int, first_ms: int) -> bytes:
-        """Return a primary key: one a millisecond, as in ``keys.new_id``."""
-        return bytes.fromhex(f"{first_ms + self.offset_ms + number:012x}{self.rest_of_id}")
+    @property
+    def crowd(self) -> str:
+        """Return the key of the user with many: one for each stage."""
+        return str(USERS + self.stage)
 
     def digest_of(self, number: int, end: str = _NOW) -> bytes:
         """Return a digest: evenly spread, as hashes are, and known to whoever asks."""
@@ -92,14 +95,12 @@ def fill(alias: str, filling: Filling) -> None:
     connection = connections[alias]
     now = expiry.now_ms()
     with without_indexes(alias, Session, _INDEXED, _UNIQUE), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            connection.connection.create_function("packed", 3, _packed, deterministic=True)
         for first, last in filling.chunks():
-            if connection.vendor == "sqlite":
-                _insert_many(cursor, _python_rows(filling, first, last, now))
-            else:
-                sql = _statement(
-                    connection.vendor, filling, _source(connection.vendor, first, last), now
-                )
-                cursor.execute(sql, [DATA, IP, USER_AGENT])
+            source = _source(connection.vendor, first, last)
+            sql = _statement(connection.vendor, filling, source, now)
+            cursor.execute(sql, [DATA, IP, USER_AGENT])
     settle(alias, Session._meta.db_table)
 
 
@@ -199,23 +200,6 @@ def _ends_s(number: int, expired_every: int) -> int:
     return _DAY_S + scattered % (13 * _DAY_S)
 
 
-def _python_rows(filling: Filling, first: int, last: int, now: int) -> Iterator[tuple[Any, ...]]:
-    started = now - _AGE_MS
-    for n in range(first, last + 1):
-        ends = now + _ends_s(n, filling.expired_every) * 1000
-        row_id, digest = filling.id_of(n, started), filling.digest_of(n)
-        row = row_id, digest, DATA, 1, started, ends - _LIFE_MS, ends
-        before = filling.digest_of(n, _BEFORE)
-        signed_in = str(n % USERS), started, IP, USER_AGENT, before, started
-        yield (*row, *(signed_in if n % 3 else (None,) * len(signed_in)))
-
-
-def _insert_many(cursor: Any, rows: Iterator[tuple[Any, ...]]) -> None:
-    marks = ", ".join(["%s"] * len(_COLUMNS))
-    sql = f"INSERT INTO sessionstore_session ({', '.join(_COLUMNS)}) VALUES ({marks})"
-    cursor.executemany(sql, list(rows))
-
-
 def _statement(vendor: str, filling: Filling, source: str, now: int) -> str:
     started = now - _AGE_MS
     ends = f"{now} + 1000 * ({_ends_sql(vendor, filling.expired_every)})"
@@ -225,8 +209,7 @@ def _statement(vendor: str, filling: Filling, source: str, now: int) -> str:
     digest, before = (
         _bytes_sql(vendor, scattered, 8, f"{filling.stage:02x}{end}") for end in (_NOW, _BEFORE)
     )
-    number = f"n {modulo} {USERS}"
-    user = f"CAST({number} AS CHAR)" if vendor == "mysql" else f"({number})::text"
+    user = _user_sql(vendor, filling)
     signed_in = ", ".join(
         f"CASE WHEN {visitor} THEN NULL ELSE {value} END"
         for value in (user, started, "%s", "%s", before, started)
@@ -237,11 +220,29 @@ def _statement(vendor: str, filling: Filling, source: str, now: int) -> str:
     )
 
 
+def _user_sql(vendor: str, filling: Filling) -> str:
+    """Return the text of ``Filling.user_of``."""
+    modulo = _modulo(vendor)
+    number = f"n {modulo} {USERS}"
+    user = f"CAST({number} AS {'CHAR' if vendor == 'mysql' else 'TEXT'})"
+    if not filling.crowd_every:
+        return user
+    is_crowd = f"n {modulo} {filling.crowd_every} = 1"
+    return f"CASE WHEN {is_crowd} THEN '{filling.crowd}' ELSE {user} END"
+
+
 def _bytes_sql(vendor: str, number: str, digits: int, rest: str) -> str:
     """Return bytes: a number in so many hexadecimal digits, and the others."""
     if vendor == "mysql":
         return f"UNHEX(CONCAT(LPAD(HEX({number}), {digits}, '0'), '{rest}'))"
+    if vendor == "sqlite":
+        return f"packed({number}, {digits // 2}, x'{rest}')"
     return f"decode(lpad(to_hex({number}), {digits}, '0') || '{rest}', 'hex')"
+
+
+def _packed(number: int, size: int, rest: bytes) -> bytes:
+    """Do for SQLite, whose unhex() is of 3.41, what the others do themselves."""
+    return number.to_bytes(size, "big") + rest
 
 
 def _modulo(vendor: str) -> str:
@@ -265,6 +266,9 @@ def _source(vendor: str, first: int, last: int) -> str:
     """Return the database's own table of the numbers ``n``, signed."""
     if vendor == "mysql":
         return f"(SELECT CAST(seq AS SIGNED) AS n FROM seq_{first}_to_{last}) numbers"
+    if vendor == "sqlite":
+        more = f"SELECT {first} UNION ALL SELECT n + 1 FROM numbers WHERE n < {last}"
+        return f"(WITH RECURSIVE numbers(n) AS ({more}) SELECT n FROM numbers)"
     return f"generate_series({first}::bigint, {last}::bigint) AS n"
 
 

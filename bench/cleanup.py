@@ -6,6 +6,9 @@ Ours, and in the same run Django's own single DELETE on its own table. Writes do
 import argparse
 import json
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -41,7 +44,7 @@ def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[
     durable.make_durable(alias)
     filling = bulk.Filling(chosen.rows, expired_every=2)
     bulk.fill(alias, filling)
-    found = [_one(alias, database, OURS, partial(_ours, chosen), quiet_s=chosen.quiet)]
+    found = [_one(alias, database, OURS, partial(ours, _pace(chosen)), quiet_s=chosen.quiet)]
     _drop(alias, "sessionstore_session")
     bulk.fill_stock(alias, filling)
     found.append(_one(alias, database, STOCK, _stock, quiet_s=chosen.quiet))
@@ -49,31 +52,63 @@ def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[
     return found
 
 
-def _one(alias: str, database: str, engine: str, clear: Any, *, quiet_s: float) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A clean-up, and how long live writes took before it and during it, in order of size."""
+
+    name: str
+    removed: int
+    batches: int
+    seconds: float
+    before: list[float]
+    during: list[float]
+    errors: list[str]
+
+
+def beside_traffic(
+    alias: str,
+    engine: str,
+    clear: Callable[[], tuple[str, int, int]],
+    *,
+    quiet_s: float,
+    placed: AbstractContextManager[None] | None = None,
+) -> Beside:
+    """Let 50 writers write alone for a while, and then beside a clean-up.
+
+    ``placed`` is entered when each of them has its connection.
+    """
     writers = import_module("bench.writers")
     keys = [_stored(engine) for _ in range(2000)]
     with writers.Writers(alias, engine, keys) as traffic:
         time.sleep(2)
-        quiet_from = time.time()
-        time.sleep(quiet_s)
-        started = time.time()
-        name, removed, batches = clear()
-        ended = time.time()
+        with placed or nullcontext():
+            quiet_from = time.time()
+            time.sleep(quiet_s)
+            started = time.time()
+            name, removed, batches = clear()
+            ended = time.time()
         time.sleep(1)
         written = traffic.stop()
     before = written.between(quiet_from, started)
     during = written.between(started, ended)
-    per_transaction = f"{removed / batches:,.0f}"
+    return Beside(name, removed, batches, ended - started, before, during, written.errors)
+
+
+def _one(alias: str, database: str, engine: str, clear: Any, *, quiet_s: float) -> list[str]:
+    found = beside_traffic(alias, engine, clear, quiet_s=quiet_s)
+    before, during, errors = found.before, found.during, found.errors
     result = [
-        *(database, name, f"{removed:,}", f"{ended - started:.0f}", per_transaction),
-        *(f"{len(during):,}", str(len(written.errors))),
-        *(_ms(before, 0.99), _ms(during, 0.99), _ms(before, 1), _ms(during, 1)),
+        *(database, found.name, f"{found.removed:,}", f"{found.seconds:.0f}"),
+        f"{found.removed / found.batches:,.0f}",
+        *(f"{len(during):,}", str(len(errors))),
+        *(ms(before, 0.99), ms(during, 0.99), ms(before, 1), ms(during, 1)),
     ]
-    print(json.dumps(dict(zip(HEAD, result, strict=True))), sorted(set(written.errors)), flush=True)
+    print(json.dumps(dict(zip(HEAD, result, strict=True))), sorted(set(errors)), flush=True)
     return result
 
 
-def _ms(times: list[float], share: float) -> str:
+def ms(times: list[float], share: float) -> str:
+    """Return how long so many of them took at most, in milliseconds."""
     if not times:
         return "none"
     return f"{times[min(len(times) - 1, int(len(times) * share))] * 1000:,.0f} ms"
@@ -86,9 +121,14 @@ def _stored(engine: str) -> str:
     return str(session.session_key)
 
 
-def _ours(chosen: argparse.Namespace) -> tuple[str, int, int]:
+def _pace(chosen: argparse.Namespace) -> Any:
+    pace: Any = import_module("sessionstore.cleaning").Pace
+    return pace(batch_size=chosen.batch_size, max_seconds=chosen.max_seconds)
+
+
+def ours(pace: Any = None) -> tuple[str, int, int]:
+    """Clear what has expired, at the pace of the command unless told another."""
     cleaning = import_module("sessionstore.cleaning")
-    pace = cleaning.Pace(batch_size=chosen.batch_size, max_seconds=chosen.max_seconds)
     done = cleaning.clear_expired(import_module(OURS).SessionStore.get_table(), pace=pace)
     return "`clearsessions`", done.removed, done.batches
 
@@ -112,7 +152,8 @@ def _drop(alias: str, table: str) -> None:
 def main() -> None:
     chosen = options()
     rows = []
-    with machine.each_database({name: DATABASES[name] for name in chosen.database}) as found:
+    names = {name: DATABASES[name] for name in chosen.database}
+    with machine.each_database(names, durable=True) as found:
         for alias, database in found:
             rows += measure(alias, database, chosen)
         if chosen.write:

@@ -1,13 +1,13 @@
-"""`python -m bench.growth`: load, save and create in tables of 10^4 to 10^7 rows.
+"""`python -m bench.growth`: what a session costs in tables of 10^4 to 10^7 rows.
 
 Rows are made by the database, so they are not sealed: the seal costs the same few microseconds in a
 table of any size. Writes docs/scale.md.
 """
 
 import argparse
-import random
+import json
 import time
-from functools import cache
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,25 @@ DATABASES = {"mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 CAPACITIES = (*SIZES, 100_000_000, 1_000_000_000)
 LIFE_DAYS = 14
-HEAD = [
-    *("Database", "Rows", "load", "p99", "save", "p99", "create", "p99"),
-    *("on disk", "bytes a row", "`sessionstats`"),
-]
-ON_DISK, A_ROW = HEAD.index("on disk"), HEAD.index("bytes a row")
+# How many have ended, and how many one user has: where the table is large enough.
+ENDED, CROWD = 20_000, 10_000
+HEADS = {
+    "growth": [
+        *("Database", "Rows", "load", "p99", "save", "p99", "create", "p99"),
+        *("on disk", "bytes a row", "`sessionstats`"),
+    ],
+    "signing": [
+        *("Database", "Rows", "sign in", "p99", "at a limit of 10", "p99"),
+        *("list of 10,000", "p99"),
+    ],
+    "clearing": [
+        *("Database", "Rows", "deleted", "a second", "p99 alone", "p99 beside"),
+        *("worst alone", "worst beside", "writes beside"),
+    ],
+}
+ON_DISK, A_ROW = (HEADS["growth"].index(name) for name in ("on disk", "bytes a row"))
+# A row of each of these tables.
+Rows = dict[str, list[str]]
 
 
 def options() -> argparse.Namespace:
@@ -30,89 +44,57 @@ def options() -> argparse.Namespace:
     parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
     parser.add_argument("--rows", type=int, default=SIZES[-1], help="the largest table")
     parser.add_argument("--rounds", type=int, default=3000, help="how often each is timed")
-    parser.add_argument("--write", action="store_true", help="write the page after each database")
+    parser.add_argument("--quiet", type=float, default=10, help="seconds of traffic alone; 0: none")
+    parser.add_argument("--write", action="store_true", help="write the page after each size")
     chosen = parser.parse_args()
     chosen.database = chosen.database or list(DATABASES)
     return chosen
 
 
-@cache
-def engine() -> Any:
-    """Return the engine, for rows whose keys are their digests and whose data are not sealed."""
-    store = import_module("sessionstore.backends.sql").SessionStore
-    keys, sealed = (
-        import_module(f"sessionstore.{name}") for name in ("core.keys", "session.sealed")
-    )
-    seal = import_module("bench.bulk").SEAL
-    conf = import_module("sessionstore.conf").conf
+def stages_up_to(rows: int) -> list[Any]:
+    """Return what is filled one after the other, each until the table has the next size.
 
-    class Spelled:
-        @staticmethod
-        def open(text: str | None) -> Any:
-            return keys.Key(text=text, digest=bytes.fromhex(text), material=b"") if text else None
-
-        @staticmethod
-        def mint() -> Any:
-            return conf.keyring.mint()
-
-    class Growing(store):  # type: ignore[misc]
-        keyring = Spelled()
-
-        def seal(self, payload: bytes, record: Any, key: Any) -> bytes:  # noqa: ARG002 - a hook
-            return bytes(seal + payload)
-
-        def read_row(self, record: Any, key: Any) -> Any:  # noqa: ARG002 - a hook
-            payload = record.data[len(seal) :]
-            return sealed.Opened(sealed.loads(payload), payload)
-
-    return Growing
-
-
-def measure(alias: str, database: str, chosen: argparse.Namespace) -> list[list[str]]:
-    """Return a row of the table for each size."""
-    bulk, durable = import_module("bench.bulk"), import_module("bench.durable")
-    durable.make_durable(alias)
-    found: list[list[str]] = []
+    Each brings sessions that have ended, and a user with many, between those of the others.
+    """
     stages: list[Any] = []
-    for size in (size for size in SIZES if size <= chosen.rows):
-        more = size - sum(stage.count for stage in stages)
-        stages.append(bulk.Filling(more, stage=len(stages)))
-        bulk.fill(alias, stages[-1])
-        result = [database, f"{size:,}", *_timed(stages, chosen.rounds), *_stored(alias, size)]
-        print(result, flush=True)
-        found.append(result)
-    return found
+    filling = import_module("bench.bulk").Filling
+    for size in (size for size in SIZES if size <= rows):
+        count = size - sum(stage.count for stage in stages)
+        # Multiples of 6 and 3, by which the parts of a stage stay apart: see bench.growing.
+        ended, crowd = max(6, count // ENDED // 6 * 6), count // CROWD // 3 * 3
+        stages.append(filling(count, ended, stage=len(stages), crowd_every=crowd))
+    return stages
 
 
-def _timed(stages: list[Any], rounds: int) -> list[str]:
-    """Return median and 99th percentile of load, save and create, in microseconds."""
-    store = engine()
-    times: dict[str, list[int]] = {"load": [], "save": [], "create": []}
-    for _ in range(rounds):
-        session = store(_any_key(stages))
-        _time(times["load"], lambda session=session: session["cart"])
-        session["cart"] = {"lines": {"48213": random.randrange(10**6)}}  # noqa: S311
-        _time(times["save"], session.save)
-        new = store()
-        new.update(import_module("bench.shopper").data())
-        _time(times["create"], new.create)
-    cells = []
-    for taken in times.values():
-        taken.sort()
-        cells += [f"{taken[int(rounds * share)] / 1000:,.0f} us" for share in (0.5, 0.99)]
-    return cells
+def measure(alias: str, database: str, chosen: argparse.Namespace) -> Iterator[Rows]:
+    """Yield a row of each table for each size."""
+    bulk, durable = import_module("bench.bulk"), import_module("bench.durable")
+    import_module("bench.run").make_tables(alias)
+    durable.make_durable(alias)
+    stages = stages_up_to(chosen.rows)
+    for number, stage in enumerate(stages, 1):
+        bulk.fill(alias, stage)
+        yield of_size(alias, database, stages[:number], chosen)
 
 
-def _time(times: list[int], operation: Any) -> None:
-    started = time.perf_counter_ns()
-    operation()
-    times.append(time.perf_counter_ns() - started)
-
-
-def _any_key(stages: list[Any]) -> str:
-    """Return the digest of any row, in hexadecimal."""
-    stage = random.choices(stages, [stage.count for stage in stages])[0]  # noqa: S311 - any will do
-    return str(stage.digest_of(random.randrange(stage.count)).hex())  # noqa: S311
+def of_size(alias: str, database: str, stages: list[Any], chosen: argparse.Namespace) -> Rows:
+    """Measure a table that is filled up to the last of the ``stages``."""
+    growing, rounds = import_module("bench.growing"), chosen.rounds
+    size = sum(stage.count for stage in stages)
+    import_module("django.db").connections[alias].ensure_connection()
+    with machine.ahead():
+        cells = {
+            "growth": [*growing.verbs(stages, rounds), *_stored(alias, size)],
+            "signing": [
+                *growing.sign_ins(stages, max(1, rounds // 6)),
+                *growing.device_lists(stages, max(1, rounds // 30)),
+            ],
+        }
+    if chosen.quiet:
+        cells["clearing"] = growing.clean_up(alias, chosen.quiet)
+    rows = {name: [database, f"{size:,}", *found] for name, found in cells.items()}
+    print(json.dumps(rows), flush=True)
+    return rows
 
 
 def _stored(alias: str, size: int) -> list[str]:
@@ -132,16 +114,19 @@ def _stored(alias: str, size: int) -> list[str]:
 
 def main() -> None:
     chosen = options()
-    with machine.each_database({name: DATABASES[name] for name in chosen.database}) as found:
+    names = {name: DATABASES[name] for name in chosen.database}
+    with machine.each_database(names, durable=True) as found:
         for alias, database in found:
-            rows = measure(alias, database, chosen)
-            if chosen.write:
-                _report(rows)
+            for rows in measure(alias, database, chosen):
+                if chosen.write:
+                    report(rows)
 
 
-def _report(rows: list[list[str]]) -> None:
+def report(rows: Rows) -> None:
+    """Write what was measured of one size, and what follows for larger ones."""
     durable, page = import_module("bench.durable"), import_module("bench.page")
-    page.write_rows("scale.md", "growth", HEAD, rows, durable.in_words())
+    for name, row in rows.items():
+        page.write_rows("scale.md", name, HEADS[name], [row], durable.in_words())
     known = page.read_rows("scale.md", "growth")
     capacity = [
         [

@@ -15,20 +15,25 @@ from typing import Any
 
 from bench import machine, merging
 
-DATABASES = {"mariadb": "MariaDB", "sqlite": "SQLite"}
+DATABASES = {"mariadb": "MariaDB", "postgresql": "PostgreSQL", "sqlite": "SQLite"}
+PARTS = ("sizes", "users")
 KIB = 1024
 SIZES = {"1 KiB": KIB, "64 KiB": 64 * KIB, "1 MiB": 1000 * KIB}
 # 97 levels, where a save takes 100: there is the session above them, and what the lines hold.
 SHAPES = {"wide": merging.wide, "deep": lambda size, changed: _below(97, size, changed)}
 USERS = (100, 1000, 10_000)
-HEAD = ["Database", "Session", "read, ms", "Django db", "change, ms", "Django db"]
-HEAD_OF_USERS = ["Database", "Sessions of a user", "list", "sign in", "end one", "end the others"]
+HEADS = {
+    "sizes": ["Database", "Session", "read, ms", "Django db", "change, ms", "Django db"],
+    "users": ["Database", "Sessions of a user", "list", "sign in", "end one", "end the others"],
+}
+NOTES = {"sizes": "Medians, cold.", "users": "In ms. Medians, cold."}
 ENGINES = ("sessionstore", "Django db")
 
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.sizes", description=__doc__)
     parser.add_argument("--database", action="append", choices=DATABASES, help="only this one")
+    parser.add_argument("--only", choices=PARTS, help="only this table")
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--most", type=int, default=USERS[-1], help="sessions of a user")
     parser.add_argument("--write", action="store_true", help="write the page")
@@ -108,38 +113,46 @@ def of_users(database: str, rounds: int, most: int) -> list[list[str]]:
         times = _in_turn(works, turns)
         times += _in_turn([lambda: devices.revoke_others(user, session)], 1)  # noqa: B023
         rows.append([database, f"{count:,}", *(f"{median(one) / 1e6:.1f}" for one in times)])
+        print(rows[-1], flush=True)
     return rows
 
 
 def _sign_in(others: int, *, limit: int | None = None) -> Any:
     """Let the shopper have ``others`` sessions more, and return a new one."""
     engine = import_module("bench.contestants").ENGINES[0]
-    settings = import_module("django.conf").settings
+    # Under a limit, also one that is not reached, each of them would look at all others.
+    _limit(None)
     for number in range(others):
         engine.create(number)
-    settings.SESSIONSTORE_MAX_PER_USER = limit
-    import_module("sessionstore.conf").forget()
+    _limit(limit)
     session = engine.session(engine.create(0))
     session["cart"] = {}
     return session
 
 
+def _limit(limit: int | None) -> None:
+    import_module("django.conf").settings.SESSIONSTORE_MAX_PER_USER = limit
+    import_module("sessionstore.conf").forget()
+
+
 def main() -> None:
     chosen = options()
     names = {name: DATABASES[name] for name in chosen.database}
-    rows, users = [], []
+    rows: dict[str, list[list[str]]] = {part: [] for part in PARTS if chosen.only in (None, part)}
     with machine.each_database(names) as found:
         for alias, database in found:
             import_module("bench.run").make_tables(alias)
-            rows += of_sizes(database, chosen.rounds)
-            users += of_users(database, chosen.rounds, chosen.most)
-        report = import_module("bench.report")
-        print(report.table(HEAD, rows), report.table(HEAD_OF_USERS, users), sep="\n\n")
-    if chosen.write:
-        page = import_module("bench.page")
-        note = f"Medians, cold. {machine.describe({})}"
-        page.write_rows("benchmarks.md", "sizes", HEAD, rows, note)
-        page.write_rows("benchmarks.md", "users", HEAD_OF_USERS, users, f"In ms. {note}")
+            if "sizes" in rows:
+                rows["sizes"] += of_sizes(database, chosen.rounds)
+            if "users" in rows:
+                with machine.ahead():
+                    rows["users"] += of_users(database, chosen.rounds, chosen.most)
+    for part, measured in rows.items():
+        print(import_module("bench.report").table(HEADS[part], measured), end="\n\n")
+        if chosen.write:
+            note = f"{NOTES[part]} {machine.describe({})}"
+            page = import_module("bench.page")
+            page.write_rows("benchmarks.md", part, HEADS[part], measured, note)
 
 
 if __name__ == "__main__":

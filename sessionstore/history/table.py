@@ -6,6 +6,7 @@ from typing import Any
 from sessionstore.conf import conf
 from sessionstore.core.keys import first_id
 from sessionstore.models import SessionEvent
+from sessionstore.models.fields import column_in_order
 from sessionstore.table.retry import READ, WRITE, attempt
 from sessionstore.table.routed import RoutedTable
 
@@ -17,7 +18,7 @@ class EventTable(RoutedTable):
     holds = "event"
 
     def expired(self, before: int, limit: int) -> list[bytes]:
-        rows = self._old(before).order_by("pk").values_list("pk", flat=True)
+        rows = column_in_order(self._old(before).order_by("pk"), "pk")
         return attempt(self.alias, READ, lambda: [bytes(pk) for pk in rows[:limit]])
 
     def remove_many(self, keys: Iterable[bytes], *, expired_before: int) -> int:

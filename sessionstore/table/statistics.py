@@ -1,8 +1,11 @@
 """How many sessions there are, whose, how old and how large; cheap on a table of any size.
 
 Digests are hashes, so the rows that follow a random digest are a random sample of the table, found
-by the index of its keys. How densely they lie tells how many rows there are: k rows are off by
+by the index of its keys. How densely they lie tells how many rows there are: k digests are off by
 1/sqrt(k).
+
+Digests lie side by side in their index, and their rows anywhere in the table: in one that is larger
+than memory each is a read of the disk. So fewer rows are read than digests.
 """
 
 import secrets
@@ -20,10 +23,15 @@ from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
 from sessionstore.core.codec import COMPRESSED, ENCRYPTED, MARKED, SEALED
 from sessionstore.models import FixedBytesField
+from sessionstore.models.fields import column_in_order
 
 from .rows import Rows, SqlTable
 
 SAMPLE = 10_000
+# So many of them are read as rows. A share of the table is then right within 2 %, as its size is.
+READ = 4_000
+# A user's sessions are counted up to here.
+COUNTED = 10_000
 _DIGEST_BYTES = 32
 _ALL_DIGESTS = 1 << 8 * _DIGEST_BYTES
 _FORMATS = {SEALED: "sealed", ENCRYPTED: "encrypted"}
@@ -108,7 +116,7 @@ class Sample:
         """Return how many rows of the table ``count`` rows of the sample stand for."""
         if self.total.is_exact:
             return Figure(count, is_exact=True)
-        return Figure(round(self.total.value * count / len(self.rows)), is_exact=False)
+        return Figure(round(self.total.value * count / max(1, len(self.rows))), is_exact=False)
 
 
 def collect(table: SqlTable, *, exact: bool = False, top: int = 10) -> Statistics:
@@ -136,43 +144,48 @@ def collect(table: SqlTable, *, exact: bool = False, top: int = 10) -> Statistic
         database=table.alias,
         looked_at=len(sample.rows),
         counts=counts,
-        oldest_end=_oldest_end(objects),
+        oldest_end=oldest_end(objects),
         table_bytes=_table_bytes(table),
         data_bytes=_spread([row.size for row in sample.rows]),
         age_s=_spread([_seconds(now, row.created_at) for row in live]),
         unused_s=_spread([_seconds(now, row.last_seen_at) for row in live]),
         writes=_spread([row.version for row in sample.rows]),
         formats=dict(Counter(map(_format, sample.rows))),
-        top_users=_top(objects, None if is_whole else sample.rows, top),
+        top_users=_top(objects, top) if is_whole else _top_of(live, objects, top),
         top_is_complete=is_whole,
     )
 
 
 def take_sample(objects: Rows) -> Sample:
-    """Read up to ``SAMPLE`` random rows of a queryset of the table."""
+    """Read random rows of a queryset of the table: all, where there are fewer than ``SAMPLE``."""
     start = secrets.token_bytes(_DIGEST_BYTES)
-    ordered = (
-        objects.annotate(
-            size=Length("data"),
-            header=Substr("data", 1, 1, output_field=FixedBytesField(max_length=1)),
-            # SQLite keeps text there too, which has no order among numbers.
-            writes=Cast("version", BigIntegerField()),
-        )
-        .order_by("digest")
-        .values_list(
-            *("digest", "user_id", "created_at", "last_seen_at", "expires_at", "bound_at"),
-            *("writes", "user_agent", "size", "header"),
-        )
+    digests = _following(column_in_order(objects.order_by("digest"), "digest"), start, SAMPLE)
+    rows = objects.annotate(
+        size=Length("data"),
+        header=Substr("data", 1, 1, output_field=FixedBytesField(max_length=1)),
+        # SQLite keeps text there too, which has no order among numbers.
+        writes=Cast("version", BigIntegerField()),
+    ).values_list(
+        *("user_id", "created_at", "last_seen_at", "expires_at", "bound_at"),
+        *("writes", "user_agent", "size", "header"),
     )
-    found = list(ordered.filter(digest__gte=start)[:SAMPLE])
-    if len(found) < SAMPLE:
-        found += ordered.filter(digest__lt=start)[: SAMPLE - len(found)]
-    rows = [_row(*values[1:]) for values in found]
-    if len(found) < SAMPLE:
-        return Sample(rows, Figure(len(found), is_exact=True))
-    last = int.from_bytes(bytes(found[-1][0]), "big")
+    if len(digests) < SAMPLE:
+        found = [_row(*values) for values in rows.order_by("digest")[:SAMPLE]]
+        return Sample(found, Figure(len(found), is_exact=True))
+    found = [
+        _row(*values) for values in _following(rows.order_by("digest"), start, min(READ, SAMPLE))
+    ]
+    last = int.from_bytes(bytes(digests[-1]), "big")
     width = (last - int.from_bytes(start, "big")) % _ALL_DIGESTS
-    return Sample(rows, Figure(round((SAMPLE - 1) * _ALL_DIGESTS / width), is_exact=False))
+    return Sample(found, Figure(round((SAMPLE - 1) * _ALL_DIGESTS / width), is_exact=False))
+
+
+def _following(ordered: Rows, start: bytes, count: int) -> Rows:
+    """Return what comes first from a digest on, and then from the first digest of all."""
+    found = list(ordered.filter(digest__gte=start)[:count])
+    if len(found) < count:
+        found += ordered.filter(digest__lt=start)[: count - len(found)]
+    return found
 
 
 def _row(user_id: str | None, *values: Any) -> Row:
@@ -182,8 +195,9 @@ def _row(user_id: str | None, *values: Any) -> Row:
     return Row(user_id, *columns)
 
 
-def _oldest_end(objects: Rows) -> datetime | None:
-    ends = objects.expired().order_by("expires_at").values_list("expires_at", flat=True)
+def oldest_end(objects: Rows) -> datetime | None:
+    """Return when the session ended that ended first, of those that are still there."""
+    ends = column_in_order(objects.expired().order_by("expires_at"), "expires_at")
     found: datetime | None = ends.first()
     return None if found is None else aware(found)
 
@@ -205,14 +219,24 @@ def _counted(objects: Rows) -> Counts:
     return Counts(*(Figure(number, is_exact=True) for number in numbers))
 
 
-def _top(objects: Rows, sample: Sequence[Row] | None, top: int) -> list[tuple[str, int]]:
-    """Return who has most live sessions: of all users, or of those in the sample; counted."""
-    live = objects.live().filter(user_id__isnull=False)
-    if sample is not None:
-        seen = Counter(row.user_id for row in sample if row.user_id is not None)
-        live = live.filter(user_id__in=[user_id for user_id, _ in seen.most_common(top)])
-    counted = live.order_by().values_list("user_id").annotate(sessions=Count("pk"))
+def _top(objects: Rows, top: int) -> list[tuple[str, int]]:
+    """Return who has most live sessions, counted."""
+    live = objects.live().filter(user_id__isnull=False).order_by()
+    counted = live.values_list("user_id").annotate(sessions=Count("pk"))
     return list(counted.order_by("-sessions", "user_id")[:top])
+
+
+def _top_of(live: Sequence[Row], objects: Rows, top: int) -> list[tuple[str, int]]:
+    """Return who of a sample has most sessions, counted up to ``COUNTED`` by the index of users.
+
+    Those that have ended count too: whether a session lives, only its row tells.
+    """
+    seen = Counter(row.user_id for row in live if row.user_id is not None)
+    counts = {
+        user_id: objects.filter(user_id=user_id).order_by().values("user_id")[:COUNTED].count()
+        for user_id, _ in seen.most_common(top)
+    }
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
 
 
 def _table_bytes(table: SqlTable) -> Figure | None:

@@ -19,6 +19,7 @@ from sessionstore.core.text import printable
 from sessionstore.links.names import SID, SUB, Name
 from sessionstore.links.rows import links
 from sessionstore.models import user_id_of, user_key_of
+from sessionstore.models.fields import column_in_order
 from sessionstore.session.store import SessionBackend
 from sessionstore.signals import Reason
 from sessionstore.table.routed import parts
@@ -90,7 +91,7 @@ def all_until_now(session: SessionBackend) -> Which:
     if not isinstance(session.table, SqlTable):
         return Which(words)
     # Ids are time-ordered, but for the clocks that they were made by.
-    newest = session.table.objects.order_by("-pk").values_list("pk", flat=True).first()
+    newest = column_in_order(session.table.objects.order_by("-pk"), "pk").first()
     by_now = Q(created_at__lte=expiry.now_ms())
     return Which(words, by_now if newest is None else by_now | Q(pk__lte=bytes(newest)))
 
@@ -186,13 +187,14 @@ def inactive_user_ids(session: SessionBackend) -> Iterator[str]:
     """
     after = ""
     while page := list(
-        session.table.objects.filter(user_id__gt=after)
-        .order_by("user_id")
-        .values_list("user_id", flat=True)
-        .distinct()[:_PAGE]
+        column_in_order(
+            session.table.objects.filter(user_id__gt=after).order_by("user_id"), "user_id"
+        )[:_PAGE]
     ):
-        active = _active_among(page)
-        yield from (user_id for user_id in page if user_id not in active)
+        # Not by DISTINCT, for which SQLite reads all rows that are left.
+        user_ids = list(dict.fromkeys(page))
+        active = _active_among(user_ids)
+        yield from (user_id for user_id in user_ids if user_id not in active)
         after = page[-1]
 
 

@@ -94,17 +94,34 @@ def test_a_clean_up_is_measured_under_traffic():
     assert (stock["rows"], stock["rows per transaction"]) == ("1,000", "1,000")
 
 
+# Clean-up beside traffic has a test of its own.
+GROWING = ["--rounds", "25", "--quiet", "0"]
+
+
 def test_growth_is_measured_up_to_the_size_asked_for():
-    """One line for each table that is not larger than asked for."""
-    printed = run("bench.growth", "--database", "sqlite", "--rows", "10000", "--rounds", "25")
-    assert [line.split("'")[3] for line in printed.splitlines()] == ["10,000"]
+    """A row of each table for each size that is not larger than asked for."""
+    printed = run("bench.growth", "--database", "sqlite", "--rows", "10000", *GROWING)
+    [rows] = map(json.loads, printed.splitlines())
+    assert list(rows) == ["growth", "signing"]
+    assert {tuple(row[:2]) for row in rows.values()} == {("SQLite", "10,000")}
 
 
 def test_growth_is_measured_on_the_servers_too():
     """Their rows are made by the database itself, and open as the others do."""
-    for name in sorted({"mariadb", "postgresql"} & set(servers().ports)):
-        printed = run("bench.growth", "--database", name, "--rows", "10000", "--rounds", "25")
-        assert [line.split("'")[3] for line in printed.splitlines()] == ["10,000"]
+    names = sorted({"mariadb", "postgresql"} & set(servers().ports))
+    databases = [f"--database={name}" for name in names]
+    if not names:
+        pytest.skip("no server")
+    printed = run("bench.growth", *databases, "--rows", "10000", *GROWING)
+    assert [json.loads(line)["growth"][1] for line in printed.splitlines()] == ["10,000"] * len(
+        names
+    )
+
+
+def test_users_with_many_sessions_are_measured():
+    """A row for each number of sessions."""
+    few = ["--only", "users", "--most", "100", "--rounds", "1"]
+    assert "| SQLite   | 100 " in run("bench.sizes", "--database", "sqlite", *few)
 
 
 def test_another_revision_is_measured_beside_this_tree():

@@ -29,17 +29,26 @@ APT_PACKAGES = {
     "memcached": "memcached",
 }
 
-_INNODB = [
+_SERVER = [
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     "--skip-log-bin",
+    "--max-connections=400",
+    "--character-set-server=utf8mb4",
+]
+_INNODB = [
+    *_SERVER,
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=0",
     "--innodb-flush-method=nosync",
     "--innodb-buffer-pool-size=128M",
-    "--max-connections=400",
-    "--character-set-server=utf8mb4",
 ]
+_UNFLUSHED_POSTGRESQL = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "128MB",
+}
 
 
 class ServerMissingError(Exception):
@@ -61,12 +70,13 @@ def _required(server: str, name: str, *folders: Path) -> Path:
 
 @dataclass(slots=True)
 class Servers:
-    """The servers of one run, by name."""
+    """The servers of one run, by name; those that are ``durable`` flush as a site's do."""
 
     folder: Path
     ports: dict[str, int] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     launched: list[Launched] = field(default_factory=list)
+    durable: bool = False
 
     def start(self, names: set[str]) -> None:
         """Start those that are installed, and note the reason for the others.
@@ -135,8 +145,7 @@ def _start_mariadb(servers):
             f"--socket={home / 'sock'}",
             f"--pid-file={home / 'pid'}",
             f"--port={port}",
-            "--innodb-log-file-size=16M",
-            *_INNODB,
+            *(_SERVER if servers.durable else ["--innodb-log-file-size=16M", *_INNODB]),
         ],
         account=account,
     )
@@ -170,11 +179,8 @@ def _start_postgresql(servers):
         "listen_addresses": "127.0.0.1",
         "port": port,
         "unix_socket_directories": "",
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
-        "max_wal_size": "128MB",
         "max_connections": 400,
+        **({} if servers.durable else _UNFLUSHED_POSTGRESQL),
     }
     flags = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
     running = servers.launch(

@@ -2,10 +2,13 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
 from django.core.management import CommandError
+from django.db import connections, transaction
 
 from sessionstore.backends.sql import SessionStore
 from sessionstore.core import expiry
@@ -100,12 +103,82 @@ def test_a_large_table_is_estimated_from_a_sample(database, monkeypatch):
     assert '"about" is estimated from 400 rows; --exact counts.' in run()
 
 
-def test_top_users_of_a_sample_are_counted_exactly(database, monkeypatch):
-    """The sample only says whom to count."""
+def test_top_users_of_a_sample_are_counted_by_their_index(database, monkeypatch):
+    """The sample only says whom to count; what has ended counts too, and nobody for ever."""
     monkeypatch.setattr(statistics, "SAMPLE", 100)
-    add_rows(500, expires_in_s=IN_AN_HOUR, alias=database, user_id="ann")
-    assert "  ann             500" in run()
-    assert "of the users in the sample" in run()
+    monkeypatch.setattr(statistics, "COUNTED", 400)
+    add_rows(390, expires_in_s=IN_AN_HOUR, alias=database, user_id="ann")
+    add_rows(9, expires_in_s=HOUR_AGO, alias=database, user_id="ann")
+    assert "users with most sessions\n  ann             399\n  (of the users" in run()
+    add_rows(9, expires_in_s=HOUR_AGO, alias=database, user_id="ann")
+    assert "  ann             400 or more\n" in run()
+
+
+@contextmanager
+def reads_counted(alias: str) -> Iterator[dict[str, int]]:
+    """Let the server count the rows and index entries that this connection reads."""
+    connection, found = connections[alias], {"count": 0}
+    counters = {
+        "mysql": "SELECT SUM(variable_value) FROM {schema}.session_status "
+        "WHERE variable_name LIKE 'Handler_read%%'",
+        "postgresql": "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+        "WHERE relname = 'sessionstore_session'",
+    }
+    schema = "performance_schema" if alias == "mysql" else "information_schema"
+    counter = counters[connection.vendor].format(schema=schema)
+
+    def counted() -> int:
+        cursor.execute(counter, [])
+        return int(cursor.fetchone()[0])
+
+    # PostgreSQL counts for a transaction, and its planner takes a small table for a short way.
+    with transaction.atomic(alias), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        # To ask is counted too.
+        first, second = counted(), counted()
+        yield found
+        found["count"] = counted() - second - (second - first)
+
+
+LARGE = {"SAMPLE": 100, "READ": 40, "COUNTED": 150}
+
+
+@pytest.fixture
+def large(database, monkeypatch):
+    """A table that is large beside the sample; most of it is one user's."""
+    for name, most in LARGE.items():
+        monkeypatch.setattr(statistics, name, most)
+    add_rows(2500, expires_in_s=IN_AN_HOUR, alias=database, user_id="ann")
+    add_rows(500, expires_in_s=HOUR_AGO, alias=database)
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_a_large_table_costs_no_more_than_its_sample(database, large):
+    """The server counts what it reads, whoever has how many."""
+    with reads_counted(database) as read:
+        run()
+    # And what ended first, a hundred rows of hers, whose they are; MySQL counts a count twice.
+    assert sum(LARGE.values()) < read["count"] < 2 * sum(LARGE.values())
+
+
+@pytest.mark.only_on("sqlite")
+def test_each_statement_goes_by_an_index_as_far_as_it_needs(database, large):
+    """None reads a table that is not in the order of an index, nor sorts it."""
+    with record_statements() as seen:
+        run()
+    statements = [one for one in seen if "sessionstore_session" in one.sql]
+    # Two more where the sample ends at the last digest, and goes on at the first.
+    assert len(statements) in (5, 6, 7)
+    with connections[database].cursor() as cursor:
+        for one in statements:
+            cursor.execute(f"EXPLAIN QUERY PLAN {one.sql}", one.params)
+            plan = "; ".join(line[3] for line in cursor.fetchall())
+            assert "SEARCH" in plan
+            assert " INDEX " in plan
+            # What is sorted is all read before; a DISTINCT of few is not.
+            assert "ORDER BY" not in plan
+            assert "LIMIT" in one.sql
 
 
 def test_exact_counts_every_row(database, monkeypatch):

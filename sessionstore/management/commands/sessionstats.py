@@ -20,7 +20,7 @@ from sessionstore.table.statistics import Figure, Spread, Statistics
 from sessionstore.users.accounts import names_of
 
 _EPILOG = f"""\
-A table of fewer than {statistics.SAMPLE:,} rows is counted. Of a larger one so many
+A table of fewer than {statistics.SAMPLE:,} rows is counted. Of a larger one {statistics.READ:,}
 random rows are read, and what is computed from them is marked "about": right
 within 2 % of the rows, 19 times of 20. JSON says "is_exact" beside each count.
 Sizes, ages and formats always describe the rows that were read.
@@ -30,7 +30,7 @@ expired: nobody gets in by them, and clearsessions deletes them ten minutes late
 the clocks of other hosts may be behind.
 """
 # So many rows tell whether another site shares the table.
-_LOOKED_AT = 500
+_LOOKED_AT = 100
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -102,14 +102,21 @@ def _lines(found: Statistics, names: dict[str, str]) -> list[str]:
     ]
     lines = [f"{name:<18}{value}" for name, value in pairs if value]
     if found.top_users:
-        lines.append("users with most live sessions")
-        lines += [
-            f"  {_user(user_id, names):<15} {sessions:,}" for user_id, sessions in found.top_users
-        ]
-        if not found.top_is_complete:
-            lines.append("  (of the users in the sample; their counts are exact)")
+        lines += _top(found, names)
     if not counts.rows.is_exact:
         lines.append(f'"about" is estimated from {found.looked_at:,} rows; --exact counts.')
+    return lines
+
+
+def _top(found: Statistics, names: dict[str, str]) -> list[str]:
+    """Return who has most sessions: of a sample the ended ones count too, up to a number."""
+    is_whole = found.top_is_complete
+    lines = [f"users with most {'live ' if is_whole else ''}sessions"]
+    for user_id, sessions in found.top_users:
+        more = "" if is_whole or sessions < statistics.COUNTED else " or more"
+        lines.append(f"  {_user(user_id, names):<15} {sessions:,}{more}")
+    if not is_whole:
+        lines.append("  (of the users in the sample; what has ended is counted too)")
     return lines
 
 
