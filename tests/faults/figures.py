@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -139,14 +138,14 @@ ROWS = {
         "is among them is asked above.",
     ),
     "rollback": Row(
-        "ATOMIC_REQUESTS, logout, then an exception (D6), WSGI and ASGI",
+        "ATOMIC_REQUESTS, logout, then an exception, WSGI and ASGI",
         "the old cookie is accepted 0 of 100 times",
         "A sign-out stays one when the page fails and its transaction is rolled back",
         met=NONE,
         apart=dict.fromkeys(EXPRESS, "Express has no transaction around a request"),
     ),
     "broken-pages": Row(
-        "an exception after login and after cycle_key (D16)",
+        "an exception after login and after cycle_key",
         "the browser holds a working key 100 of 100 times",
         "An error page after signing in does not lose the session",
         met=ALL,
@@ -192,7 +191,9 @@ ROWS = {
         met=r"0 of \d+ writes failed, .*",
         apart={"cache": "Redis forgets by itself"},
         remark="The times are those of a busy machine. On one to itself the worst write has to "
-        "take less than 100 ms (SQLite: 250 ms): see [misses](#misses).",
+        "take less than 100 ms (SQLite: 250 ms): see [misses](reliability.md#misses). With 10^6 "
+        "expired rows one DELETE, as Django's stores send it, stops SQLite's writers: "
+        "[measured](operations.md#measured).",
     ),
     "clocks": Row(
         "clock changes both ways x USE_TZ x 4 zones; 2038 and 2106; hosts 10 minutes apart",
@@ -242,7 +243,9 @@ ROWS = {
         "timeouts, tries a second at most twice those of before",
         "A network that is bad rather than gone holds nobody and signs nobody out",
         met=r"(\d+) of \1 kept .*; 0 of .* \(statuses (503|none)\).*",
-        remark="[Operations](operations.md#timeouts) has the timeouts.",
+        remark="PostgreSQL was asked for connections made anew: one that is open when its server "
+        "process stands still waits until what is before it ends it. "
+        "[Operations](operations.md#timeouts) has the timeouts.",
     ),
     "servers": Row(
         "application servers under load: a worker killed with -9 before, in and after the save of "
@@ -326,7 +329,6 @@ def note(row: str, site: Any, part: str, figure: str) -> None:
         name = f"{row}.{site.name}.{part}".replace("/", "-").replace(" ", "_")
         part = part.replace("default", "sqlite")
         figures = {"row": row, "site": site.name, "part": part, "figure": figure}
-        figures["date"] = datetime.now(UTC).date().isoformat()
         Path(folder, f"{name}.json").write_text(json.dumps(figures))
 
 

@@ -1,4 +1,4 @@
-"""What is generated of docs/reliability.md: a table of marks, and the figures behind it."""
+"""What is generated: the marks of docs/reliability.md, and the figures of docs/faults.md."""
 
 import re
 import textwrap
@@ -17,7 +17,7 @@ Figures = dict[str, dict[str, list[dict[str, str]]]]
 
 
 def drawn(text: str, measured: dict[str, Any]) -> str:
-    """Return the document with its generated parts drawn anew."""
+    """Return a document with those parts drawn anew that it has."""
     figures: Figures = defaultdict(lambda: defaultdict(list))
     for one in measured["figures"]:
         figures[one["row"]][one["site"]].append(one)
@@ -30,8 +30,8 @@ def drawn(text: str, measured: dict[str, Any]) -> str:
         begin = f"<!-- tests.faults.report: {name} -->"
         end = f"<!-- tests.faults.report: end of {name} -->"
         before, found, rest = text.partition(begin)
-        assert found, f"the document lacks {begin}"
-        text = f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}" + rest.partition(end)[2]
+        if found:
+            text = f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}" + rest.partition(end)[2]
     return text
 
 
@@ -64,7 +64,7 @@ def marks_of_two(figures: Figures) -> list[str]:
 
 def link(row: Row) -> str:
     """Return the words of a fault, which lead to its figures."""
-    return f"[{row.plain}](#{slug(row.plain)})"
+    return f"[{row.plain}](faults.md#{slug(row.plain)})"
 
 
 def slug(heading: str) -> str:
@@ -80,7 +80,7 @@ def mark(row: Row, site: str, found: list[dict[str, str]]) -> str:
     if not bad:
         return "yes"
     word = "**no**" if len(bad) == len(found) else "partly"
-    share = re.match(r"([\d,]+) of ([\d,]+)", bad[0]["figure"])
+    share = re.match(r"([\d,]+) of ([\d,]+)( [a-z]+)*", bad[0]["figure"])
     # What is wrong at "6 of 6 still signed in; errors meanwhile: 500" is not that share.
     tells = share and not (share[1] == share[2] and r"of \1" in row.met)
     return f"{word}, {share.group()}" if share and tells else word

@@ -1,9 +1,9 @@
-"""Run the faults on every store, and write docs/reliability.md from what was measured.
+"""Run the faults on every store, and draw docs/reliability.md and docs/faults.md from that.
 
 python -m tests.faults.report                       everything (hours)
 python -m tests.faults.report --only updates        one fault (a name of ROWS in figures.py)
 python -m tests.faults.report --store qsessions     one store (a name of STORES)
-python -m tests.faults.report --table               no run: draw the page from measured.json
+python -m tests.faults.report --table               no run: draw the pages from measured.json
 
 A run renews its own figures in measured.json, each with its date, and leaves the others.
 """
@@ -28,7 +28,7 @@ from tests.faults.figures import ROWS, STORES, VARIABLE
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 MEASURED = HERE / "measured.json"
-DOCUMENT = ROOT / "docs" / "reliability.md"
+DOCUMENTS = [ROOT / "docs" / name for name in ("reliability.md", "faults.md")]
 STORE_VARIABLE = "SESSIONSTORE_FAULT_STORES"
 SERVERS = {
     "MariaDB": ["mariadbd", "--version"],
@@ -97,8 +97,10 @@ def as_lines(measured: dict[str, Any]) -> str:
 
 
 def write() -> None:
-    """Draw what is generated of the document."""
-    DOCUMENT.write_text(page.drawn(DOCUMENT.read_text(), json.loads(MEASURED.read_text())))
+    """Draw what is generated of the documents."""
+    measured = json.loads(MEASURED.read_text())
+    for document in DOCUMENTS:
+        document.write_text(page.drawn(document.read_text(), measured))
 
 
 def modules(faults: list[str]) -> list[str]:

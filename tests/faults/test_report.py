@@ -1,7 +1,8 @@
-"""docs/reliability.md holds what was measured, and nothing else."""
+"""docs/reliability.md and docs/faults.md hold what was measured, and nothing else."""
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -16,8 +17,9 @@ def measured() -> dict:
 
 def test_the_page_is_drawn_from_the_figures_in_the_repository():
     """Who has measured, or has changed a word of a fault, draws it again (`--table`)."""
-    text = report.DOCUMENT.read_text()
-    assert page.drawn(text, measured()) == text
+    for document in report.DOCUMENTS:
+        text = document.read_text()
+        assert page.drawn(text, measured()) == text
 
 
 def test_every_figure_is_of_a_known_fault_and_store_and_has_its_date():
@@ -26,6 +28,7 @@ def test_every_figure_is_of_a_known_fault_and_store_and_has_its_date():
     assert {one["row"] for one in figures} <= set(ROWS)
     assert {one["site"] for one in figures} <= set(STORES)
     assert {one["date"] for one in figures} <= set(days)
+    assert max(days) <= datetime.now(UTC).date().isoformat()
     assert len({report.place(one) for one in figures}) == len(figures)
 
 
@@ -33,10 +36,10 @@ def test_every_figure_is_of_a_known_fault_and_store_and_has_its_date():
 def test_every_fault_has_plain_words_figures_of_ours_and_a_place(name):
     """A heading that is a sentence without codes, and a line in one of the two tables."""
     row = ROWS[name]
-    text = report.DOCUMENT.read_text()
+    marks, figures = (document.read_text() for document in report.DOCUMENTS)
     found = [one["site"] for one in measured()["figures"] if one["row"] == name]
-    assert f"\n### {row.plain}\n" in text
-    assert text.count(f"\n| [{row.plain}](#") == 1
+    assert f"\n### {row.plain}\n" in figures
+    assert marks.count(f"\n| [{row.plain}](faults.md#") == 1
     assert row.title or row.plain[0].isupper()
     assert {"ours", "cached_sql"} & set(found)
 
@@ -56,8 +59,8 @@ ROW = Row("done", "asked", met=r"0 of .*", apart={"cache": "it has none"})
     ("site", "figures", "mark"),
     [
         ("stock", ["0 of 10 open", "0 of 3 open"], "yes"),
-        ("stock", ["10 of 10 open"], "**no**, 10 of 10"),
-        ("stock", ["0 of 10 open", "3 of 10 open"], "partly, 3 of 10"),
+        ("stock", ["10 of 10 open"], "**no**, 10 of 10 open"),
+        ("stock", ["0 of 10 open", "3 of 10 open"], "partly, 3 of 10 open"),
         ("cache", [], "n/a"),
         ("stock", [], "not run"),
     ],

@@ -27,7 +27,7 @@ def atomic_requests(database: str) -> Iterator[None]:
 def test_a_logout_is_final_though_the_view_fails(
     database, site, signed_in, atomic_requests, server, times
 ):
-    """The rollback brings the row back; after the response it is gone again (D6)."""
+    """The rollback brings the row back; after the response it is gone again."""
     accepted = 0
     for _ in range(times):
         client = signed_in()
@@ -36,7 +36,7 @@ def test_a_logout_is_final_though_the_view_fails(
         assert response.status_code == 500
         assert key_of(client) is None or not site.is_ours
         accepted += user_of(key) is not None
-    note("rollback", site, f"{database}, {server}", share(accepted, times))
+    note("rollback", site, f"{database}, {server}", f"{share(accepted, times)} accepted")
     if site.is_ours:
         assert accepted == 0
 

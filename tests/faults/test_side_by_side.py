@@ -148,7 +148,8 @@ def contents(site, database: str) -> list[str]:
     if site.cache:
         with redis.Redis.from_url(caches["default"]._servers[0]) as client:
             for name in client.scan_iter():
-                found += [name, client.dump(name)]
+                # A dump is compressed, and would hide what it holds.
+                found += [name, client.get(name)]
     return [form for value in found for form in forms(value)]
 
 
