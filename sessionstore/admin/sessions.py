@@ -96,9 +96,12 @@ class SessionAdmin(HandledAdmin):
 
     @admin.display(description=_("device"))
     def device(self, obj: Any) -> str:
-        """Link to the row's own page."""
+        """Link to the row's own page, which one without an id has not."""
+        browser = browser_in_words(obj.user_agent)
+        if not obj.handle:
+            return browser
         url = reverse(f"{self._pages}_detail", args=[obj.handle])
-        return format_html('<a href="{}">{}</a>', url, browser_in_words(obj.user_agent))
+        return format_html('<a href="{}">{}</a>', url, browser)
 
     @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, obj: Any) -> str | None:

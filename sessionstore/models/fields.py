@@ -93,6 +93,16 @@ class ClientField(_Text, _CharField):
         return name, "django.db.models.CharField", args, options
 
 
+class NumberField(_ReadAs, _BigIntegerField):
+    """A whole number. The column is a BigIntegerField's, and migrations call it so."""
+
+    sqlite_type = "INTEGER"
+
+    def deconstruct(self) -> Any:
+        name, _, args, options = models.BigIntegerField.deconstruct(self)
+        return name, "django.db.models.BigIntegerField", args, options
+
+
 class MillisecondsField(_ReadAs, _BigIntegerField):
     """Milliseconds since 1970 UTC in the table, in Python what a DateTimeField answers and takes.
 

@@ -18,6 +18,7 @@ from .fields import (
     ClientField,
     FixedBytesField,
     MillisecondsField,
+    NumberField,
     UserIdField,
     as_ms,
     as_shown,
@@ -152,7 +153,7 @@ class AbstractSession(models.Model):
     )
     cycled_at = MillisecondsField(null=True, editable=False)
     data = models.BinaryField(default=b"")
-    version = models.BigIntegerField(default=1)
+    version = NumberField(default=1)
     user_id = UserIdField(_("user"), max_length=USER_ID_LENGTH, null=True, db_index=True)
     created_at = MillisecondsField(_("created"), default=this_moment)
     authenticated_at = MillisecondsField(_("signed in"), null=True)

@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import BigIntegerField, Count, Q
-from django.db.models.functions import Cast, Length, Substr
+from django.db.models import Count, Q
+from django.db.models.functions import Length, Substr
 
 from sessionstore.conf.zones import aware
 from sessionstore.core import expiry
@@ -163,11 +163,9 @@ def take_sample(objects: Rows) -> Sample:
     rows = objects.annotate(
         size=Length("data"),
         header=Substr("data", 1, 1, output_field=FixedBytesField(max_length=1)),
-        # SQLite keeps text there too, which has no order among numbers.
-        writes=Cast("version", BigIntegerField()),
     ).values_list(
         *("user_id", "created_at", "last_seen_at", "expires_at", "bound_at"),
-        *("writes", "user_agent", "size", "header"),
+        *("version", "user_agent", "size", "header"),
     )
     if len(digests) < SAMPLE:
         found = [_row(*values) for values in rows.order_by("digest")[:SAMPLE]]

@@ -138,6 +138,18 @@ def test_nothing_in_a_row_breaks_a_page(ann, database, settings, rounds):
             cursor.execute("DELETE FROM sessionstore_session")
 
 
+@pytest.mark.only_on("sqlite")
+@pytest.mark.parametrize("odd", [("version", ODD[-1]), ("id", "")], ids=["version", "id"])
+def test_what_sqlite_keeps_in_any_column_breaks_no_page_and_no_end(ann, database, odd):
+    """Text that is no UTF-8 in the place of a number, and a row without an id."""
+    put(database, {**columns(str(ann.pk)), odd[0]: odd[1]})
+    own, root = signed_in("ann"), signed_in("root")
+    assert [root.get(page).status_code for page in PAGES] == [200, 200]
+    assert own.get("/account/devices/").status_code == 200
+    commands.run("revokesessions", "--user-id", str(ann.pk), "--no-input")
+    assert SessionStore(own.cookies["sessionid"].value).load() == {}
+
+
 def test_the_admin_ends_whatever_is_in_a_row(ann, database):
     """Each has a page; chosen together, the page that asks names them, and the answer ends them."""
     hostile(database, str(ann.pk), random.Random(9))  # noqa: S311 - as above
