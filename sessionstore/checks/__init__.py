@@ -19,20 +19,19 @@ TAG = "sessionstore"
 Check = Callable[..., list[CheckMessage]]
 
 SITE = (
-    *("settings.CHECKS", "express.CHECKS", "options.binding.CHECKS"),
-    *("options.known_devices.CHECKS", "options.oidc.CHECKS", "caching.CHECKS", "pages.CHECKS"),
-    "place.CHECKS",
+    *("settings.CHECKS", "express.CHECKS", "caching.CHECKS", "pages.CHECKS", "place.CHECKS"),
+    *("options.binding.CHECKS", "options.known_devices.CHECKS", "options.oidc.CHECKS"),
 )
 DATABASE = (
     *("place.DATABASE_CHECKS", "express.DATABASE_CHECKS", "cleanup.DATABASE_CHECKS"),
-    *("options.history.DATABASE_CHECKS", "databases.DATABASE_CHECKS"),
+    *("databases.DATABASE_CHECKS", "options.history.DATABASE_CHECKS"),
     "options.oidc.DATABASE_CHECKS",
 )
 # The first migrate runs the checks above before it makes the table; these would stop it, or tell
 # a developer what a developer does not need.
 DEPLOYED_DATABASE = (
-    *("place.DEPLOYMENT_CHECKS", "databases.DEPLOYMENT_CHECKS"),
-    *("options.history.DEPLOYMENT_CHECKS", "deployment.DATABASE_CHECKS"),
+    *("place.DEPLOYMENT_CHECKS", "databases.DEPLOYMENT_CHECKS", "deployment.DATABASE_CHECKS"),
+    "options.history.DEPLOYMENT_CHECKS",
 )
 
 
@@ -42,7 +41,7 @@ def check_site(**options: Any) -> list[CheckMessage]:
 
 
 def check_deployed_site(**options: Any) -> list[CheckMessage]:
-    """Check what a developer does without."""
+    """Check what only a deployed site needs."""
     return _run(("deployment.CHECKS",), options)
 
 
@@ -52,7 +51,7 @@ def check_database(**options: Any) -> list[CheckMessage]:
 
 
 def check_deployed_database(**options: Any) -> list[CheckMessage]:
-    """Check of them what a developer does without."""
+    """Check what only the databases of a deployed site need."""
     return _run(DEPLOYED_DATABASE, options)
 
 
@@ -63,7 +62,7 @@ register(check_deployed_database, TAG, Tags.database, deploy=True)
 
 
 def _run(places: tuple[str, ...], options: dict[str, Any]) -> list[CheckMessage]:
-    """Run the checks of these modules."""
+    """Run the lists of checks that are named, each ``module.LIST``."""
     checks = (check for place in places for check in import_string(f"{__name__}.{place}"))
     return [message for check in checks for message in _told_by(check, options)]
 

@@ -284,7 +284,8 @@ def _missing_timeouts(vendor: str, settings: dict[str, Any]) -> dict[str, Any]:
         return {}
     wanted: dict[str, Any] = dict(TIMEOUTS.get(vendor, ()))
     missing = {name: value for name, value in wanted.items() if not options.get(name)}
-    if str(settings["HOST"]).startswith("/"):
+    host = str(settings["HOST"])
+    if not host or host.startswith(("/", "@")):  # a socket of this machine
         for name in _OF_TCP:
             missing.pop(name, None)
     pool = options.get("pool")

@@ -7,6 +7,7 @@ which the table knows only SHA-256: a dump reads nothing, not even together with
 
 import secrets
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from sessionstore.core.codec import Cipher
@@ -25,7 +26,7 @@ def is_available() -> bool:
 
 @cache
 def _library() -> Any:
-    """Return the cipher and its error, or None where the extra is not installed.
+    """Return what is needed of cryptography, or None where the extra is not installed.
 
     Optimization: imported for the first encrypted session, which spares all others 28 modules.
     """
@@ -34,7 +35,7 @@ def _library() -> Any:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as said
     except ImportError:
         return None
-    return AESGCM, InvalidTag
+    return SimpleNamespace(AESGCM=AESGCM, InvalidTag=InvalidTag)
 
 
 def _seal(secret: str | bytes, key: Key, associated: bytes, body: bytes) -> bytes:
@@ -48,10 +49,9 @@ def _open(secret: str | bytes, key: Key, associated: bytes, sealed: bytes) -> by
     nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     if len(nonce) < _NONCE_BYTES:
         return None
-    _, invalid = _library()
     try:
         opened: bytes = aead.decrypt(nonce, body, associated)
-    except invalid:
+    except _library().InvalidTag:
         return None
     return opened
 
@@ -59,14 +59,14 @@ def _open(secret: str | bytes, key: Key, associated: bytes, sealed: bytes) -> by
 def _aead(secret: str | bytes, key: Key) -> Any:
     # A server without the library must not take encrypted sessions for damaged ones and then
     # write empty ones over them.
-    if not is_available():
+    library = _library()
+    if library is None:
         message = (
             "A session is encrypted, or should be (SESSIONSTORE_ENCRYPT), and the library for it "
             "is missing. Install django-sessionstore[encryption]."
         )
         raise EncryptionUnavailable(message)
-    cipher, _ = _library()
-    return cipher(tag(derive(secret, _PURPOSE), key.material, length=_KEY_BYTES))
+    return library.AESGCM(tag(derive(secret, _PURPOSE), key.material, length=_KEY_BYTES))
 
 
 CIPHER = Cipher(seal=_seal, open=_open)

@@ -65,7 +65,7 @@ class KnownDeviceTable(RoutedTable):
             "previous_digest": old.digest,
             "fingerprint": _tags(_FINGERPRINT, user, old.device_id)[0],
             "signed_in_at": expiry.now_ms(),
-            # Of the present secret, as all the rest of the row is now.
+            # Of the present secret, as the token and the fingerprint are now.
             "site": mark_of_this_site(),
             # One that is not known never takes the place of one that is.
             **{name: fact for name, fact in facts.items() if fact is not None},

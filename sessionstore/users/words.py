@@ -109,6 +109,8 @@ def geoip_reader() -> Any:
         geoip = import_module("django.contrib.gis.geoip2")
     except ImportError:
         return None
+    if not geoip.HAS_GEOIP2:
+        return None
     try:
         return geoip.GeoIP2()
     except geoip.GeoIP2Exception:

@@ -187,6 +187,7 @@ def test_a_timeout_that_is_missing_is_told(database, settings, name, databases):
         ({"OPTIONS": {"pool": {"timeout": 2}}}, []),
         ({"OPTIONS": {"service": "shop", "connect_timeout": 0}}, []),
         ({"HOST": "/run/postgresql", "OPTIONS": {"tcp_user_timeout": 0}}, []),
+        ({"HOST": "", "OPTIONS": {"keepalives_idle": 0}}, []),
         ({"HOST": "/run/postgresql", "OPTIONS": {"keepalives_idle": 0}}, []),
     ],
 )

@@ -492,6 +492,13 @@ def test_the_place_is_shown_where_the_project_has_set_up_geoip2(browser, phone, 
     assert html.count("<span>London, United Kingdom</span>") == 1
 
 
+def test_without_the_library_there_is_no_place(geoip, monkeypatch):
+    """Django's module is importable without it, and raises NameError when it is asked."""
+    monkeypatch.setattr("django.contrib.gis.geoip2.HAS_GEOIP2", False)
+    descriptions.geoip_reader.cache_clear()
+    assert descriptions.place_of("2.125.160.216") == ""
+
+
 def test_data_of_countries_alone_give_the_country(geoip):
     """The smaller of MaxMind's free lists."""
     geoip.GEOIP_CITY = "missing"
