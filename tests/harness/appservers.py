@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,8 +103,7 @@ class AppServer:
     kind: Kind
     folder: Path
     site: dict[str, Any]
-    count: int = 4
-    more: Sequence[str] = ()
+    count: int
     port: int = 0
     # Each process that was started from here; of daphne one for each worker, by its port.
     running: dict[int, Launched] = field(default_factory=dict)
@@ -137,7 +135,7 @@ class AppServer:
         self.launched += 1
         return launch(
             self.kind.name,
-            [sys.executable, *line, *self.more],
+            [sys.executable, *line],
             log=self.folder / f"{self.launched}.log",
             folder=ROOT,
             environment={"SERVED_SITE": json.dumps(self.site)},
