@@ -217,16 +217,23 @@ def judge(crowd: Crowd, server: AppServer, site: Site, part: str) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize("name", ["gunicorn sync", "uvicorn"])
-def test_a_killed_worker_and_a_deployment_lose_nothing(serve, site, database, name):
-    """Two workers: one is killed while its statement waits for a lock, then both are replaced."""
-    server = serve(name, at_import=name == "gunicorn sync")
+def test_a_killed_worker_and_a_deployment_lose_nothing(serve, site, database):
+    """A worker is killed while its statement waits for a lock, then both are replaced."""
+    server = serve("gunicorn sync", at_import=True)
     with asking(server.port, visitors=2) as crowd:
-        if KINDS[name].is_async:
-            leave(crowd, server)
         kill(crowd, server, site, "saving")
         server.reload()
-    judge(crowd, server, site, f"{name}, in short")
+    judge(crowd, server, site, "gunicorn sync, in short")
+
+
+@pytest.mark.only_on("postgresql")
+def test_a_browser_that_leaves_and_a_killed_worker_lose_nothing(serve, site, database):
+    """A view that is cancelled in the midst of its request leaves the next ones alone."""
+    server = serve("uvicorn")
+    with asking(server.port, visitors=2) as crowd:
+        leave(crowd, server)
+        kill(crowd, server, site, "saving")
+    judge(crowd, server, site, "uvicorn, in short")
 
 
 def run_all(server: AppServer, site: Site, part: str) -> None:
