@@ -1,6 +1,7 @@
 """A process that forks: what its children must not have in common with it."""
 
 import os
+import sys
 from typing import Any
 
 from django.db import connections
@@ -18,7 +19,7 @@ _is_connected = False
 
 
 def _leave_to_the_parent() -> None:
-    """Forget the connections to database servers that the thread which forked had open.
+    """Forget psycopg's pools, and the connections that the thread which forked had open.
 
     Security: a server that preloads the site forks after its modules were imported. When one of
     them has asked the database, all workers would write to that one connection and read each
@@ -27,18 +28,21 @@ def _leave_to_the_parent() -> None:
     A transaction is the parent's own doing, and it may mean the child to see it. SQLite has no
     server.
     """
+    postgresql = sys.modules.get("django.db.backends.postgresql.base")
+    if postgresql is not None:
+        pools = postgresql.DatabaseWrapper._connection_pools
+        _kept.append(dict(pools))
+        pools.clear()
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block or connection.vendor == "sqlite":
             continue
-        pools: dict[str, Any] = getattr(connection, "_connection_pools", {})
-        _kept.append(pools.pop(connection.alias, None))
         if connection.connection is not None:
             _hang_up(connection.connection)
             connection.connection = None
 
 
 # A pool waits for its threads when it ends, which are not in the child.
-_kept: list[Any] = []
+_kept: list[dict[str, Any]] = []
 
 
 def _hang_up(driver: Any) -> None:

@@ -3,11 +3,13 @@
 import os
 import signal
 from collections.abc import Callable
+from threading import Thread
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from sessionstore.backends.sql import SessionStore
+from tests.faults.conftest import another_alias
 
 ROUNDS = 100
 
@@ -59,3 +61,37 @@ def test_children_do_not_share_the_connection_of_their_parent(database):
     assert [came_of(child) for child in children] == [repr({owner}) for owner in keys]
     assert owners(keys["ann"]) == {"ann"}
     assert connections[database].connection is before
+
+
+@pytest.mark.only_on("postgresql")
+def test_children_do_not_share_the_pool_of_their_parent(database, settings):
+    """Nor one that another thread has opened; the parent's lends out what it has lent before."""
+    options = {"pool": {"min_size": 1, "max_size": 1, "timeout": 5}}
+    with another_alias(database, "pooled", CONN_MAX_AGE=0, OPTIONS=options) as alias:
+        settings.SESSIONSTORE_DATABASE = alias
+        keys: dict[str, str] = {}
+
+        def sign_in() -> None:
+            keys.update(ann=stored("ann"), bob=stored("bob"))
+            connections[alias].close()
+
+        thread = Thread(target=sign_in)
+        thread.start()
+        thread.join()
+        try:
+            children = [forked(lambda key=key: owners(key)) for key in keys.values()]
+            assert [came_of(child) for child in children] == ["{'ann'}", "{'bob'}"]
+            assert owners(keys["ann"]) == {"ann"}
+        finally:
+            connections[alias].close()
+            connections[alias].close_pool()
+
+
+@pytest.mark.only_on("sqlite", "postgresql")
+def test_a_child_keeps_what_is_no_ones_to_answer(database):
+    """A file of SQLite, and a connection in the midst of a transaction."""
+    connection = connections[database]
+    with transaction.atomic(using=database):
+        connection.ensure_connection()
+        child = forked(lambda: connection.connection is None)
+        assert came_of(child) == "False"

@@ -19,7 +19,7 @@ from django.db import connections, transaction
 from sessionstore.conf import conf
 from tests.faults.figures import note
 from tests.faults.served.crowd import BROKEN, Connection, Crowd, asking
-from tests.faults.sites import BOTH, OURS, Site
+from tests.faults.sites import OURS, STOCK, Site
 from tests.harness.appservers import KINDS, AppServer
 from tests.harness.cluster import wait_until
 from tests.harness.process import ended_by_a_cut, private_folder
@@ -33,7 +33,7 @@ def told(site, alias, kind, **more) -> dict[str, Any]:
     """What the site is told."""
     databases = {name: dict(connections[name].settings_dict) for name in {"default", alias}}
     for one in databases.values():
-        one |= {"TEST": {}, "CONN_MAX_AGE": 0 if kind.is_async else None}
+        one |= {"TEST": {}, "CONN_MAX_AGE": None if kind.keeps_connections else 0}
     return {
         "secret": current.SECRET_KEY,
         "engine": site.engine,
@@ -53,10 +53,10 @@ def serve(site, database) -> Iterator[Any]:
     """A function that starts a server."""
     started = []
 
-    def start(name: str, *, workers: int = 4, more=(), **changes: Any) -> AppServer:
+    def start(name: str, *, workers: int = 2, **changes: Any) -> AppServer:
         kind = KINDS[name]
         known = told(site, database, kind, **changes)
-        server = AppServer(kind, private_folder(in_memory=True), known, workers, more)
+        server = AppServer(kind, private_folder(in_memory=True), known, workers)
         started.append(server)
         server.start()
         return server
@@ -102,18 +102,32 @@ class Held:
 
 
 def hold(crowd: Crowd, server: AppServer, mark: str, where: str) -> Held:
-    """Let the patient visitor's request wait in a worker, before or after its save."""
-    file, answer, connection = server.folder / mark, [], Connection(crowd.port)
+    """Let the patient visitor's request wait in a worker, before or after its save.
+
+    Who was in the queue of a worker that has just been killed has to ask again.
+    """
+    file = server.folder / mark
+    while True:
+        held = ask_and_wait(crowd, file, mark, where)
+        wait_until(lambda held=held: file.exists() or held.answer)
+        if file.exists():
+            held.pid = int(file.read_text())
+            assert held.pid in server.workers()
+            return held
+        assert held.status() in NO_ANSWER
+
+
+def ask_and_wait(crowd: Crowd, file: Path, mark: str, where: str) -> Held:
+    """Ask in a thread, as the patient visitor, for what waits at `where`."""
+    answer, connection = [], Connection(crowd.port)
     pause = {"pause": where, "file": str(file)}
 
     def ask() -> None:
         answer.append(crowd.put(connection, crowd.patient, mark, **pause))
+        connection.close()
 
     held = Held(threading.Thread(target=ask, daemon=True), connection, file, answer)
     held.thread.start()
-    wait_until(file.exists)
-    held.pid = int(file.read_text())
-    assert held.pid in server.workers()
     return held
 
 
@@ -127,6 +141,9 @@ def row_locked(site: Site, alias: str, key: str) -> Iterator[Any]:
 
     def is_awaited() -> bool:
         with connections[alias].cursor() as cursor:
+            if connections[alias].vendor == "mysql":
+                # What it tells of locks is renewed when nobody has asked for 0.1 s.
+                cursor.execute("DO SLEEP(0.15)")
             cursor.execute(WAITING[connections[alias].vendor])
             return cursor.fetchone()[0] > 0
 
@@ -200,48 +217,51 @@ def judge(crowd: Crowd, server: AppServer, site: Site, part: str) -> None:
 
 
 @pytest.mark.only_on("postgresql")
-@pytest.mark.parametrize(
-    "name",
-    [
-        "gunicorn sync",
-        pytest.param("gunicorn gevent", marks=pytest.mark.soak),
-        pytest.param("uvicorn", marks=pytest.mark.soak),
-    ],
-)
-def test_a_killed_worker_and_a_deployment_lose_nothing(serve, site, database, name):
-    """Two workers: one is killed while its statement waits for a lock, then both are replaced."""
-    server = serve(name, workers=2, at_import=name == "gunicorn sync")
+def test_a_killed_worker_and_a_deployment_lose_nothing(serve, site, database):
+    """A worker is killed while its statement waits for a lock, then both are replaced."""
+    server = serve("gunicorn sync", at_import=True)
     with asking(server.port, visitors=2) as crowd:
-        if KINDS[name].is_async:
-            leave(crowd, server)
         kill(crowd, server, site, "saving")
         server.reload()
-    judge(crowd, server, site, f"{name}, 2 workers")
+    judge(crowd, server, site, "gunicorn sync, in short")
 
 
-def run_all(server: AppServer, site: Site, alias: str, part: str) -> None:
-    """Kill, end and replace the four workers of a server."""
-    can_lock = connections[alias].vendor in WAITING
-    with asking(server.port) as crowd:
-        for where in ("unsaved", "saving", "saved") if can_lock else ("unsaved", "saved"):
+@pytest.mark.only_on("postgresql")
+def test_a_browser_that_leaves_and_a_killed_worker_lose_nothing(serve, site, database):
+    """A view that is cancelled in the midst of its request leaves the next ones alone."""
+    server = serve("uvicorn")
+    with asking(server.port, visitors=2) as crowd:
+        leave(crowd, server)
+        kill(crowd, server, site, "saving")
+    judge(crowd, server, site, "uvicorn, in short")
+
+
+def run_all(server: AppServer, site: Site, part: str) -> None:
+    """Kill workers at three places, end one with SIGTERM, replace them under load."""
+    with asking(server.port, visitors=2) as crowd:
+        for where in ("unsaved", "saving", "saved"):
             kill(crowd, server, site, where)
-        answer = end(crowd, server, "ended")
+        status = end(crowd, server, "ended")
         server.reload()
-    judge(crowd, server, site, f"{part}; SIGTERM: {answer or 'no answer'}")
+    judge(crowd, server, site, f"{part}; SIGTERM in mid-request: {status or 'no answer'}")
 
 
 @pytest.mark.soak
-@pytest.mark.only_on("sqlite", "mariadb", "postgresql")
-@pytest.mark.parametrize("site", BOTH, indirect=True)
-@pytest.mark.parametrize("name", KINDS)
-def test_four_workers_that_end_in_every_way_lose_nothing(serve, site, database, name):
-    """The same at length: killed at three places, ended with SIGTERM, replaced under load."""
-    run_all(serve(name), site, database, f"{name}, {database}")
+@pytest.mark.only_on("postgresql")
+@pytest.mark.parametrize(
+    ("name", "site"),
+    [*((name, OURS) for name in KINDS), ("gunicorn threads", STOCK), ("uvicorn", STOCK)],
+    indirect=["site"],
+    ids=lambda one: getattr(one, "name", one),
+)
+def test_workers_that_end_in_every_way_lose_nothing(serve, site, database, name):
+    """Each server at length, and two of them with Django's engine."""
+    run_all(serve(name), site, f"{name}, PostgreSQL")
 
 
 @pytest.mark.soak
 @pytest.mark.only_on("mariadb")
-def test_gevent_with_a_driver_that_waits_loses_nothing(serve, site, database):
+@pytest.mark.parametrize("driver", ["mysqlclient", "PyMySQL"])
+def test_gevent_loses_nothing_with_either_driver(serve, site, database, driver):
     """PyMySQL lets other requests run while it waits, mysqlclient does not."""
-    server = serve("gunicorn gevent", driver="PyMySQL")
-    run_all(server, site, database, "gunicorn gevent, PyMySQL")
+    run_all(serve("gunicorn gevent", driver=driver), site, f"gunicorn gevent, {driver}, MariaDB")

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +14,12 @@ from tests.harness.cluster import Cluster, wait_until
 from tests.harness.process import Launched, children_of, free_port, launch
 
 ROOT = Path(__file__).parents[2]
+# Where pip puts programs; gunicorn starts its successor by the name under which it was started.
+_PROGRAMS = Path(sys.executable).parent
 _SITE = "tests.faults.served.site"
 _GUNICORN = (
-    "gunicorn --bind 127.0.0.1:{port} --workers {workers} --log-level warning "
-    "--graceful-timeout 30 --pid {folder}/gunicorn.pid"
+    "{programs}/gunicorn --bind 127.0.0.1:{port} --workers {workers} --log-level warning "
+    "--no-control-socket --graceful-timeout 10 --pid {folder}/gunicorn.pid"
 )
 
 
@@ -27,16 +28,18 @@ class Kind:
     """A server, how it is started, and how a new release of the site gets into it.
 
     ``reload`` is the signal to its parent; "second" a second server on the same port, after which
-    the first ends; "rolling" one process after the other behind HAProxy. ``revives`` tells whether
-    it replaces a worker that was killed: where it does not, it ends, and who looks after services
-    (systemd) starts it again.
+    the first ends; "rolling" one process after the other behind HAProxy.
     """
 
     name: str
     command: str
     is_async: bool = False
     reload: str = "HUP"
-    revives: bool = True
+
+    @property
+    def keeps_connections(self) -> bool:
+        """Tell whether a thread of it that has asked the database will ask again."""
+        return not self.is_async and "gevent" not in self.name
 
 
 def _gunicorn(name: str, more: str, **named: Any) -> Kind:
@@ -54,34 +57,32 @@ KINDS = {
         _gunicorn("USR2", "--worker-class gthread --threads 4 --preload", reload="USR2"),
         Kind(
             "uvicorn",
-            "uvicorn --port {port} --workers {workers} --log-level warning --no-access-log "
-            "--timeout-graceful-shutdown 30 {app}",
+            "-m uvicorn --port {port} --workers {workers} --log-level warning --no-access-log "
+            "--timeout-graceful-shutdown 10 --timeout-worker-healthcheck 60 {app}",
             is_async=True,
         ),
         Kind(
             "hypercorn",
-            "hypercorn --bind 127.0.0.1:{port} --workers {workers} --graceful-timeout 30 {app}",
+            "-m hypercorn --bind 127.0.0.1:{port} --workers {workers} --graceful-timeout 10 {app}",
             is_async=True,
             reload="second",
-            revives=False,
         ),
         Kind(
             "daphne",
-            "daphne --bind 127.0.0.1 --port {port} --verbosity 0 {app}",
+            "-m daphne --bind 127.0.0.1 --port {port} --verbosity 0 {app}",
             is_async=True,
             reload="rolling",
-            revives=False,
         ),
         Kind(
             "granian",
-            "granian --interface asgi --port {port} --workers {workers} --no-access-log "
-            "--respawn-failed-workers --respawn-interval 1 --workers-kill-timeout 30 {app}",
+            "-m granian --interface asgi --port {port} --workers {workers} --no-access-log "
+            "--respawn-failed-workers --respawn-interval 1 --workers-kill-timeout 10 {app}",
             is_async=True,
         ),
         Kind(
             "granian wsgi",
-            "granian --interface wsgi --port {port} --workers {workers} --no-access-log "
-            "--respawn-failed-workers --respawn-interval 1 --workers-kill-timeout 30 {app}",
+            "-m granian --interface wsgi --port {port} --workers {workers} --no-access-log "
+            "--respawn-failed-workers --respawn-interval 1 --workers-kill-timeout 10 {app}",
         ),
     )
 }
@@ -102,11 +103,11 @@ class AppServer:
     kind: Kind
     folder: Path
     site: dict[str, Any]
-    count: int = 4
-    more: Sequence[str] = ()
+    count: int
     port: int = 0
     # Each process that was started from here; of daphne one for each worker, by its port.
     running: dict[int, Launched] = field(default_factory=dict)
+    launched: int = 0
     proxy: Cluster | None = None
 
     def start(self) -> None:
@@ -129,12 +130,13 @@ class AppServer:
     def _launch(self, port: int) -> Launched:
         app = f"{_SITE}:{'asgi' if self.kind.is_async else 'wsgi'}"
         line = self.kind.command.format(
-            port=port, workers=self.count, folder=self.folder, app=app
+            port=port, workers=self.count, folder=self.folder, app=app, programs=_PROGRAMS
         ).split()
+        self.launched += 1
         return launch(
             self.kind.name,
-            [sys.executable, "-m", *line, *self.more],
-            log=self.folder / f"{port}.log",
+            [sys.executable, *line],
+            log=self.folder / f"{self.launched}.log",
             folder=ROOT,
             environment={"SERVED_SITE": json.dumps(self.site)},
         )
@@ -179,8 +181,7 @@ class AppServer:
         [old] = self.running.values()
         new = self._launch(self.port)
         self.running = {self.port: new}
-        wait_until(lambda: len(self.workers()) == self.count)
-        wait_until(lambda: new.log.read_text().count("Running on") == 2 * self.count)
+        wait_until(lambda: new.log.read_text().count("[INFO] Running on") == self.count)
         _end(old)
 
     def _roll(self) -> None:
@@ -191,13 +192,14 @@ class AppServer:
 
     def revive(self) -> None:
         """Wait until all workers are there again; start what has ended, as systemd does."""
-        if not self.kind.revives:
-            for port, process in list(self.running.items()):
-                if self.kind.reload != "rolling" or process.process.poll() is not None:
-                    process.process.wait(30)
-                    self.running[port] = self._launch(port)
-                    self.running[port].wait_for_port(port)
+        wait_until(lambda: self._ended() or len(self.workers()) == self.count)
+        for port in self._ended():
+            self.running[port] = self._launch(port)
+            self.running[port].wait_for_port(port)
         wait_until(lambda: len(self.workers()) == self.count)
+
+    def _ended(self) -> list[int]:
+        return [port for port, one in self.running.items() if one.process.poll() is not None]
 
     def stop(self) -> None:
         """End all of it."""

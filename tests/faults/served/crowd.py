@@ -18,8 +18,8 @@ BEFORE, AFTER = 5, 10
 CONNECTIONS = 2
 # The answer of a request that got none: the connection was refused, or has broken.
 BROKEN = 0
-# Who gets no answer asks again, and not at once.
-AGAIN_S = 0.02
+# A browser asks the next time when its answer has been read.
+NEXT_S = 0.02
 _ASKED_OF_ONE_CONNECTION = 10
 
 
@@ -103,8 +103,7 @@ class Crowd:
                 self.leaks.append(f"{who} was shown {told}")
         elif status not in {200, BROKEN}:
             self.errors.append((status, who, page, told))
-        if status != 200:
-            time.sleep(AGAIN_S)
+        time.sleep(NEXT_S)
         return status, told, key
 
     def enter(self, number: int) -> None:
