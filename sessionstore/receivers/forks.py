@@ -6,6 +6,13 @@ from typing import Any
 
 from django.db import connections
 
+# Whose connections lead to a server, which would answer whoever asks by them. SQLite is a file.
+_SERVERS = {"mysql", "postgresql"}
+# What a child must not end: drivers bid the server farewell, and pools wait for threads that a
+# child has not.
+_kept: list[Any] = []
+_is_connected = False
+
 
 def connect_forks() -> None:
     """Let each child of this process connect for itself."""
@@ -15,9 +22,6 @@ def connect_forks() -> None:
         os.register_at_fork(after_in_child=_leave_to_the_parent)
 
 
-_is_connected = False
-
-
 def _leave_to_the_parent() -> None:
     """Forget psycopg's pools, and the connections that the thread which forked had open.
 
@@ -25,29 +29,15 @@ def _leave_to_the_parent() -> None:
     them has asked the database, all workers would write to that one connection and read each
     other's answers: the session and the user of somebody else.
 
-    A transaction is the parent's own doing, and it may mean the child to see it. SQLite has no
-    server.
+    A transaction is the parent's own doing, and it may mean the child to see it.
     """
     postgresql = sys.modules.get("django.db.backends.postgresql.base")
     if postgresql is not None:
-        pools = postgresql.DatabaseWrapper._connection_pools
-        _kept.append(dict(pools))
+        # The process's: another thread may have opened what this one has never asked.
+        pools: dict[str, Any] = postgresql.DatabaseWrapper._connection_pools
+        _kept.extend(pools.values())
         pools.clear()
     for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block or connection.vendor == "sqlite":
-            continue
-        if connection.connection is not None:
-            _hang_up(connection.connection)
+        if connection.vendor in _SERVERS and not connection.in_atomic_block:
+            _kept.append(connection.connection)
             connection.connection = None
-
-
-# A pool waits for its threads when it ends, which are not in the child.
-_kept: list[dict[str, Any]] = []
-
-
-def _hang_up(driver: Any) -> None:
-    """Part a driver's connection from its socket: mysqlclient would bid the server farewell."""
-    if hasattr(driver, "fileno"):
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, driver.fileno())
-        os.close(nowhere)
