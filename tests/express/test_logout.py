@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from secrets import token_hex
 
 import pytest
 from django.core.management import call_command
@@ -63,8 +64,9 @@ def test_a_slow_request_of_django_does_not_undo_a_logout_in_express(site, varian
     browser = site(variant)
     browser.django(["set", "a", 1])
     slow = other_tab(browser)
-    arrived, released = gate(f"slow-{variant}-{id(browser)}")
-    steps = [["read"], ["hold", f"slow-{variant}-{id(browser)}"], ["set", "b", 1]]
+    name = token_hex()
+    arrived, released = gate(name)
+    steps = [["read"], ["hold", name], ["set", "b", 1]]
     answer = background(partial(slow.django, *steps, status=400))
     assert arrived.wait(10)
     other_tab(browser).express(["destroy"])
@@ -76,7 +78,7 @@ def test_a_slow_request_of_django_does_not_undo_a_logout_in_express(site, varian
 
 def slow_express_during(browser: Browser, background, end: Callable[[Browser], object]) -> None:
     """Let a request of Express load the session, run `end`, then let it save."""
-    name = f"slow-{id(browser)}"
+    name = token_hex()
     slow = other_tab(browser)
     answer = background(partial(slow.express, ["hold", name], ["set", "late", 1]))
     browser.peer.control(f"held/{name}")

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db import OperationalError, connections
@@ -32,8 +32,8 @@ class Own(Servers):
         self.__dict__["last"] = (name, command, account)
         return super().launch(name, command, account=account)
 
-    def kill_and_restart(self) -> None:
-        """End it as a power cut would, and start it again on the same data."""
+    def kill_and_restart(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """End it as a power cut would, and start it again on the same data, after ``meanwhile``."""
         name, command, account = self.__dict__["last"]
         process = self.launched.pop()
         # PostgreSQL's others outlive the first one for a moment, and write into the same files.
@@ -42,6 +42,7 @@ class Own(Servers):
             process.process.wait(10)
         for stale in self.folder.glob("*/data/postmaster.pid"):
             stale.unlink()
+        meanwhile()
         self.launch(name, command, account=account).wait_for_port(self.ports[name])
 
     @contextmanager

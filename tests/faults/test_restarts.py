@@ -41,7 +41,7 @@ def restart_under_load(alias, servers, site):
         assert client.get("/login/").status_code == 200
         client.old_key = site.key_of(client)
     progress = [0] * len(clients)
-    restarted = threading.Event()
+    noticed, restarted = threading.Event(), threading.Event()
 
     def load(number):
         client, seen, after = clients[number], [], 0
@@ -50,6 +50,8 @@ def restart_under_load(alias, servers, site):
             status = client.get(f"/write/?value={len(seen)}").status_code
             close_old_connections()
             seen.append(status)
+            if status != 200:
+                noticed.set()
             progress[number] += 1
             after += status == 200 and restarted.is_set()
         return seen
@@ -61,7 +63,7 @@ def restart_under_load(alias, servers, site):
     while min(progress) < 5 and crowd.is_alive():
         time.sleep(0.01)
     # In this thread: a server ends with the thread that has started it.
-    servers.kill_and_restart()
+    servers.kill_and_restart(meanwhile=lambda: noticed.wait(60))
     restarted.set()
     crowd.join()
     seen = [status for outcome in outcomes for status in outcome]
