@@ -106,6 +106,7 @@ def test_growth_is_measured_up_to_the_size_asked_for():
     assert {tuple(row[:2]) for row in rows.values()} == {("SQLite", "10,000")}
 
 
+@pytest.mark.soak
 def test_growth_is_measured_on_the_servers_too():
     """Their rows are made by the database itself, and open as the others do."""
     names = sorted({"mariadb", "postgresql"} & set(servers().ports))
