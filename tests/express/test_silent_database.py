@@ -10,9 +10,9 @@ from django.db import connections
 from sessionstore.core.express_format import sign
 from tests.express.conftest import each_release
 from tests.express.peer import NAME, SECRETS, Browser, Peer
-from tests.express.relay import Relay
 from tests.express.test_sharing import kind, make_table
 from tests.faults.conftest import another_alias
+from tests.harness.relay import Relay
 
 pytestmark = pytest.mark.only_on("mariadb", "mysql", "postgresql")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -65,6 +66,19 @@ def through(relay: Relay, database: str, settings: Any, **changes: Any) -> Itera
             yield alias
         finally:
             settings.SESSIONSTORE_DATABASE = database
+
+
+@contextmanager
+def named(hosts: Path, database: str, settings: Any) -> Iterator[tuple[str, Relay, Relay]]:
+    """Keep them behind a name, which `hosts` gives the first of two addresses of the server."""
+    port = free_port()
+    hosts.write_text("127.0.0.2 sessions.test\n")
+    with (
+        Relay(port_of(database), host="127.0.0.2", port=port) as old,
+        Relay(port_of(database), host="127.0.0.3", port=port) as new,
+        through(old, database, settings, HOST="sessions.test") as alias,
+    ):
+        yield alias, old, new
 
 
 def port_of(database: str) -> int:
@@ -184,13 +198,8 @@ def test_a_network_that_is_far_and_lossy_is_only_slow(database, site, settings):
 @short
 def test_a_name_that_leads_elsewhere_is_looked_up_again(database, site, settings, tmp_path):
     """The old server is gone without a word: the request that notices finds the new one."""
-    port, hosts = free_port(), tmp_path / "hosts"
-    hosts.write_text("127.0.0.2 sessions.test\n")
-    with (
-        Relay(port_of(database), host="127.0.0.2", port=port) as old,
-        Relay(port_of(database), host="127.0.0.3", port=port) as new,
-        through(old, database, settings, HOST="sessions.test") as alias,
-    ):
+    hosts = tmp_path / "hosts"
+    with named(hosts, database, settings) as (alias, old, new):
 
         def move() -> tuple[str | None, list[Answer]]:
             client = signed_in_browser()
@@ -313,14 +322,8 @@ def test_a_network_that_is_far_and_lossy_under_load_loses_nothing(database, site
 @both_sites
 def test_a_name_that_leads_elsewhere_under_load_is_followed(database, site, settings, tmp_path):
     """The old address falls silent, the name is given the new one, and nobody restarts anything."""
-    port, hosts = free_port(), tmp_path / "hosts"
-    hosts.write_text("127.0.0.2 sessions.test\n")
-    with (
-        Relay(port_of(database), host="127.0.0.2", port=port) as old,
-        Relay(port_of(database), host="127.0.0.3", port=port) as new,
-        through(old, database, settings, HOST="sessions.test") as alias,
-        counted(alias) as rates,
-    ):
+    hosts = tmp_path / "hosts"
+    with named(hosts, database, settings) as (alias, old, new), counted(alias) as rates:
 
         def move() -> None:
             with ExitStack() as gone, under_load(pause_s=PAUSE_S) as crowd:

@@ -84,11 +84,15 @@ class Relay:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
+    def silence(self) -> None:
+        """Pass nothing on any more; connections stay open, and new ones are taken."""
+        self._loop.call_soon_threadsafe(self._carrying.clear)
+
     @contextmanager
     def silent(self) -> Iterator[None]:
         """Lose everything, also of who connects: nobody is told that anybody has gone."""
         before = self.lost()
-        self._loop.call_soon_threadsafe(self._carrying.clear)
+        self.silence()
         self._lose_here(1, self._listener, *list(self._near))
         try:
             yield
