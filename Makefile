@@ -71,13 +71,15 @@ docs: .venv/docs-installed ## the documentation as a site, in .cache/docs; a war
 	@echo "Open .cache/docs/index.html"
 
 # The neighbours need a site of their own, hence two runs; the second ends with what neither ran.
-# Optimization: theirs has one database, SQLite, so it does not start the servers of the others.
+# Optimization: theirs has one database, SQLite, so it does not start the servers of the others. Ours
+# goes by the alphabet: the modules of few tests, which xdist would keep for the end, are the
+# browsers', and one process was left with them for five minutes.
 test: .venv/test-installed ## everything, on private servers; ends with what was skipped and why
 	@rm -f .cache/not-run; mkdir -p .cache; export SESSIONSTORE_TEST_NOT_RUN=.cache/not-run; set -x; \
 	SESSIONSTORE_TEST_DATABASES=$${SESSIONSTORE_TEST_DATABASES:-sqlite} \
 	$(PYTEST) -n $(JOBS) --dist loadscope tests/ecosystem --ds=tests.ecosystem.settings --cov --cov-report= --cov-fail-under=0; \
 	neighbours=$$?; \
-	$(PYTEST) -n $(JOBS) --dist loadscope -m "not soak" --cov --cov-append --cov-report=term:skip-covered $(ARGS) && \
+	$(PYTEST) -n $(JOBS) --dist loadscope --no-loadscope-reorder -m "not soak" --cov --cov-append --cov-report=term:skip-covered $(ARGS) && \
 	exit $$neighbours
 
 # What will break us next, and nothing that anybody else installs: `make test` goes by the lock.
