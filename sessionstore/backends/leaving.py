@@ -156,7 +156,7 @@ class SessionStore(DjangoSessionStore):
             return True
 
         if not table.in_transaction() and not in_transaction(alias):
-            return bool(table.under_lock(both))
+            return bool(table.under_lock(both, row=row.id))
         if alias == table.alias:
             with transaction.atomic(using=alias):
                 return both()

@@ -92,7 +92,7 @@ def write(
         return saved
     for lock in rounds(engine.table):
         step = partial(_merge_and_put, engine, known, saved, marks, new_key=new_key, lock=lock)
-        merged = in_round(engine.table, step, lock=lock)
+        merged = in_round(engine.table, step, lock=lock, row=row.id)
         if merged is not None:
             return _seen_by(known, saved, merged)
     raise unavailable(_TOO_BUSY)
@@ -220,10 +220,13 @@ def rounds(table: Table, *, optimistic: int = 1) -> Iterator[bool]:
         tried += 1
 
 
-def in_round(table: Table, step: Callable[[], T], *, lock: bool) -> T:
-    """Run a step, in a transaction of its own where it locks and there is none."""
+def in_round(table: Table, step: Callable[[], T], *, lock: bool, row: bytes | None = None) -> T:
+    """Run a step, in a transaction of its own where it locks and there is none.
+
+    ``row`` is the id that log records name.
+    """
     if lock and not table.in_transaction():
-        return table.under_lock(step)
+        return table.under_lock(step, row=row)
     return step()
 
 
@@ -277,7 +280,7 @@ def transact(
     tries: Tries[T] = Tries()
     for lock in rounds(engine.table, optimistic=_OPTIMISTIC_TRANSACTS):
         step = partial(_try, engine, tries, known, take, run, lock=lock)
-        done = in_round(engine.table, step, lock=lock)
+        done = in_round(engine.table, step, lock=lock, row=known().row.id)
         if done is not None:
             return done
     raise unavailable(_TOO_BUSY)

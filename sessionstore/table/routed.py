@@ -79,7 +79,7 @@ class PlacedTable:
     def on_commit(self, callback: Callable[[], object]) -> None:
         at_commit(self.alias, callback)
 
-    def under_lock(self, block: Callable[[], T]) -> T:
+    def under_lock(self, block: Callable[[], T], *, row: bytes | None = None) -> T:
         """Run ``block``, whose first statement locks a row, in a transaction of its own."""
         alias = self.alias
 
@@ -92,7 +92,7 @@ class PlacedTable:
                     )
                 return block()
 
-        return attempt(alias, WRITE, locked)
+        return attempt(alias, WRITE, locked, row=row)
 
     @cached_property
     def _locking(self) -> dict[str, bool]:

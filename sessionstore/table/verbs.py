@@ -138,8 +138,11 @@ class Table(Protocol):
     def on_commit(self, callback: Callable[[], object]) -> None:
         """Call back after the caller's transaction has committed; at once without one."""
 
-    def under_lock(self, block: Callable[[], T]) -> T:
-        """Run ``block``, whose first statement locks a row, in a transaction of its own."""
+    def under_lock(self, block: Callable[[], T], *, row: bytes | None = None) -> T:
+        """Run ``block``, whose first statement locks a row, in a transaction of its own.
+
+        ``row`` is the id that log records name.
+        """
 
     @property
     def can_lock(self) -> bool:

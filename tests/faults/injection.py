@@ -54,12 +54,14 @@ class Injection:
 
     times: int
     writes_only: bool = False
+    reads_only: bool = False
     fired: int = 0
 
     def is_due(self, sql: Any) -> bool:
         """Tell whether this statement is one to fail at, and count it."""
         due = self.fired < self.times and about_sessions(str(sql))
-        due = due and not (self.writes_only and str(sql).lstrip("( ").startswith("SELECT"))
+        is_read = str(sql).lstrip("( ").startswith("SELECT")
+        due = due and not (self.writes_only if is_read else self.reads_only)
         self.fired += due
         return due
 
@@ -71,11 +73,11 @@ def about_sessions(sql: str) -> bool:
 
 @contextmanager
 def first_statements_fail(
-    alias: str, code: Code, times: int, *, writes_only: bool = False
+    alias: str, code: Code, times: int, *, writes_only: bool = False, reads_only: bool = False
 ) -> Iterator[Injection]:
     """Let the first `times` statements on the session table fail with `code`."""
     connection = connections[alias]
-    injection = Injection(times, writes_only)
+    injection = Injection(times, writes_only, reads_only)
 
     def wrapper(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
         if injection.is_due(sql):

@@ -1,11 +1,13 @@
 """Each error code of each database, at the first statements of each verb."""
 
 import time
+from contextlib import ExitStack
 
 import pytest
 from django.db import DatabaseError, InterfaceError, connections
 
 from sessionstore.core.keys import handle_of
+from sessionstore.exceptions import SessionStoreUnavailable
 from tests.faults.figures import note, share
 from tests.faults.injection import (
     ALWAYS,
@@ -160,6 +162,27 @@ def test_records_name_the_session_by_its_handle_only(database, site, signed_in, 
     assert all(text.endswith(f"session {row.handle}") for text in written)
     secrets = [key, bytes(row.digest).hex(), handle_of(bytes(row.digest))]
     assert [one for one in secrets if one in "".join(read + written)] == []
+
+
+@pytest.mark.only_on("mariadb", "mysql", "postgresql")
+def test_records_of_a_locked_row_name_the_session_too(database, site, signed_in, caplog):
+    """A change that others keep overtaking locks the row in the end: there the fault is."""
+    key = key_of(signed_in())
+    row, code = site.model.objects.by_key(key).get(), TRANSIENT[connections[database].vendor][0]
+    overtaken = []
+
+    def change(session):
+        theirs = site.store(key)
+        theirs["theirs"] = session["ours"] = len(overtaken)
+        theirs.save()
+        overtaken.append(True)
+        if len(overtaken) == 2:
+            stack.enter_context(first_statements_fail(database, code, ALWAYS, reads_only=True))
+
+    with ExitStack() as stack, pytest.raises(SessionStoreUnavailable):
+        site.store(key).transact(change)
+    records = [r.getMessage() for r in caplog.records if r.name == "sessionstore"]
+    assert [text.endswith(f"session {row.handle}") for text in records] == [True]
 
 
 def test_a_view_that_gives_up_costs_no_further_tries(database, site, signed_in):
