@@ -76,7 +76,7 @@ class Galera(Cluster):
             f"--port={port}",
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
             "--innodb-buffer-pool-size=64M",
             "--innodb-autoinc-lock-mode=2",
             "--binlog-format=ROW",

@@ -76,7 +76,8 @@ class Group(Cluster):
             *(f"--init-file={start}", f"--socket={home / 'sock'}", f"--pid-file={home / 'pid'}"),
             *(f"--port={port}", "--mysqlx=OFF", "--secure-file-priv=NULL"),
             *("--bind-address=127.0.0.1", "--skip-name-resolve", "--report-host=127.0.0.1"),
-            *("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--innodb-doublewrite=0"),
+            # Not 0: a server that is killed would lose from its tables what its binary log has.
+            *("--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", "--innodb-doublewrite=0"),
             *("--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M"),
             *("--max-connections=200", "--character-set-server=utf8mb4"),
             *(f"--server-id={number + 1}", "--gtid-mode=ON", "--enforce-gtid-consistency=ON"),

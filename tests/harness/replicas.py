@@ -207,7 +207,7 @@ class Replica(Cluster):
             *(program("mariadbd"), *common, f"--socket={home / 'sock'}"),
             *(f"--pid-file={home / 'pid'}", f"--port={port}", "--bind-address=127.0.0.1"),
             *("--innodb-log-file-size=16M", "--innodb-buffer-pool-size=32M"),
-            *("--innodb-flush-log-at-trx-commit=0", "--max-connections=100"),
+            *("--innodb-flush-log-at-trx-commit=2", "--max-connections=100"),
             *("--character-set-server=utf8mb4", f"--server-id={number + 1}", "--log-bin=binlog"),
             *("--binlog-format=ROW", "--gtid-strict-mode=ON", "--log-slave-updates=ON"),
             *("--rpl-semi-sync-master-enabled=ON", "--rpl-semi-sync-slave-enabled=ON"),
