@@ -22,7 +22,7 @@ pytestmark = pytest.mark.urls(__name__)
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 # Rounds, threads that sign in, threads that write, and what each of them does one after the other.
 SHORT = (5, 4, 8, 1)
-LONG = (100, 10, 10, 10)
+LONG = (25, 10, 10, 10)
 AMOUNTS = [
     pytest.param(*SHORT, id="short"),
     pytest.param(*LONG, id="long", marks=pytest.mark.soak),

@@ -238,7 +238,7 @@ def test_a_browser_that_leaves_and_a_killed_worker_lose_nothing(serve, site, dat
 
 def run_all(server: AppServer, site: Site, part: str) -> None:
     """Kill workers at three places, end one with SIGTERM, replace them under load."""
-    with asking(server.port, visitors=2) as crowd:
+    with asking(server.port, visitors=4) as crowd:
         for where in ("unsaved", "saving", "saved"):
             kill(crowd, server, site, where)
         status = end(crowd, server, "ended")
@@ -256,7 +256,7 @@ def run_all(server: AppServer, site: Site, part: str) -> None:
 )
 def test_workers_that_end_in_every_way_lose_nothing(serve, site, database, name):
     """Each server at length, and two of them with Django's engine."""
-    run_all(serve(name), site, f"{name}, PostgreSQL")
+    run_all(serve(name, workers=4), site, f"{name}, PostgreSQL")
 
 
 @pytest.mark.soak
@@ -264,4 +264,5 @@ def test_workers_that_end_in_every_way_lose_nothing(serve, site, database, name)
 @pytest.mark.parametrize("driver", ["mysqlclient", "PyMySQL"])
 def test_gevent_loses_nothing_with_either_driver(serve, site, database, driver):
     """PyMySQL lets other requests run while it waits, mysqlclient does not."""
-    run_all(serve("gunicorn gevent", driver=driver), site, f"gunicorn gevent, {driver}, MariaDB")
+    server = serve("gunicorn gevent", workers=4, driver=driver)
+    run_all(server, site, f"gunicorn gevent, {driver}, MariaDB")

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
@@ -13,7 +14,16 @@ from django.db import DatabaseError, close_old_connections
 
 from sessionstore.exceptions import SessionStoreUnavailable
 from tests.faults.figures import note
-from tests.faults.sites import EVERY
+from tests.faults.sites import (
+    CACHE,
+    CACHED_DB,
+    CACHED_SQL,
+    EVERY,
+    OURS,
+    QSESSIONS,
+    STOCK,
+    USER_SESSIONS,
+)
 from tests.harness.threads import run_together
 
 each_store = pytest.mark.parametrize("site", EVERY, indirect=True)
@@ -104,12 +114,33 @@ class Soak:
 
 
 @each_store
-@pytest.mark.parametrize(
-    ("threads", "operations"),
-    [(16, 1600), pytest.param(64, 100_000, marks=pytest.mark.soak)],
-)
-def test_many_threads_on_shared_sessions(database, site, threads, operations):
+def test_many_threads_on_shared_sessions(database, site):
     """Each session has an owner and marks; deletes are mixed in."""
+    work(database, site, threads=16, operations=1600)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("site", [OURS, CACHED_SQL], indirect=True, ids=attrgetter("name"))
+def test_many_more_threads_on_shared_sessions(database, site):
+    """The same at length."""
+    work(database, site, threads=64, operations=100_000)
+
+
+@pytest.mark.soak
+@pytest.mark.only_on("mariadb")
+@pytest.mark.parametrize(
+    "site",
+    [STOCK, CACHED_DB, CACHE, QSESSIONS, USER_SESSIONS],
+    indirect=True,
+    ids=attrgetter("name"),
+)
+def test_many_more_threads_on_sessions_of_others(database, site):
+    """Their figures beside ours, on one database: that they lose keys the short form shows too."""
+    work(database, site, threads=64, operations=100_000)
+
+
+def work(database, site, *, threads: int, operations: int) -> None:
+    """Let threads work on shared sessions, note what they saw, and judge ours."""
     soak = Soak(site, sessions=threads)
     started = time.monotonic()
     runs = [partial(soak.run, number, operations // threads) for number in range(threads)]
