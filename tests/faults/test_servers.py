@@ -4,9 +4,10 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,12 @@ NO_ANSWER = {BROKEN, 502, 503}
 LOCMEM = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 
 
-def told(site, alias, kind, **more) -> dict[str, Any]:
+def told(site, alias, kind, folder: Path, **more) -> dict[str, Any]:
     """What the site is told."""
     databases = {name: dict(connections[name].settings_dict) for name in {"default", alias}}
     for one in databases.values():
         one |= {"TEST": {}, "CONN_MAX_AGE": None if kind.keeps_connections else 0}
+    databases["default"]["NAME"] = copy_of_the_users(folder)
     return {
         "secret": current.SECRET_KEY,
         "engine": site.engine,
@@ -48,15 +50,29 @@ def told(site, alias, kind, **more) -> dict[str, Any]:
     }
 
 
+def copy_of_the_users(folder: Path) -> str:
+    """Copy the file in which the users are; the sessions are in the server that is tested.
+
+    gunicorn's threads may write over an SQLite file, as docs/guides/servers.md says.
+    """
+    copy = str(folder / "users.sqlite3")
+    with (
+        closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    return copy
+
+
 @pytest.fixture
 def serve(site, database) -> Iterator[Any]:
     """A function that starts a server."""
     started = []
 
     def start(name: str, *, workers: int = 2, **changes: Any) -> AppServer:
-        kind = KINDS[name]
-        known = told(site, database, kind, **changes)
-        server = AppServer(kind, private_folder(in_memory=True), known, workers)
+        kind, folder = KINDS[name], private_folder(in_memory=True)
+        known = told(site, database, kind, folder, **changes)
+        server = AppServer(kind, folder, known, workers)
         started.append(server)
         server.start()
         return server
