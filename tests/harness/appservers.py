@@ -42,6 +42,10 @@ class Kind:
         return not self.is_async and "gevent" not in self.name
 
 
+# Past it a worker that ends may write over files that are open: docs/guides/servers.md.
+_THREADS = "--worker-class gthread --threads 4 --graceful-timeout 60"
+
+
 def _gunicorn(name: str, more: str, **named: Any) -> Kind:
     return Kind(f"gunicorn {name}", f"{_GUNICORN} {more} {{app}}", **named)
 
@@ -50,11 +54,11 @@ KINDS = {
     kind.name: kind
     for kind in (
         _gunicorn("sync", "--worker-class sync --preload"),
-        _gunicorn("threads", "--worker-class gthread --threads 4"),
+        _gunicorn("threads", _THREADS),
         _gunicorn("gevent", "--worker-class gevent"),
         _gunicorn("asgi", "--worker-class asgi", is_async=True),
         # With --preload a HUP would go on with the old site.
-        _gunicorn("USR2", "--worker-class gthread --threads 4 --preload", reload="USR2"),
+        _gunicorn("USR2", f"{_THREADS} --preload", reload="USR2"),
         Kind(
             "uvicorn",
             "-m uvicorn --port {port} --workers {workers} --log-level warning --no-access-log "
