@@ -2,7 +2,8 @@
 # except that root on Debian gets the missing packages of `.ci/packages`.
 
 PORT ?= 8000
-JOBS ?= 2
+# On two cores: half of the time a process waits for a browser or a server.
+JOBS ?= 3
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
