@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from operator import attrgetter
 
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
@@ -23,6 +22,7 @@ from tests.faults.sites import (
     QSESSIONS,
     STOCK,
     USER_SESSIONS,
+    compared,
 )
 from tests.harness.threads import run_together
 
@@ -120,7 +120,7 @@ def test_many_threads_on_shared_sessions(database, site):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("site", [OURS, CACHED_SQL], indirect=True, ids=attrgetter("name"))
+@pytest.mark.parametrize("site", compared(OURS, CACHED_SQL), indirect=True)
 def test_many_more_threads_on_shared_sessions(database, site):
     """The same at length."""
     work(database, site, threads=64, operations=100_000)
@@ -129,10 +129,7 @@ def test_many_more_threads_on_shared_sessions(database, site):
 @pytest.mark.soak
 @pytest.mark.only_on("mariadb")
 @pytest.mark.parametrize(
-    "site",
-    [STOCK, CACHED_DB, CACHE, QSESSIONS, USER_SESSIONS],
-    indirect=True,
-    ids=attrgetter("name"),
+    "site", compared(STOCK, CACHED_DB, CACHE, QSESSIONS, USER_SESSIONS), indirect=True
 )
 def test_many_more_threads_on_sessions_of_others(database, site):
     """Their figures beside ours, on one database: that they lose keys the short form shows too."""
