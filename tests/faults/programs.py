@@ -28,6 +28,7 @@ from sessionstore.core.sign_ins.facts import SIGN_INS_KEY
 
 IDLE_S, REPLACED_S = 6000, 60
 ADVANCES_S = (1, 1, 61, 7000)
+NOT_MINE = ("x", "cart", SIGN_INS_KEY)
 USER = {"_auth_user_id": "7", "_auth_user_backend": "b", "_auth_user_hash": "h"}
 # How often each step is drawn.
 WEIGHTS = {
@@ -370,11 +371,19 @@ class Machine:
 
     def transact(self, _: int) -> None:
         view = self.read()
+        # It would have to read what stands there since its key was replaced, and may not.
+        is_late = view.is_overtaken and view.life is not None
+        is_late = is_late and not self.is_ended and not view.has_deleted
 
         def count(session: Any) -> None:
             session["n"] = session.get("n", 0) + 1
 
         done = self.attempt(lambda: view.session.transact(count))
+        if is_late:
+            self.check(not done, "a change was made of what a late request may not read")
+            # What it had changed before is merged in, as by any late save.
+            self.settle(True)
+            return
         if done:
             view.data["n"] = view.data.get("n", 0) + 1
         self.settle(done)
@@ -646,8 +655,8 @@ def joined(mine: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
 
 
 def parted(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the view's part of a session's data, and the other's."""
-    mine = {name: value for name, value in data.items() if name not in ("x", "cart")}
+    """Return the view's part of a session's data, and the other's; how one signed in is neither."""
+    mine = {name: value for name, value in data.items() if name not in NOT_MINE}
     others = {"x": data["x"]} if "x" in data else {}
     cart = data.get("cart", {})
     if "s" in cart:
