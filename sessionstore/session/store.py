@@ -332,7 +332,12 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
             return answer_of(change, self)
         self.save()
         run = partial(self._run, change)
-        saved, answer = saving.transact(self, lambda: self._known, self._take, run)
+        try:
+            saved, answer = saving.transact(self, lambda: self._known, self._take, run)
+        except BaseException:
+            # Whoever goes on must not save what was told not to be done.
+            put_in_place(self._session_cache, data_of(self._known.payload))
+            raise
         self._accept(saved)
         return answer
 
@@ -348,9 +353,6 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
         self._is_changing = True
         try:
             answer = answer_of(change, self)
-        except BaseException:
-            put_in_place(self._session_cache, data_of(self._known.payload))
-            raise
         finally:
             self._is_changing = False
         # Asked for only now: a change that saves on its own must not conflict with itself.
