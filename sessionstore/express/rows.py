@@ -1,9 +1,9 @@
 """The verbs on a table that Express writes too. Everything clever is above them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
@@ -27,6 +27,7 @@ from sessionstore.table.retry import READ, WRITE, attempt, in_transaction
 from sessionstore.table.routed import BATCH, PlacedTable, parts
 from sessionstore.table.verbs import Knows
 
+T = TypeVar("T")
 # A request of Express that was under way at the logout may last longer than its session would have.
 _MARK_LIVES_AT_LEAST_MS: Final = 3_600_000
 # So many rows are read at once to see whose they are: each may hold a megabyte.
@@ -72,6 +73,10 @@ class SharedTable(PlacedTable):
     @staticmethod
     def next_version(version: Version, data: Any) -> TextVersion:
         return TextVersion(data, follows=None if version is None else version.text)
+
+    def under_lock(self, block: Callable[[], T], *, row: bytes | None = None) -> T:
+        # Security: an id is what the cookie holds.
+        return super().under_lock(block, row=row and shown_id(row))
 
     # --- one row
 

@@ -17,6 +17,8 @@ from .engine import Engine
 from .known import Known, Standing
 
 T = TypeVar("T")
+# What this request has ended is there again when its block was rolled back.
+_MAY_BE_THERE = (Standing.STORED, Standing.GONE)
 # So long a request may still be under way that was sent before the key changed.
 REPLACED_MS = 60_000
 
@@ -91,7 +93,7 @@ def _unread(engine: Engine, known: Known) -> Record | None:
 
 def _remove(table: Table, known: Known) -> int:
     """Delete by id; by the key where nothing was read, also when that has been replaced since."""
-    if known.record is not None and known.standing is Standing.STORED:
+    if known.record is not None and known.standing in _MAY_BE_THERE:
         removed = table.remove(known.record.id, digest=known.record.digest)
         # Express: a new key is another id, and a rollback of the block brings the former one back.
         return removed + sum(map(table.remove, known.former_ids))

@@ -23,6 +23,10 @@ class Gone(UpdateError):  # noqa: N818 - it says what is
     """The row has ended, and that is final: nothing brings it back."""
 
 
+class Replaced(Gone):
+    """It has for this request: its key was replaced, and what is there since it may not read."""
+
+
 class Standing(Enum):
     """Where the row of a session stands, as far as this request knows."""
 
@@ -279,7 +283,7 @@ class Known:
         while known is not None:
             ids |= set() if known.record is None else {known.record.id}
             known = known.before
-        return ids - {self.row.id}
+        return ids if self.record is None else ids - {self.record.id}
 
     @property
     def row(self) -> Record:

@@ -26,7 +26,7 @@ from sessionstore.table.verbs import Table
 from .drafts import client_differs
 from .ending import was_replaced_lately
 from .engine import Draft, Engine, Marks
-from .known import NO_PROOF, UNSET, Gone, Known
+from .known import NO_PROOF, UNSET, Gone, Known, Replaced
 from .sealed import checked_dumps, data_of, loads
 
 T = TypeVar("T")
@@ -188,7 +188,7 @@ def live_row(engine: Engine, known: Known, new_key: Key | None = None, *, lock: 
     ours = (known.row_key, new_key)
     is_ours = any(key is not None and key.digest == theirs.digest for key in ours)
     if not is_ours and (conf.encrypt or is_encrypted(theirs.data)):
-        raise Gone
+        raise Replaced
     return theirs
 
 
@@ -301,7 +301,7 @@ def _try(
         if tries.arrived(theirs):
             return tries.last
         if theirs.digest != known().row_key.digest:
-            raise Gone  # Security: as in _seen_by(), and the change would be run on these data.
+            raise Replaced  # Security: as in _seen_by(), and the change would be run on these data.
         take(theirs)
     last = run()
     tries.note(last)

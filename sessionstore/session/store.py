@@ -6,10 +6,9 @@ What the request knows of its row is one value (``known``); this is the only fil
 import contextlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, InterfaceError
 from django.db.transaction import TransactionManagementError
 
@@ -17,22 +16,21 @@ from sessionstore import telemetry
 from sessionstore.conf import conf
 from sessionstore.core import journal
 from sessionstore.core.keys import Key
-from sessionstore.core.merge import USER_KEY, put_in_place
+from sessionstore.core.merge import USER_KEY, put_in_place, restored_on_error
 from sessionstore.core.record import Client, Data, Record
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.signals import Reason
 
 from . import ending, reading, saving
 from .drafts import SealedEngine
-from .engine import after_load, answer_of, in_thread
+from .engine import answer_of, in_thread
 from .expiring import Came, Expiry, own_end_in
 from .facts import Facts
-from .known import Answer, Gone, Known, Standing, Wish
+from .known import Answer, Gone, Known, Replaced, Standing, Wish
 from .named import ByHandle
 from .sealed import Opened, checked_dumps, data_of, dumps
 
 T = TypeVar("T")
-_not_given: Any = object()
 
 # Only a taken key is a reason to try another one, and 136 random bits do not collide twice.
 _CREATE_TRIES = 5
@@ -176,24 +174,6 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
                 payload = dumps(self._session_cache) if self._session_cache else None
         self._known = known.declined(payload)
 
-    def pop(self, key: str, default: Any = _not_given) -> Any:
-        """Remove a key and return its value; KeyError without a default, as `dict.pop`."""
-        data = self._session
-        # Optimization: Django's asks ``modified``, which here would serialise at each call; that is
-        # a sixth of a load.
-        if key in data:
-            self._wish = Wish.TOUCH
-        return data.pop(key) if default is _not_given else data.pop(key, default)
-
-    apop: Any = after_load(pop)
-
-    def clear(self) -> None:
-        """Drop all data and keep the row; the row is read when it was not, then or at the save."""
-        # Compat: Django's clear() works in async views, where nothing can be loaded.
-        with contextlib.suppress(SynchronousOnlyOperation):
-            self._get_session()
-        super().clear()
-
     # --- saving
 
     @telemetry.measured("save")
@@ -324,22 +304,38 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
 
         For read-modify-write on one value, such as a counter. ``change`` may run several times,
         so it should do nothing but change the session; what it answers the last time is answered.
-        What it raises goes up, and its changes are dropped. Raises UpdateError when the session
-        is gone, SessionStoreUnavailable when it cannot be known whether a change was stored.
+        What it raises goes up, and its changes are dropped, as they are whenever they are not
+        stored. Raises UpdateError when the session is gone, SessionStoreUnavailable when it cannot
+        be known whether a change was stored.
         """
         if self._is_changing:
-            # Inside another change it is a part of that one: both are stored, or neither.
-            return answer_of(change, self)
+            # Inside another change it is a part of that one, which stores both, or neither.
+            with restored_on_error(self._get_session()):
+                return answer_of(change, self)
         self.save()
-        run = partial(self._run, change)
+        wish, run = self._wish, partial(self._run, change)
         try:
-            saved, answer = saving.transact(self, lambda: self._known, self._take, run)
-        except BaseException:
-            # Whoever goes on must not save what was told not to be done.
-            put_in_place(self._session_cache, data_of(self._known.payload))
+            saved, answer = saving.transact(self, self._settled, self._take, run)
+        except BaseException as error:
+            # What the change itself raised may be about another session.
+            ended = isinstance(error, Gone) and not isinstance(error, Replaced)
+            self._drop_change(wish, ended=ended and not self._is_changing)
             raise
+        finally:
+            self._is_changing = False
         self._accept(saved)
         return answer
+
+    def _drop_change(self, wish: Wish, *, ended: bool) -> None:
+        """Leave nothing of a change that was not stored: whoever goes on saves at the end."""
+        known = self._settled().unproved()
+        if self.is_loaded:
+            put_in_place(self._session_cache, data_of(known.payload))
+        self.__dict__.pop("_links", None)
+        self._known, self._wish = known, wish
+        if ended and known.standing is Standing.STORED:
+            # The save at the end of the request is to tell it.
+            self._known, self._wish = known.ended(self._receipt(known)), Wish.TOUCH
 
     def _take(self, theirs: Record) -> None:
         """Go on with what the row holds now; changes that have not been saved are dropped."""
@@ -351,14 +347,12 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
     def _run(self, change: Callable[[Self], T]) -> tuple[saving.Saved, T]:
         """Run ``change``; return what the row is to hold, and what it answers."""
         self._is_changing = True
-        try:
-            answer = answer_of(change, self)
-        finally:
-            self._is_changing = False
+        answer = answer_of(change, self)
+        self._is_changing = False
         # Asked for only now: a change that saves on its own must not conflict with itself.
-        row, key = self._known.row, self._known.row_key
-        base = self._known.payload
-        return saving.drafted(self, row, key, self._session_cache, self._marks, base=base), answer
+        known = self._settled()
+        data, marks, base = self._session_cache, self._marks, known.payload
+        return saving.drafted(self, known.row, known.row_key, data, marks, base=base), answer
 
     # --- keys and ends
 
@@ -397,10 +391,13 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
             known = known.opened(self.keyring.open(session_key))
         del session_key  # Security: as in exists().
         ending.end(self, known, Reason.DELETED)
-        if known is self._known and known.standing is Standing.STORED:
+        if known is self._known:
             # The middleware repeats what a rollback takes back; without it the row is there again.
             is_final = journal.current() is not None
-            self._known = known.ended(None if is_final else self._receipt(known))
+            if known.standing is Standing.STORED:
+                self._known = known.ended(None if is_final else self._receipt(known))
+            elif known.standing is Standing.UNREAD and known.key is not None and is_final:
+                self._known = known.missing()
 
     def flush(self) -> None:
         """End the session: row, data and key go. Afterwards the object is a visitor's session."""

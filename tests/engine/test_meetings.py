@@ -129,6 +129,25 @@ def deleted_in_a_block(request):
     return HttpResponse()
 
 
+def ended_twice(request):
+    """End the session in a block that is rolled back, and once more; tell how many rows there are.
+
+    `unread` leaves it unread, and changes its key twice instead.
+    """
+    if "unread" not in request.GET:
+        request.session.get("a")
+    with transaction.atomic(using=django_settings.SESSIONSTORE_DATABASE):
+        request.session.delete()
+        transaction.set_rollback(True, using=django_settings.SESSIONSTORE_DATABASE)
+    if "unread" in request.GET:
+        request.session.cycle_key()
+        request.session.cycle_key()
+    else:
+        request.session.delete()
+    rows = type(request.session).get_model_class().objects
+    return HttpResponse(rows.using(django_settings.SESSIONSTORE_DATABASE).count())
+
+
 urlpatterns = [
     path("read/", read),
     path("write/<name>/", write),
@@ -138,6 +157,7 @@ urlpatterns = [
     path("twice/", twice),
     path("outer-rolled-back/", outer_rolled_back),
     path("deleted-in-a-block/", deleted_in_a_block),
+    path("ended-twice/", ended_twice),
     path("account/", include("sessionstore.urls")),
 ]
 
@@ -279,6 +299,20 @@ def test_a_later_call_that_is_rolled_back_takes_nothing_of_the_first(store, save
     assert store(saved.session_key).load() == {"a": 1, "first": 1}
     session.save()
     assert store(saved.session_key).load() == {"a": 1, "first": 1, "second": 1}
+
+
+def test_an_end_that_was_taken_back_can_be_made_again(saved, count):
+    """At once, not only by the middleware after the response."""
+    response = browser(saved.session_key).get("/ended-twice/")
+    assert (response.content, count()) == (b"0", 0)
+
+
+def test_an_end_that_was_taken_back_outlives_new_keys(store, saved):
+    """Also one of a session that was not read: its row would be found by its old key only."""
+    client = browser(saved.session_key)
+    client.get("/ended-twice/?unread")
+    assert store(saved.session_key).load() == {}
+    assert store(key_of(client)).load() == {}
 
 
 # --- nested blocks

@@ -14,10 +14,11 @@ from django.db import connections
 
 from sessionstore.backends.express import SessionStore
 from sessionstore.core import expiry
-from sessionstore.exceptions import SessionUnreadable
+from sessionstore.exceptions import SessionStoreUnavailable, SessionUnreadable
 from sessionstore.express.store import ExpressStore
 from tests.express.peer import Browser
 from tests.express.test_lifetime import sid_of
+from tests.faults.injection import TRANSIENT, fail
 from tests.harness.statements import record_statements
 
 
@@ -54,6 +55,22 @@ def test_a_damaged_row_is_an_empty_session_and_one_security_record(saved, databa
         session.save()
         assert session.session_key != saved.session_key
         assert dict(SessionStore(session.session_key).items()) == {"b": 2}
+
+
+@pytest.mark.only_on("mariadb", "postgresql", "mysql")
+def test_records_of_a_locked_row_name_it_by_its_handle(database, saved, caplog):
+    """Its id is what the cookie holds, and as secret."""
+    connection, row_id = connections[database], saved.row_id
+
+    def locked():
+        with connection.cursor() as cursor:
+            fail(connection, TRANSIENT[connection.vendor][0], cursor.execute)
+
+    with pytest.raises(SessionStoreUnavailable):
+        saved.table.under_lock(locked, row=row_id)
+    records = [one.getMessage() for one in caplog.records if one.name == "sessionstore"]
+    assert records
+    assert all(text.endswith(f"session {saved.handle}") for text in records)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="there C has a stack of its own")

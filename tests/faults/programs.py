@@ -11,6 +11,7 @@ whoever revokes. The view writes ``a``, ``b``, ``n`` and ``cart["s"]``, the othe
 ``cart["t"]``: a merge never has to choose.
 """
 
+import contextlib
 import copy
 import random
 import time
@@ -45,6 +46,7 @@ WEIGHTS = {
     "flush": 1,
     "reload": 2,
     "transact": 2,
+    "refuse": 2,
     "other_loads": 3,
     "other_saves": 3,
     "other_cycles": 1,
@@ -76,6 +78,10 @@ class DifferenceError(AssertionError):
 
 class TakenBackError(Exception):
     """Rolls a block back."""
+
+
+class RefusedError(Exception):
+    """Ends a change that is not to be made."""
 
 
 @dataclass
@@ -166,6 +172,13 @@ class Machine:
         view = self.view
         is_shut_out = conf.encrypt and view.is_overtaken
         return view.life is not None and (is_shut_out or not self.is_live(view.life))
+
+    @property
+    def is_late(self) -> bool:
+        """Tell whether the view may not read what stands there since its key was replaced."""
+        view = self.view
+        is_overtaken = view.is_overtaken and view.life is not None
+        return is_overtaken and not self.is_ended and not view.has_deleted
 
     @property
     def is_dirty(self) -> bool:
@@ -371,15 +384,12 @@ class Machine:
 
     def transact(self, _: int) -> None:
         view = self.read()
-        # It would have to read what stands there since its key was replaced, and may not.
-        is_late = view.is_overtaken and view.life is not None
-        is_late = is_late and not self.is_ended and not view.has_deleted
 
         def count(session: Any) -> None:
             session["n"] = session.get("n", 0) + 1
 
         done = self.attempt(lambda: view.session.transact(count))
-        if is_late:
+        if self.is_late:
             self.check(not done, "a change was made of what a late request may not read")
             # What it had changed before is merged in, as by any late save.
             self.settle(True)
@@ -387,6 +397,27 @@ class Machine:
         if done:
             view.data["n"] = view.data.get("n", 0) + 1
         self.settle(done)
+
+    def refuse(self, number: int) -> None:
+        """A change that raises, after saves that are taken back: it is as a save before it."""
+        view = self.read()
+
+        def change(session: Any) -> None:
+            session["n"], session["a"] = -1, -1
+            if number % 2:
+                with contextlib.suppress(TakenBackError), transaction.atomic(using=self.alias):
+                    session.save()
+                    raise TakenBackError
+            raise RefusedError
+
+        def refused() -> None:
+            with contextlib.suppress(RefusedError):
+                view.session.transact(change)
+
+        done = self.attempt(refused)
+        # Inside a block it would have to read; what the view had changed before is merged in.
+        self.settle(done or self.is_late)
+        self.check(view.session.get("n") != -1, "what was refused is there")
 
     def settle(self, done: bool) -> None:
         """Judge a write of the view, and note what it should have left."""
@@ -494,8 +525,9 @@ class Machine:
             return
         view.session.delete()
         self.ended_by_view()
-        # What was not read is forgotten with its key: a write after it begins a new session.
         view.has_deleted = not view.is_unread
+        # What was not read is forgotten with its key: a write after it begins a new session.
+        view.is_unread, view.is_replaced = False, view.is_replaced or view.is_overtaken
 
     def flush(self, _: int) -> None:
         view = self.view
