@@ -217,7 +217,7 @@ def _is_read_only(connection: Any) -> bool:
 
 
 def check_pooling(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """W093: where a transaction cannot be begun, a save that meets another one is a 503."""
+    """W093: where a transaction cannot be begun, a save that is overtaken twice is a 503."""
     connection = _connection(databases, "postgresql")
     if connection is None:
         return []

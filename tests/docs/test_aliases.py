@@ -182,7 +182,7 @@ def test_an_alias_that_is_a_mirror_in_tests_works(databases, tmp_path):
 @pytest.mark.only_on("sqlite", "mariadb", "postgresql")
 def test_a_database_of_its_own_gets_our_table_alone(databases, tmp_path):
     """And the site's gets none."""
-    router = section("An alias of its own", "python")[0].splitlines()[1:]
+    router = section("An alias of its own", "python")[0].partition("}\n")[2].splitlines()
     other = f"DATABASES['sessions'] = {databases()!r}"
     project = Project(tmp_path, databases(), "\n".join([other, *router]))
     [commands] = section("A server of its own", "console")

@@ -1,5 +1,6 @@
 """docs/guides: each example is run, in a site that is made of the files that its page shows."""
 
+import re
 import sys
 import types
 from datetime import timedelta
@@ -12,7 +13,7 @@ from django.test import Client
 
 from sessionstore.models import Session
 from sessionstore.users import sessions_of
-from tests.docs.pages import DOCS, PAGES, Shop, blocks, files, settings_of
+from tests.docs.pages import DOCS, PAGES, ROOT, Shop, blocks, files, settings_of
 
 GUIDES = DOCS / "guides"
 PASSWORD = "correct horse"
@@ -305,3 +306,20 @@ def test_a_job_writes_into_a_session_and_staff_end_it(shop, ann, monkeypatch, se
     assert made.staff.end_programs(ann) is None
     made.tasks.report_is_ready(other.cookies["sessionid"].value[:22], "/reports/8/")
     assert [one.handle for one in sessions_of(ann)] == [handle]
+
+
+# The clusters of the tests, what they set beside the addresses, and what the page calls it.
+SET = [
+    ("replicas.py", r"--(rpl-semi-sync-[a-z-]+)=(\w+)", ""),
+    ("group.py", r'"((?:member|unreachable|autorejoin)-[a-z-]+)=(\w+)"', "group_replication_"),
+]
+
+
+@pytest.mark.parametrize(("module", "option", "prefix"), SET)
+def test_a_cluster_of_the_tests_is_set_up_as_the_page_says(module, option, prefix):
+    """What was shown is shown of those settings."""
+    page = (ROOT / "docs" / "scale.md").read_text()
+    found = re.findall(option, (ROOT / "tests" / "harness" / module).read_text())
+    assert len(found) > 2
+    for name, value in found:
+        assert f"\n{prefix}{name.replace('-', '_')} = {value}\n" in page, name

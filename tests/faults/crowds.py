@@ -17,6 +17,8 @@ from tests.harness.cluster import wait_until
 from tests.harness.threads import run_together
 
 BEFORE, AFTER = 5, 10
+# An address that moves notices by its checks, and a request tries again for two seconds.
+STILL_FAILS_S = 10
 # Who gets an error page reloads it, and not at once; without it a dead server costs all the time.
 RELOAD_S = 0.05
 
@@ -71,6 +73,7 @@ class Crowd:
     seen: list[Answer] = field(default_factory=list)
     ended: list[str | None] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+    over_at: float = 0
 
     def enter(self, browsers: int) -> None:
         """Sign the browsers in."""
@@ -95,7 +98,7 @@ class Crowd:
             while self.goes_on(deadline, well):
                 answer = visitor.write(str(visitor.answers))
                 self.seen.append(answer)
-                well += answer.status == 200 and self.over.is_set()
+                well = well + 1 if answer.status == 200 and self.over.is_set() else 0
                 self.pause(answer.status)
 
     def pause(self, *statuses: int) -> None:
@@ -116,7 +119,7 @@ class Crowd:
                 self.pause(*statuses)
                 if statuses == [200, 200]:
                     self.ended.append(key)
-                well += statuses == [200, 200] and self.over.is_set()
+                well = well + 1 if statuses == [200, 200] and self.over.is_set() else 0
 
     def wait_for_an_error(self) -> None:
         """Return when somebody has noticed, as who looks after the servers does."""
@@ -137,6 +140,7 @@ class Crowd:
         """Keep the figures, and require of ours that nobody was signed out, or came back.
 
         Somebody must have noticed, or the fault did not fire; else the caller knows that it did.
+        When it is over, errors are too.
         """
         with self.where():
             close_old_connections()
@@ -145,6 +149,7 @@ class Crowd:
         bad = [answer for answer in self.seen if answer.status != 200]
         statuses = sorted({answer.status for answer in bad})
         seconds = max(bad).at - min(bad).at if bad else 0
+        still = max(bad).at - self.over_at if bad else 0
         names = ", ".join(map(str, statuses)) or "none"
         figure = (
             f"{kept} of {len(self.visitors)} kept session and last change; {back} of "
@@ -156,6 +161,7 @@ class Crowd:
         if site is OURS:
             assert (kept, back) == (len(self.visitors), 0), figure
             assert set(statuses) <= {503}, figure
+            assert still < STILL_FAILS_S, f"errors for {still:.1f} s after its end; {figure}"
             assert self.ended
 
 
@@ -186,6 +192,7 @@ def under_load(
             time.sleep(0.01)
         yield crowd
     finally:
+        crowd.over_at = time.monotonic()
         crowd.over.set()
         thread.join()
     errors = [repr(outcome)[:300] for outcome in outcomes if outcome is not None]

@@ -1,4 +1,8 @@
-"""What is generated: the marks of docs/reliability.md, and the figures of docs/faults.md."""
+"""What is generated: the marks of docs/reliability.md, the figures of docs/faults.md, and more.
+
+More is what docs/scale.md says of the seconds of a failover, and docs/guides/servers.md of each
+application server.
+"""
 
 import re
 import textwrap
@@ -11,6 +15,13 @@ from tests.faults.figures import ROWS, STORES, Row
 MARKS = "marks"
 TWO = "marks of two stores"
 DETAILS = "details"
+SECONDS = "seconds with errors"
+SERVERS, SERVERS_STOCK = "servers", "servers with Django's engine"
+FAILOVERS = {"promotion": "", "galera-kill": "Galera: ", "group-kill": "Group Replication: "}
+SERVED = re.compile(
+    r"(?P<lost>\d+ of (?P<changes>\d+)) .*; 0 of (?P<ended>\d+) .*; "
+    r"(?P<failed>\d+ of \d+) requests failed.*"
+)
 # What was run here and on Django's engine only, such as all that needs a cluster.
 FEW = {"ours", "cached_sql", "stock"}
 Figures = dict[str, dict[str, list[dict[str, str]]]]
@@ -25,6 +36,9 @@ def drawn(text: str, measured: dict[str, Any]) -> str:
         MARKS: marks(figures),
         TWO: marks_of_two(figures),
         DETAILS: [*details(figures), *runs(measured["runs"])],
+        SECONDS: list(seconds(figures)),
+        SERVERS: list(served(figures["servers"]["ours"])),
+        SERVERS_STOCK: list(served(figures["servers"]["stock"])),
     }
     for name, lines in parts.items():
         begin = f"<!-- tests.faults.report: {name} -->"
@@ -80,7 +94,7 @@ def mark(row: Row, site: str, found: list[dict[str, str]]) -> str:
     if not bad:
         return "yes"
     word = "**no**" if len(bad) == len(found) else "partly"
-    share = re.match(r"([\d,]+) of ([\d,]+)( [a-z]+)*", bad[0]["figure"])
+    share = re.match(r"([\d,]+) of ([\d,]+)( [a-z0-9]+)*", bad[0]["figure"])
     # What is wrong at "6 of 6 still signed in; errors meanwhile: 500" is not that share.
     tells = share and not (share[1] == share[2] and r"of \1" in row.met)
     return f"{word}, {share.group()}" if share and tells else word
@@ -108,6 +122,32 @@ def details(figures: Figures) -> list[str]:
         for why, sites in apart.items():
             lines += ["", *wrapped(f"Does not apply to {', '.join(sites)}: {why}.")]
     return lines
+
+
+def seconds(figures: Figures) -> Iterator[str]:
+    """Yield a table of how long each failover had errors, from the first to the last."""
+    yield "| Fault | Seconds with errors | Date |"
+    yield "|---|---|---|"
+    for row, words in FAILOVERS.items():
+        for one in figures[row]["ours"]:
+            if found := re.search(r"within ([\d.]+) s", one["figure"]):
+                yield f"| {words}{one['part']} | {found[1]} | {one['date']} |"
+
+
+def served(found: list[dict[str, str]]) -> Iterator[str]:
+    """Yield a table of what each application server did."""
+    yield (
+        "| Server | Acknowledged changes | Lost | Ended keys | Failed requests "
+        "| A request whose worker takes SIGTERM | Date |"
+    )
+    yield "|---|---|---|---|---|---|---|"
+    for one in found:
+        server, _, ending = one["part"].partition("; SIGTERM in mid-request: ")
+        figure = SERVED.fullmatch(one["figure"])
+        assert figure, one
+        lost, answer = figure["lost"].split()[0], "is answered" if ending == "200" else ending
+        cells = (server, figure["changes"], lost, figure["ended"], figure["failed"], answer)
+        yield f"| {' | '.join(cells)} | {one['date']} |"
 
 
 def wrapped(text: str, *, indent: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Run the faults on every store, and draw docs/reliability.md and docs/faults.md from that.
+"""Run the faults on every store, and draw what docs/ says of them from that.
 
 python -m tests.faults.report                       everything (hours)
 python -m tests.faults.report --only updates        one fault (a name of ROWS in figures.py)
@@ -28,7 +28,8 @@ from tests.faults.figures import ROWS, STORES, VARIABLE
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 MEASURED = HERE / "measured.json"
-DOCUMENTS = [ROOT / "docs" / name for name in ("reliability.md", "faults.md")]
+PAGES = ("reliability.md", "faults.md", "scale.md", "guides/servers.md")
+DOCUMENTS = [ROOT / "docs" / name for name in PAGES]
 STORE_VARIABLE = "SESSIONSTORE_FAULT_STORES"
 SERVERS = {
     "MariaDB": ["mariadbd", "--version"],

@@ -1,7 +1,5 @@
 """Three Galera nodes on this machine: several writers, a node cut off, a node killed."""
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -9,9 +7,9 @@ from functools import partial
 import pytest
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
-from django.db import close_old_connections
 
 from tests.faults.conftest import another_alias
+from tests.faults.crowds import under_load
 from tests.faults.figures import note
 from tests.faults.nodes import ROUTER, at, empty_tables, fight, saves
 from tests.faults.sites import BOTH, OURS, browser, key_of
@@ -144,75 +142,39 @@ def test_a_node_that_is_cut_off_signs_nobody_out(cluster, site, user_in_default)
         assert not response.cookies
         assert client.get("/write/?value=meanwhile").status_code == 200
     finally:
-        lonely.ask("SET GLOBAL wsrep_provider_options='gmcast.isolate=0'")
-        wait_until(lambda: lonely.status("wsrep_local_state_comment") == "Synced")
-        wait_until(lambda: lonely.status("wsrep_cluster_size") == "3")
+        cluster.rejoin(lonely)
     with at("node3"):
         assert client.get("/read/").json()["value"] == "meanwhile"
     assert key_of(client) == key
 
 
 @both_sites
-def test_a_node_that_is_killed_behind_the_proxy_loses_nothing(
-    cluster, site, user_in_default, settings
-):
+def test_a_node_that_is_killed_behind_the_proxy_loses_nothing(cluster, site):
     """Under load, kill -9 of the node that all use: 503 for some seconds, nobody signed out."""
-    killed = threading.Event()
-    clients = []
-    with at("proxy"):
-        for _ in range(8):
-            client = browser()
-            assert client.get("/login/").status_code == 200
-            client.start_key = key_of(client)
-            clients.append(client)
-    progress = [0] * len(clients)
-
-    def load(number):
-        client, seen = clients[number], []
-        with at("proxy"):
-            after, deadline = 0, time.monotonic() + 60
-            while after < 20 and time.monotonic() < deadline:
-                status = client.get(f"/write/?value={len(seen)}").status_code
-                close_old_connections()
-                seen.append((time.monotonic(), status))
-                progress[number] += 1
-                after += status == 200 and killed.is_set()
-        return seen
-
-    def kill():
-        deadline = time.monotonic() + 60
-        while min(progress) < 5 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        cluster.nodes[0].kill()
-        killed.set()
-
+    victim, *others = cluster.nodes
     try:
-        loads = [partial(load, number) for number in range(len(clients))]
-        outcomes = run_together([*loads, kill], seconds=120)
+        with under_load(where=partial(at, "proxy")) as crowd:
+            victim.kill()
+            crowd.wait_for_an_error()
+            wait_until(lambda: {node.status("wsrep_cluster_size") for node in others} == {"2"})
     finally:
-        cluster.restart(cluster.nodes[0])
-    assert killed.is_set()
-    seen = [pair for outcome in outcomes[:-1] for pair in outcome]
-    failures = [moment for moment, status in seen if status != 200]
-    statuses = sorted({status for _, status in seen if status != 200})
-    seconds = max(failures) - min(failures) if failures else 0.0
-    with at("proxy"):
-        close_old_connections()
-        kept = sum(
-            key_of(client) == client.start_key and client.get("/read/").json()["user"] is not None
-            for client in clients
-        )
-    text = ", ".join(map(str, statuses)) or "none"
-    note(
-        "galera-kill",
-        site,
-        "8 signed-in browsers",
-        f"{kept} of 8 still signed in; {len(failures)} errors of {len(seen)} (statuses {text}) "
-        f"within {seconds:.1f} s",
-    )
-    if site is OURS:
-        assert kept == 8
-        assert set(statuses) <= {503}
+        cluster.restart(victim)
+    crowd.report(site, "galera-kill", "the node that all use killed with -9")
+
+
+@pytest.mark.soak
+@both_sites
+def test_a_node_that_is_cut_off_behind_the_proxy_loses_nothing(cluster, site):
+    """It goes on to answer, with 1047: the proxy asks for its state, and leads elsewhere."""
+    lonely, *others = cluster.nodes
+    try:
+        with under_load(where=partial(at, "proxy")) as crowd:
+            lonely.ask("SET GLOBAL wsrep_provider_options='gmcast.isolate=1'")
+            crowd.wait_for_an_error()
+            wait_until(lambda: {node.status("wsrep_cluster_size") for node in others} == {"2"})
+    finally:
+        cluster.rejoin(lonely)
+    crowd.report(site, "galera-kill", "the node that all use cut off from the others")
 
 
 def test_a_cluster_without_sync_wait_is_told(cluster, settings):

@@ -256,18 +256,28 @@ def test_a_host_that_vanishes_under_load_signs_nobody_out(database, site, settin
 def test_a_server_that_stands_still_under_load_signs_nobody_out(own, site, settings):
     """SIGSTOP and SIGCONT; psycopg can wait on open connections only, so there are none."""
     alias, server = own
-    keep = {"mysql": None, "postgresql": 0}[connections[alias].vendor]
+    is_postgres = connections[alias].vendor == "postgresql"
+    keep = 0 if is_postgres else None
     options = TIMEOUTS[connections[alias].vendor]
     with another_alias(alias, f"still_{alias}", CONN_MAX_AGE=keep, OPTIONS=options) as name:
         settings.SESSIONSTORE_DATABASE = name
-        database = alias.removeprefix("own_")
-        under_a_fault(name, database, site, "the server stopped and continued", server.frozen)
+        database, what = alias.removeprefix("own_"), "the server stopped and continued"
+        under_a_fault(name, database, site, what, server.frozen, waits_for_ever=is_postgres)
 
 
 def under_a_fault(
-    alias: str, database: str, site: Any, what: str, fault: Callable[[], Any]
+    alias: str,
+    database: str,
+    site: Any,
+    what: str,
+    fault: Callable[[], Any],
+    *,
+    waits_for_ever: bool = False,
 ) -> None:
-    """Let browsers ask before a fault, in it and after it, and require and keep what came of it."""
+    """Let browsers ask before a fault, in it and after it, and require and keep what came of it.
+
+    ``waits_for_ever`` for a driver that has no timeout for what was asked before it.
+    """
     with counted(alias) as rates, under_load(pause_s=PAUSE_S) as crowd:
         with rates.during("before"):
             crowd.wait_for_answers(ANSWERS)
@@ -277,19 +287,23 @@ def under_a_fault(
             crowd.wait_for_answers(3)
         with rates.during("after"):
             crowd.wait_for_answers(ANSWERS)
-    keep_figures(crowd, rates, site, f"{database}, {what}", after=fails_at)
+    part = f"{database}, {what}"
+    keep_figures(crowd, rates, site, part, after=fails_at if waits_for_ever else 0)
 
 
 def keep_figures(
-    crowd: Crowd, rates: Rates, site: Any, part: str, *, after: float, is_noticed: bool = True
+    crowd: Crowd, rates: Rates, site: Any, part: str, *, after: float = 0, is_noticed: bool = True
 ) -> None:
-    """Keep the figures of a fault; of ours require the bound and that there was no storm."""
+    """Keep the figures of a fault; of ours require the bound and that there was no storm.
+
+    The bound is of what was asked ``after`` a moment.
+    """
     # That of this thread has met the fault too, and the stock engine would fail by it.
     connections[rates.alias].close()
-    # Psycopg may still wait on a connection that was open when the server stood still.
-    began_in_it = [one for one in crowd.seen if one.at - one.seconds > after]
-    slowest, limit = max(one.seconds for one in began_in_it), bound(rates.alias)
-    figure = f"; slowest answer {slowest:.1f} s of {limit:.1f}; {rates}"
+    asked_after = [one for one in crowd.seen if one.at - one.seconds > after]
+    slowest, limit = max(one.seconds for one in asked_after), bound(rates.alias)
+    allowed = f"{limit - SLACK_S:.1f} and {SLACK_S} for a busy machine"
+    figure = f"; slowest answer {slowest:.1f} s of {allowed}; {rates}"
     crowd.report(site, "networks", part, more=figure, is_noticed=is_noticed)
     if site is OURS:
         assert slowest < limit
@@ -306,7 +320,7 @@ def test_a_network_that_is_far_and_lossy_under_load_loses_nothing(database, site
         with counted(alias) as rates, under_load(pause_s=PAUSE_S) as crowd:
             with rates.during("before"):
                 crowd.wait_for_answers(ANSWERS)
-            begins_at, lost = time.monotonic(), relay.lost()
+            lost = relay.lost()
             with rates.during("while"), relay.far(0.1, loss=0.05):
                 crowd.wait_for_answers(ANSWERS)
             lost = relay.lost() - lost
@@ -314,7 +328,7 @@ def test_a_network_that_is_far_and_lossy_under_load_loses_nothing(database, site
                 crowd.wait_for_answers(ANSWERS)
         assert lost, "no packet was lost"
         part = f"{database}, 200 ms and 5 % loss"
-        keep_figures(crowd, rates, site, part, after=begins_at, is_noticed=False)
+        keep_figures(crowd, rates, site, part, is_noticed=False)
 
 
 @pytest.mark.soak
@@ -329,7 +343,6 @@ def test_a_name_that_leads_elsewhere_under_load_is_followed(database, site, sett
             with ExitStack() as gone, under_load(pause_s=PAUSE_S) as crowd:
                 with rates.during("before"):
                     crowd.wait_for_answers(ANSWERS)
-                moves_at = time.monotonic()
                 with rates.during("while"):
                     gone.enter_context(old.silent())
                     crowd.wait_for_an_error()
@@ -337,7 +350,7 @@ def test_a_name_that_leads_elsewhere_under_load_is_followed(database, site, sett
                     crowd.wait_for_answers(3)
                 with rates.during("after"):
                     crowd.wait_for_answers(ANSWERS)
-            keep_figures(crowd, rates, site, f"{database}, the name moves", after=moves_at)
+            keep_figures(crowd, rates, site, f"{database}, the name moves")
 
         with_own_hosts(hosts, move)
         assert new.connections

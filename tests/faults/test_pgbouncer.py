@@ -8,6 +8,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connections
 
+from sessionstore.exceptions import SessionStoreUnavailable
 from tests.faults.conftest import another_alias
 from tests.faults.sites import OURS, browser, key_of, user_of
 from tests.harness import pgbouncer
@@ -63,7 +64,20 @@ def test_a_pool_of_transactions_loses_nothing(pooled, signed_in):
 
 @pytest.mark.parametrize("pooled", ["statement"], indirect=True)
 def test_a_pool_of_statements_is_told(pooled, signed_in):
-    """W093: requests one after the other go well, and those at the same time need a transaction."""
+    """W093: requests one after the other go well, and who is overtaken twice needs a lock."""
     client = signed_in()
+    key = key_of(client)
     assert client.get("/read/").json()["value"] == "old"
     assert told(pooled) == {"sessionstore.W093"}
+    met = []
+
+    def overtaken(session):
+        met.append(1)
+        session["late"] = 1
+        assert client.get(f"/write/?key=k{len(met)}").status_code == 200
+
+    with pytest.raises(SessionStoreUnavailable):
+        OURS.store(key).transact(overtaken)
+    assert client.get("/read/").json()["value"] == "old"
+    assert {"k1", "k2"} < set(OURS.store(key).keys())
+    assert "late" not in OURS.store(key)

@@ -64,7 +64,7 @@ def test_an_exhausted_pool_is_a_503_after_two_tries(pooled, site, signed_in, cap
 
 
 @on_postgresql
-def test_a_queue_that_is_full_is_a_503_too(pooled, site, signed_in, settings):
+def test_a_queue_that_is_full_is_a_503_too(pooled, site, signed_in, settings, caplog):
     """TooManyRequests, where the site lets only so many wait."""
     client = signed_in()
     connections[pooled].close()
@@ -77,6 +77,7 @@ def test_a_queue_that_is_full_is_a_503_too(pooled, site, signed_in, settings):
     seen = run_together([lambda: browser(key=key_of(client)).get("/read/").status_code] * 4)
     pool.putconn(lent)
     assert seen.count(503) >= 3
+    assert "database error TooManyRequests" in caplog.text
 
 
 MAKE = {

@@ -22,6 +22,12 @@ from tests.harness.servers import ServerMissingError
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 NEEDED = {"mariadbd": "mariadb-server", "rsync": "rsync", "haproxy": "haproxy"}
+# As `clustercheck` asks: 4 is a node that has all that the others have.
+SYNCED = """#!/bin/sh
+answer=$(timeout 2 mysql --no-defaults -h "$3" -P "$4" -u root -Ne \
+    "SHOW STATUS WHERE Variable_name = 'wsrep_local_state' AND Value = 4")
+[ -n "$answer" ]
+"""
 # A node that is gone is noticed after two seconds instead of five; less is too little on a
 # machine that is busy with other tests.
 TIMEOUTS = "evs.suspect_timeout=PT2S;evs.inactive_timeout=PT8S;evs.keepalive_period=PT0.5S"
@@ -57,7 +63,8 @@ class Galera(Cluster):
         install.wait_for_end()
         for number in range(3):
             self._add_node(number, template / "data", account)
-        self.proxy_port = self.haproxy([node.port for node in self.nodes])
+        ports = [node.port for node in self.nodes]
+        self.proxy_port = self.haproxy(ports, script=SYNCED, interval="1s")
 
     def _add_node(self, number: int, template: Path, account: str | None) -> None:
         home = owned_folder(self.folder / f"node{number + 1}", account)
@@ -104,6 +111,12 @@ class Galera(Cluster):
         wait_until(lambda: node.status("wsrep_local_state_comment") == "Synced")
         return node
 
+    def rejoin(self, node: Node) -> None:
+        """Let a node that was cut off by `gmcast.isolate` join the others again."""
+        node.ask("SET GLOBAL wsrep_provider_options='gmcast.isolate=0'")
+        wait_until(lambda: node.status("wsrep_local_state_comment") == "Synced")
+        wait_until(lambda: node.status("wsrep_cluster_size") == str(len(self.nodes)))
+
     def restart(self, node: Node) -> None:
         """Let a node that was killed join the others again."""
         self._joined(node)
@@ -113,8 +126,8 @@ class Galera(Cluster):
         """Return settings of a node, or of the proxy, as docs/scale.md recommends them."""
         settings = mysql(port)
         init = settings["OPTIONS"]["init_command"]
-        settings["OPTIONS"]["init_command"] = f"{init}, SESSION wsrep_sync_wait={sync_wait}"
-        settings["OPTIONS"]["connect_timeout"] = 2
+        init += f", SESSION wsrep_sync_wait={sync_wait}"
+        settings["OPTIONS"].update(init_command=init, connect_timeout=2, read_timeout=10)
         return {**settings, "NAME": "sessionstore"}
 
 

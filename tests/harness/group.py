@@ -119,9 +119,12 @@ class Group(Cluster):
         node.process = launch("mysql", node.command, log=log, account=account)
 
     def wait_for_members(self, number: int) -> None:
-        """Return when so many members are online, by all that run."""
+        """Return when so many members are online, by all that run: one that is killed counts yet.
+
+        It does until the others have expelled it.
+        """
         running = [node for node in self.nodes if node.process.process.poll() is None]
-        wait_until(lambda: all(int(node.ask(ONLINE)[0]) >= number for node in running))
+        wait_until(lambda: all(int(node.ask(ONLINE)[0]) == number for node in running))
 
     def state(self, node: MySQLNode) -> str:
         """Return what a member says of itself."""

@@ -242,12 +242,12 @@ class Launched:
         self.process.kill()
         self.process.wait(10)
 
-    def stop(self) -> None:
-        """End this process, by its id only: politely first, then for certain."""
+    def stop(self, *, seconds: float = 4) -> None:
+        """End this process, by its id only: politely first, after so long for certain."""
         if self.process.poll() is None:
             self.process.send_signal(_polite_signal(self.name))
         try:
-            self.process.wait(4)
+            self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
 
