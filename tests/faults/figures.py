@@ -237,6 +237,15 @@ ROWS = {
         remark="The one figure that is not 0 shows why HAProxy has to wait after a failover, as "
         "[caching](caching.md#a-redis-that-fails-over) says.",
     ),
+    "pools": Row(
+        "psycopg's pool exhausted, its queue full, its connections killed by a restart; PgBouncer "
+        "with pools of transactions and of statements, of four connections",
+        "503 after two tries where no connection is to be had, else no error; nothing is lost",
+        "A pool that is exhausted, full or dead loses no session",
+        met=r"503 .*; session and change kept|(\d+) of \1 .*",
+        remark="In a pool of statements no transaction can be begun: a change that is overtaken "
+        "twice needs one, and `W093` tells.",
+    ),
     "networks": Row(
         "a bad network under load: the server stopped and continued (SIGSTOP), packets that do not "
         "arrive (half-open connections), 200 ms and 5 % loss, a name that moves",
