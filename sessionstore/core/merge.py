@@ -4,9 +4,7 @@
 cost is linear in the size of the three; the depth is limited where sessions are saved.
 """
 
-import copy
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,17 +67,6 @@ def is_same(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(is_same, one, other))
     return bool(one == other)
-
-
-@contextmanager
-def restored_on_error(held: dict[str, Any]) -> Iterator[None]:
-    """Make ``held`` what it was again when the block raises."""
-    before = copy.deepcopy(held)
-    try:
-        yield
-    except BaseException:
-        put_in_place(held, before)
-        raise
 
 
 def put_in_place(held: dict[str, Any], data: dict[str, Any]) -> None:

@@ -17,8 +17,6 @@ from .engine import Engine
 from .known import Known, Standing
 
 T = TypeVar("T")
-# What this request has ended is there again when its block was rolled back.
-_MAY_BE_THERE = (Standing.STORED, Standing.GONE)
 # So long a request may still be under way that was sent before the key changed.
 REPLACED_MS = 60_000
 
@@ -68,6 +66,12 @@ def end(engine: Engine, known: Known, reason: Reason) -> None:
         engine.adoption.end(engine, known.text, reason)
         return
 
+    events = journal.current()
+    if events is not None and (known.standing is Standing.GONE or known.missed is not None):
+        # It may have been ended in a block that was rolled back since.
+        for deletion in tuple(events.deletions):
+            deletion()
+
     def remove() -> int:
         removed = _remove(engine.table, known)
         if known.adopted_from is not None:
@@ -93,7 +97,7 @@ def _unread(engine: Engine, known: Known) -> Record | None:
 
 def _remove(table: Table, known: Known) -> int:
     """Delete by id; by the key where nothing was read, also when that has been replaced since."""
-    if known.record is not None and known.standing in _MAY_BE_THERE:
+    if known.record is not None and known.standing is Standing.STORED:
         removed = table.remove(known.record.id, digest=known.record.digest)
         # Express: a new key is another id, and a rollback of the block brings the former one back.
         return removed + sum(map(table.remove, known.former_ids))

@@ -89,7 +89,7 @@ class Facts(DjangoSession):
     def _keep_links(self) -> None:
         """Store the links that the row, where it is there, does not have yet."""
         known = self._settled()
-        if known.standing is Standing.STORED:
+        if self._links and known.standing is Standing.STORED:
             session_id = id_of(self.table.handle_of(known.row.id))
             self._links = self._links.kept(session_id, known.row.user_id)
 

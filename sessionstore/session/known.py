@@ -283,7 +283,7 @@ class Known:
         while known is not None:
             ids |= set() if known.record is None else {known.record.id}
             known = known.before
-        return ids if self.record is None else ids - {self.record.id}
+        return ids - {self.row.id}
 
     @property
     def row(self) -> Record:

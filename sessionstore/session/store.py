@@ -16,7 +16,7 @@ from sessionstore import telemetry
 from sessionstore.conf import conf
 from sessionstore.core import journal
 from sessionstore.core.keys import Key
-from sessionstore.core.merge import USER_KEY, put_in_place, restored_on_error
+from sessionstore.core.merge import USER_KEY, put_in_place
 from sessionstore.core.record import Client, Data, Record
 from sessionstore.exceptions import SessionStoreUnavailable
 from sessionstore.signals import Reason
@@ -32,6 +32,8 @@ from .sealed import Opened, checked_dumps, data_of, dumps
 
 T = TypeVar("T")
 
+# What a change notes for the next save, beside the data.
+_NOTES = ("_wish", "_links", "proofs", "may_bind")
 # Only a taken key is a reason to try another one, and 136 random bits do not collide twice.
 _CREATE_TRIES = 5
 
@@ -169,7 +171,7 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
         self._wish, self._answer = Wish.SAVE_NOTHING, Answer.NO_KEY
         known = self._settled()
         payload = known.payload
-        if self.is_loaded and self._differs():
+        if self.is_loaded and not self._is_changing and self._differs():
             with contextlib.suppress(TypeError, ValueError):
                 payload = dumps(self._session_cache) if self._session_cache else None
         self._known = known.declined(payload)
@@ -196,8 +198,7 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
             raise
         if self._known.adopted_from is not None:
             self.adoption.finish(self.table, self._known.adopted_from)
-        if self._links:
-            self._keep_links()
+        self._keep_links()
 
     def _save(self) -> None:
         if self._opened().standing is Standing.UNREAD:
@@ -309,33 +310,35 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
         be known whether a change was stored.
         """
         if self._is_changing:
-            # Inside another change it is a part of that one, which stores both, or neither.
-            with restored_on_error(self._get_session()):
-                return answer_of(change, self)
+            # Inside another change it is a part of that one: both are stored, or neither.
+            return answer_of(change, self)
         self.save()
-        wish, run = self._wish, partial(self._run, change)
+        notes = {name: getattr(self, name) for name in _NOTES}
+        run = partial(self._run, change, notes)
         try:
             saved, answer = saving.transact(self, self._settled, self._take, run)
         except BaseException as error:
             # What the change itself raised may be about another session.
             ended = isinstance(error, Gone) and not isinstance(error, Replaced)
-            self._drop_change(wish, ended=ended and not self._is_changing)
+            self._drop_change(notes, ended=ended and not self._is_changing)
             raise
         finally:
             self._is_changing = False
         self._accept(saved)
+        self._keep_links()
         return answer
 
-    def _drop_change(self, wish: Wish, *, ended: bool) -> None:
+    def _drop_change(self, notes: Data, *, ended: bool) -> None:
         """Leave nothing of a change that was not stored: whoever goes on saves at the end."""
-        known = self._settled().unproved()
+        known, wish = self._settled().unproved(), self._wish
         if self.is_loaded:
             put_in_place(self._session_cache, data_of(known.payload))
-        self.__dict__.pop("_links", None)
-        self._known, self._wish = known, wish
+        vars(self).update(notes)
         if ended and known.standing is Standing.STORED:
-            # The save at the end of the request is to tell it.
-            self._known, self._wish = known.ended(self._receipt(known)), Wish.TOUCH
+            known, wish = known.ended(self._receipt(known)), Wish.TOUCH
+        if known.standing is Standing.GONE:
+            self._wish = wish  # The save at the end is to tell it.
+        self._known = known
 
     def _take(self, theirs: Record) -> None:
         """Go on with what the row holds now; changes that have not been saved are dropped."""
@@ -344,8 +347,9 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
         self._known = reading.known_of(self, known.unproved(), theirs, opened, key)
         put_in_place(self._session_cache, opened.data if opened else {})
 
-    def _run(self, change: Callable[[Self], T]) -> tuple[saving.Saved, T]:
+    def _run(self, change: Callable[[Self], T], notes: Data) -> tuple[saving.Saved, T]:
         """Run ``change``; return what the row is to hold, and what it answers."""
+        vars(self).update(notes)
         self._is_changing = True
         answer = answer_of(change, self)
         self._is_changing = False
@@ -396,7 +400,7 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
             is_final = journal.current() is not None
             if known.standing is Standing.STORED:
                 self._known = known.ended(None if is_final else self._receipt(known))
-            elif known.standing is Standing.UNREAD and known.key is not None and is_final:
+            elif known.standing is Standing.UNREAD and is_final and not self.is_loaded:
                 self._known = known.missing()
 
     def flush(self) -> None:
@@ -437,11 +441,9 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
             return
         self._known = self._known.unbound(self.table.next_version(row.version, b""))
 
-    # --- the async names that Django does not hand over itself
-
+    # The async names that Django does not hand over itself.
     acycle_key = in_thread(cycle_key)
     aflush = in_thread(flush)
     areload = in_thread(reload)
     atouch = in_thread(touch)
-    # The change is an ordinary function, and runs in the thread too.
     atransact = in_thread(transact)

@@ -1,5 +1,7 @@
 """What is left of a change that was refused: nothing, whatever the change did and why it ended."""
 
+import contextlib
+
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import transaction
@@ -22,6 +24,15 @@ def catching(request):
     """Go on after a transact that met the end of the session."""
     try:
         request.session.transact(ended_meanwhile)
+    except UpdateError:
+        return HttpResponse("caught")
+    return HttpResponse("never")
+
+
+def saving(request):
+    """Go on after a change that has met it by a save of its own."""
+    try:
+        request.session.transact(lambda session: (ended_meanwhile(session), session.save()))
     except UpdateError:
         return HttpResponse("caught")
     return HttpResponse("never")
@@ -51,7 +62,7 @@ def browser(key):
     return client
 
 
-urlpatterns = [path(f"{page.__name__}/", page) for page in (catching, passing, sign_out)]
+urlpatterns = [path(f"{page.__name__}/", page) for page in (catching, saving, passing, sign_out)]
 
 
 @pytest.fixture
@@ -115,6 +126,7 @@ def test_nothing_of_it_is_saved_later(store, loaded, change):
     assert store(loaded.session_key).load() == {"a": 1, "b": 1}
     after = loaded.table.fetch(loaded._known.key.digest, 0)
     assert after.authenticated_at == before.authenticated_at
+    assert (loaded.proofs, loaded.may_bind) == ((), False)
     assert not Link.objects.using(loaded.table.alias).exists()
 
 
@@ -149,15 +161,61 @@ def test_a_change_whose_own_block_is_taken_back_is_stored(store, loaded, change)
     assert store(loaded.session_key).load() == {"a": 2}
 
 
-def test_what_a_change_within_did_before_it_was_refused_is_dropped(store, loaded):
-    """The outer one catches it, and its own changes are stored."""
+def test_what_a_change_within_has_done_is_the_outer_ones(store, loaded):
+    """Who catches what it raises goes on with what it has done: it is one change."""
 
     def outer(session):
-        session["outer"] = True
-        refused(session, lambda inner: inner.update({"a": 2, "inner": True}))
+        with pytest.raises(RefusedError):
+            session.transact(within)
+
+    def within(session):
+        session["inner"] = True
+        raise RefusedError
 
     loaded.transact(outer)
-    assert store(loaded.session_key).load() == {"a": 1, "outer": True}
+    assert store(loaded.session_key).load() == {"a": 1, "inner": True}
+
+
+def test_what_waited_before_it_still_waits(loaded):
+    """A link whose save was rolled back with the block in which the change was refused."""
+    with contextlib.suppress(LookupError), transaction.atomic(using=loaded.table.alias):
+        loaded.link("https://issuer.example", "sid")
+        refused(loaded, lambda session: session.update({"a": 2}))
+        raise LookupError
+    loaded["b"] = 1
+    loaded.save()
+    assert Link.objects.using(loaded.table.alias).count() == 1
+
+
+def test_a_link_of_a_change_is_stored_with_it_once(store, loaded):
+    """Also when the change is run twice."""
+    runs = []
+
+    def change(session):
+        runs.append(1)
+        session.link(f"https://{len(runs)}.example", "sid")
+        if len(runs) == 1:
+            other = store(session.session_key)
+            other["b"] = 1
+            other.save()
+        session["a"] = 2
+
+    loaded.transact(change)
+    links = Link.objects.using(loaded.table.alias)
+    assert [link.issuer for link in links] == ["https://2.example"]
+
+
+def test_a_change_that_declines_is_dropped_all_the_same(store, loaded):
+    """`modified = False` in it makes nothing of it the base of later saves."""
+
+    def change(session):
+        session["a"] = 2
+        session.modified = False
+
+    refused(loaded, change)
+    loaded["b"] = 1
+    loaded.save()
+    assert store(loaded.session_key).load() == {"a": 1, "b": 1}
 
 
 def test_data_that_cannot_be_written_are_dropped(store, loaded):
@@ -209,9 +267,9 @@ def test_what_befalls_another_session_in_it_is_no_end_of_this_one(store, loaded)
     assert store(loaded.session_key).load() == {"a": 1, "b": 1}
 
 
-@pytest.mark.parametrize("page", ["catching", "passing"])
-def test_an_end_that_it_meets_is_told_once(saved, page):
-    """By a 400 and the signal, as for a save: also where the view goes on."""
+@pytest.mark.parametrize(("page", "times"), [("catching", 1), ("passing", 1), ("saving", 2)])
+def test_an_end_that_it_meets_is_told(saved, page, times):
+    """By a 400 and the signal, for each save: also where the view goes on."""
     told = []
 
     def note(**named):
@@ -222,4 +280,4 @@ def test_an_end_that_it_meets_is_told_once(saved, page):
         response = browser(saved.session_key).get(f"/{page}/")
     finally:
         session_interrupted.disconnect(note)
-    assert (response.status_code, len(told)) == (400, 1)
+    assert (response.status_code, len(told)) == (400, times)
