@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import DatabaseError, close_old_connections
+from redis import RedisError
 
 from sessionstore.exceptions import SessionStoreUnavailable
 from tests.faults.figures import note
@@ -67,7 +68,7 @@ class Soak:
             shared = self.sessions[place]
             try:
                 self.one(shared, luck, f"{thread}-{number}", place)
-            except (SessionStoreUnavailable, DatabaseError) as error:
+            except (SessionStoreUnavailable, DatabaseError, RedisError) as error:
                 self.seen[f"error {type(error).__name__}"] += 1
                 close_old_connections()
 
