@@ -7,6 +7,7 @@ import threading
 import time
 from functools import partial
 from itertools import islice
+from urllib.parse import unquote
 
 import pytest
 from django.db import DatabaseError, connections
@@ -231,7 +232,9 @@ def test_made_up_cookies(database, express):
     client = signed_in(express)
     logins = errors = asked = 0
     stranger = express.browser()
-    for value in islice(variants(client.key, luck), 10_000):
+    # `%3a` for `%3A` is the same cookie.
+    made_up = (one for one in variants(client.key, luck) if unquote(one) != unquote(client.key))
+    for value in islice(made_up, 10_000):
         header = f"{NAME}={value}".encode("utf-8", "surrogatepass")
         before = stranger.get("/queries/").json()["queries"]
         try:
