@@ -333,7 +333,8 @@ class SessionBackend(ByHandle, Facts, Expiry, SealedEngine):
         known, wish = self._settled().unproved(), self._wish
         if self.is_loaded:
             put_in_place(self._session_cache, data_of(known.payload))
-        vars(self).update(notes)
+        if "_links" in vars(self):  # Else the change has flushed the session, or read it again.
+            vars(self).update(notes)
         if ended and known.standing is Standing.STORED:
             known, wish = known.ended(self._receipt(known)), Wish.TOUCH
         if known.standing is Standing.GONE:

@@ -187,6 +187,15 @@ def test_what_waited_before_it_still_waits(loaded):
     assert Link.objects.using(loaded.table.alias).count() == 1
 
 
+def test_a_session_that_a_refused_change_has_flushed_leaves_its_links(loaded):
+    """What begins after it is another session, perhaps of somebody else."""
+    loaded.link("https://issuer.example", "sid")
+    refused(loaded, lambda session: session.flush())
+    loaded["b"] = 1
+    loaded.save()
+    assert not Link.objects.using(loaded.table.alias).filter(session_id=loaded.row_id).exists()
+
+
 def test_a_link_of_a_change_is_stored_with_it_once(store, loaded):
     """Also when the change is run twice."""
     runs = []
