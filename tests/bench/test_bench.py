@@ -86,6 +86,7 @@ def measured(*, load, save, count):
     }
 
 
+@pytest.mark.soak
 def test_a_clean_up_is_measured_under_traffic():
     """Both clean-ups delete the half that has expired."""
     printed = run("bench.cleanup", "--database", "sqlite", "--rows", "2000", "--quiet", "1")
@@ -125,6 +126,7 @@ def test_users_with_many_sessions_are_measured():
     assert "| SQLite   | 100 " in run("bench.sizes", "--database", "sqlite", *few)
 
 
+@pytest.mark.soak
 def test_another_revision_is_measured_beside_this_tree():
     """Each operation has a line, and so has the size of a row."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
@@ -140,6 +142,7 @@ def test_another_revision_is_measured_beside_this_tree():
     assert "got slower." in printed or "Slower than before:" in printed
 
 
+@pytest.mark.soak
 def test_the_cache_is_measured_beside_its_peers():
     """A cached engine asks the database for misses and writes alone."""
     if "mariadb" not in servers().ports:
