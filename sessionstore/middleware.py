@@ -139,8 +139,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         # Compat: Django's serves a request from which a view has deleted the session.
         session = getattr(request, "session", None)
         try:
-            for deletion in tuple(events.deletions):
-                deletion()
+            events.repeat()
             if not isinstance(session, SessionBackend):
                 response = super().process_response(request, response)
             elif events.failure is not None and response.status_code >= _SERVER_ERROR:

@@ -34,6 +34,11 @@ class Journal:
     def add(self, deletion: Deletion) -> None:
         self.deletions.append(deletion)
 
+    def repeat(self) -> None:
+        """Run them all again, since a rollback may have taken them back."""
+        for deletion in tuple(self.deletions):
+            deletion()
+
     def forget(self, deletion: Deletion) -> None:
         if deletion in self.deletions:
             self.deletions.remove(deletion)

@@ -69,8 +69,7 @@ def end(engine: Engine, known: Known, reason: Reason) -> None:
     events = journal.current()
     if events is not None and (known.standing is Standing.GONE or known.missed is not None):
         # It may have been ended in a block that was rolled back since.
-        for deletion in tuple(events.deletions):
-            deletion()
+        events.repeat()
 
     def remove() -> int:
         removed = _remove(engine.table, known)

@@ -20,22 +20,23 @@ class RefusedError(BaseException):
     """What a change raises that is not to be kept."""
 
 
-def catching(request):
+def caught(request, change):
     """Go on after a transact that met the end of the session."""
     try:
-        request.session.transact(ended_meanwhile)
+        request.session.transact(change)
     except UpdateError:
         return HttpResponse("caught")
     return HttpResponse("never")
+
+
+def catching(request):
+    """Meet it by what is stored after the change."""
+    return caught(request, ended_meanwhile)
 
 
 def saving(request):
-    """Go on after a change that has met it by a save of its own."""
-    try:
-        request.session.transact(lambda session: (ended_meanwhile(session), session.save()))
-    except UpdateError:
-        return HttpResponse("caught")
-    return HttpResponse("never")
+    """Meet it by a save of the change's own."""
+    return caught(request, lambda session: (ended_meanwhile(session), session.save()))
 
 
 def passing(request):
@@ -84,26 +85,22 @@ def refused(session, change):
         session.transact(refuse)
 
 
-def saved_and_taken_back(session):
-    """Save in a block that is rolled back, and go on."""
+def taken_back(session, write):
+    """Write in a block that is rolled back, and go on."""
     session["a"] = 2
-    try:
-        with transaction.atomic(using=session.table.alias):
-            session.save()
-            raise LookupError
-    except LookupError:
-        pass
+    with contextlib.suppress(LookupError), transaction.atomic(using=session.table.alias):
+        write()
+        raise LookupError
+
+
+def saved_and_taken_back(session):
+    """By a save."""
+    taken_back(session, session.save)
 
 
 def keyed_and_taken_back(session):
-    """The same with a new key."""
-    session["a"] = 2
-    try:
-        with transaction.atomic(using=session.table.alias):
-            session.cycle_key()
-            raise LookupError
-    except LookupError:
-        pass
+    """By a change of the key."""
+    taken_back(session, session.cycle_key)
 
 
 CHANGES = [
